@@ -1,0 +1,62 @@
+# Two commands on a fresh machine: make demo, make test. Everything is installed into .venv, nothing elsewhere.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PURE := audio protocol scenarios metrics
+CODE := $(PURE) users reporting analysis assistant tests locustfile.py
+DEMO_TALKERS ?= 20
+DEMO_SECONDS ?= 60
+
+.PHONY: demo test check format docs corpus clean install install-dev
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     talk to the bundled assistant for a minute and print what the callers noticed"
+	@echo "make test     run every test"
+	@echo "make check    lint, types and import rules"
+	@echo "make format   format the code"
+	@echo "make docs     write the generated pages of docs/ anew"
+	@echo "make clean    remove what was installed and measured here"
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("doubletalk needs Python 3.11 or newer; this is %d.%d (choose another: make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Installing Doubletalk into $(VENV) (about a minute, once)..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || { echo "cannot install: is the package index reachable?" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing what the tests need..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' || { echo "cannot install: is the package index reachable?" >&2; exit 1; }
+	@touch $@
+
+demo: $(VENV)/.installed
+	@echo "$(DEMO_TALKERS) talkers call the bundled assistant for $(DEMO_SECONDS) s..."
+	@$(BIN)/python -m assistant --port 0 --profile demo -- \
+	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_imports.py
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m metrics > docs/metrics.md
+	$(BIN)/python -m scenarios > docs/scenarios.md
+
+corpus: $(VENV)/.installed
+	$(BIN)/python -m audio.make_corpus
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,50 @@
+"""The wire, sans-I/O: RFC 6455 frames, the events of a voice assistant, and one dialect per vendor's message format.
+
+Nothing here opens a socket, waits, reads a clock or logs: bytes go in, events come out, and the other way round.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.dialect import Dialect, MalformedMessage, SessionSettings
+from protocol.events import Event
+from protocol.frames import (
+    CloseCode,
+    FrameDecoder,
+    FrameError,
+    Message,
+    Opcode,
+    PreparedFrame,
+    close_payload,
+    encode,
+    mask,
+    parse_close,
+)
+from protocol.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
+
+__all__ = [
+    "DIALECTS",
+    "CloseCode",
+    "Dialect",
+    "Event",
+    "FrameDecoder",
+    "FrameError",
+    "MalformedMessage",
+    "Message",
+    "OpenAIRealtime",
+    "OpenAIRealtimeBeta",
+    "Opcode",
+    "PreparedFrame",
+    "SessionSettings",
+    "close_payload",
+    "encode",
+    "mask",
+    "parse_close",
+]
+
+DIALECTS: Final[dict[str, type[Dialect]]] = {
+    OpenAIRealtime.name: OpenAIRealtime,
+    OpenAIRealtimeBeta.name: OpenAIRealtimeBeta,
+}
+"""Every dialect under the name by which a scenario asks for it; calling the class makes one for a session."""

@@ -1,0 +1,254 @@
+"""What an assistant says on the OpenAI Realtime wire, decoded into events.
+
+Reads the generally available (GA) event names and the older beta ones alike, whatever the session was opened with:
+servers that imitate the API mix the two. Checked are the fields that an event needs; those that no event needs are not.
+The API's reference: https://platform.openai.com/docs/api-reference/realtime-server-events
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from protocol.dialect import MalformedMessage
+from protocol.events import (
+    AssistantError,
+    AudioDelta,
+    AudioDone,
+    Committed,
+    Event,
+    Ignored,
+    RateLimits,
+    ResponseCreated,
+    ResponseDone,
+    SessionCreated,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    Transcribed,
+    Truncated,
+    Unknown,
+)
+
+_Json = dict[str, Any]
+_T = TypeVar("_T", str, int, list[Any], dict[str, Any])
+
+RESPONSE_STATUSES: Final = frozenset(("completed", "cancelled", "incomplete", "failed"))
+"""How a response may end."""
+
+BENIGN_ERRORS: Final = frozenset(("response_cancel_not_active",))
+"""Error codes of races that no client can avoid: the response ended while the cancel was under way."""
+
+LONGEST_UNKNOWN_TYPE: Final = 100
+"""Characters kept of a type that is not in the table: it comes from outside, so it may be of any length."""
+
+_JSON_NAMES: Final = {str: "a string", int: "a whole number", list: "an array", dict: "an object"}
+
+
+def decode(message: bytes) -> Event:
+    """The event in one text message. Raises MalformedMessage."""
+    try:
+        fields = orjson.loads(message)
+    except orjson.JSONDecodeError as fault:
+        raise MalformedMessage(f"message of {len(message)} bytes is not JSON: {fault}") from None
+    if type(fields) is not dict:
+        raise MalformedMessage(f"message of {len(message)} bytes is not a JSON object")
+    kind = fields.get("type")
+    if type(kind) is not str:
+        raise _wrong("message", "type", kind, str)
+    decoder = _DECODERS.get(kind)
+    return Unknown(kind[:LONGEST_UNKNOWN_TYPE]) if decoder is None else decoder(kind, fields)
+
+
+def _wrong(where: str, name: str, value: object, wanted: type) -> MalformedMessage:
+    if value is None:
+        return MalformedMessage(f"{where}: {name} is missing; it must be {_JSON_NAMES[wanted]}")
+    return MalformedMessage(f"{where}: {name} must be {_JSON_NAMES[wanted]}, not {type(value).__name__}")
+
+
+def _need(kind: str, fields: _Json, name: str, wanted: type[_T], inside: str = "") -> _T:
+    """The field `name`, which must be there. `inside`: path of `fields` in the message, for the error's text."""
+    value = fields.get(name)
+    if type(value) is not wanted:  # not isinstance: a JSON true is no number
+        raise _wrong(kind, inside + name, value, wanted)
+    found: _T = value
+    return found
+
+
+def _may(kind: str, fields: _Json, name: str, wanted: type[_T], inside: str = "") -> _T | None:
+    """The field `name`; None where it is absent or null."""
+    return None if fields.get(name) is None else _need(kind, fields, name, wanted, inside)
+
+
+def _session_created(kind: str, fields: _Json) -> Event:
+    session = _need(kind, fields, "session", dict)
+    return SessionCreated(_may(kind, session, "id", str, "session."), session)
+
+
+def _session_updated(kind: str, fields: _Json) -> Event:
+    return SessionUpdated(_need(kind, fields, "session", dict))
+
+
+def _speech_started(kind: str, fields: _Json) -> Event:
+    return SpeechStarted(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_start_ms", int))
+
+
+def _speech_stopped(kind: str, fields: _Json) -> Event:
+    return SpeechStopped(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_end_ms", int))
+
+
+def _committed(kind: str, fields: _Json) -> Event:
+    return Committed(_need(kind, fields, "item_id", str))
+
+
+def _transcribed(kind: str, fields: _Json) -> Event:
+    return Transcribed(_need(kind, fields, "item_id", str), _need(kind, fields, "transcript", str))
+
+
+def _transcription_failed(kind: str, fields: _Json) -> Event:
+    return Transcribed(_need(kind, fields, "item_id", str), None)
+
+
+def _response_created(kind: str, fields: _Json) -> Event:
+    return ResponseCreated(_may(kind, _need(kind, fields, "response", dict), "id", str, "response."))
+
+
+def _text_delta(kind: str, fields: _Json) -> Event:
+    return TextDelta(_need(kind, fields, "response_id", str), _need(kind, fields, "item_id", str), _need(kind, fields, "delta", str))
+
+
+def _audio_delta(kind: str, fields: _Json) -> Event:
+    delta = _need(kind, fields, "delta", str)
+    return AudioDelta(
+        _need(kind, fields, "response_id", str),
+        _need(kind, fields, "item_id", str),
+        _need(kind, fields, "content_index", int),
+        _samples(kind, delta),
+        delta,
+    )
+
+
+def _samples(kind: str, encoded: str) -> int:
+    """Samples of PCM16 in padded base64 (RFC 4648, section 4), from its length alone."""
+    quads, over = divmod(len(encoded), 4)
+    if over:
+        raise MalformedMessage(f"{kind}: delta of {len(encoded)} characters is not padded base64")
+    size = quads * 3 - encoded.count("=", -2)
+    if size & 1:
+        raise MalformedMessage(f"{kind}: delta holds {size} bytes, which are no whole PCM16 samples")
+    return size >> 1
+
+
+def _audio_done(kind: str, fields: _Json) -> Event:
+    return AudioDone(_need(kind, fields, "response_id", str), _need(kind, fields, "item_id", str))
+
+
+def _response_done(kind: str, fields: _Json) -> Event:
+    response = _need(kind, fields, "response", dict)
+    status = _need(kind, response, "status", str, "response.")
+    if status not in RESPONSE_STATUSES:
+        raise MalformedMessage(f"{kind}: response.status must be one of {', '.join(sorted(RESPONSE_STATUSES))}")
+    return ResponseDone(
+        _may(kind, response, "id", str, "response."),
+        status,
+        None if status == "completed" else _reason(kind, response),
+        _may(kind, response, "usage", dict, "response."),
+    )
+
+
+def _reason(kind: str, response: _Json) -> str | None:
+    """Why a response did not complete: `reason` of its details, else code or type of their error; None where untold."""
+    inside = "response.status_details."
+    details = _may(kind, response, "status_details", dict, "response.") or {}
+    reason = _may(kind, details, "reason", str, inside)
+    if reason is not None:
+        return reason
+    error = _may(kind, details, "error", dict, inside) or {}
+    return _may(kind, error, "code", str, inside + "error.") or _may(kind, error, "type", str, inside + "error.")
+
+
+def _truncated(kind: str, fields: _Json) -> Event:
+    return Truncated(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_end_ms", int))
+
+
+def _rate_limits(kind: str, fields: _Json) -> Event:
+    limits = _need(kind, fields, "rate_limits", list)
+    for index, limit in enumerate(limits):
+        if type(limit) is not dict:
+            raise _wrong(kind, f"rate_limits[{index}]", limit, dict)
+    return RateLimits(tuple(limits))
+
+
+def _error(kind: str, fields: _Json) -> Event:
+    error = _need(kind, fields, "error", dict)
+    code = _may(kind, error, "code", str, "error.") or _may(kind, error, "type", str, "error.")
+    return AssistantError(code, _need(kind, error, "message", str, "error."), code in BENIGN_ERRORS)
+
+
+def _ignored(kind: str, fields: _Json) -> Event:
+    return Ignored(kind)
+
+
+_DECODERS: Final[dict[str, Callable[[str, _Json], Event]]] = {
+    "session.created": _session_created,
+    "session.updated": _session_updated,
+    "input_audio_buffer.speech_started": _speech_started,
+    "input_audio_buffer.speech_stopped": _speech_stopped,
+    "input_audio_buffer.committed": _committed,
+    "conversation.item.input_audio_transcription.completed": _transcribed,
+    "conversation.item.input_audio_transcription.failed": _transcription_failed,
+    "conversation.item.truncated": _truncated,
+    "response.created": _response_created,
+    "response.output_text.delta": _text_delta,
+    "response.text.delta": _text_delta,
+    "response.output_audio_transcript.delta": _text_delta,
+    "response.audio_transcript.delta": _text_delta,
+    "response.output_audio.delta": _audio_delta,
+    "response.audio.delta": _audio_delta,
+    "response.output_audio.done": _audio_done,
+    "response.audio.done": _audio_done,
+    "response.done": _response_done,
+    "rate_limits.updated": _rate_limits,
+    "error": _error,
+    **dict.fromkeys(
+        (
+            "conversation.created",
+            "conversation.item.added",
+            "conversation.item.created",
+            "conversation.item.deleted",
+            "conversation.item.done",
+            "conversation.item.input_audio_transcription.delta",
+            "conversation.item.input_audio_transcription.segment",
+            "conversation.item.retrieved",
+            "input_audio_buffer.cleared",
+            "input_audio_buffer.dtmf_event_received",
+            "input_audio_buffer.timeout_triggered",
+            "mcp_list_tools.completed",
+            "mcp_list_tools.failed",
+            "mcp_list_tools.in_progress",
+            "output_audio_buffer.cleared",
+            "output_audio_buffer.started",
+            "output_audio_buffer.stopped",
+            "response.audio_transcript.done",
+            "response.content_part.added",
+            "response.content_part.done",
+            "response.function_call_arguments.delta",
+            "response.function_call_arguments.done",
+            "response.mcp_call.completed",
+            "response.mcp_call.failed",
+            "response.mcp_call.in_progress",
+            "response.mcp_call_arguments.delta",
+            "response.mcp_call_arguments.done",
+            "response.output_audio_transcript.done",
+            "response.output_item.added",
+            "response.output_item.done",
+            "response.output_text.done",
+            "response.text.done",
+            "transcription_session.updated",
+        ),
+        _ignored,
+    ),
+}

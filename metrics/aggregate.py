@@ -1,0 +1,122 @@
+"""All metrics of a stream of records, in a form that merges: what a worker ships, a master adds up and a summary reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from metrics import catalog
+from metrics.histogram import Histogram, Ratio
+from metrics.metric import Metric, Shape
+from metrics.records import Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+
+_BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord)}
+
+
+def _empty() -> dict[str, Histogram | Ratio]:
+    return {m.name: Histogram() if m.shape is Shape.DISTRIBUTION else Ratio() for m in catalog.METRICS.values()}
+
+
+@dataclass(slots=True)
+class Aggregate:
+    """One histogram or ratio per metric of the catalogue, and counts.
+
+    `counts` has `turns.<kind>.<outcome>`, `sessions.<outcome>`, `tokens` and `errors.<kind>` (error kinds of all records).
+    """
+
+    values: dict[str, Histogram | Ratio] = field(default_factory=_empty)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        for metric in _BY_RECORD[type(record)]:
+            measured = metric.measure(record)
+            if measured is None:
+                continue
+            value = self.values[metric.name]
+            if isinstance(value, Histogram):
+                value.add(measured)
+            else:
+                value.add(*measured)
+        if isinstance(record, TurnRecord):
+            self.counts[f"turns.{record.kind}.{record.outcome}"] += 1
+        elif isinstance(record, SessionRecord):
+            self.counts[f"sessions.{record.outcome}"] += 1
+        else:
+            self.counts["tokens"] += 1
+        if record.error_kind is not None:
+            self.counts[f"errors.{record.error_kind}"] += 1
+
+    def merge(self, other: Aggregate) -> None:
+        """Count all that `other` has counted."""
+        for name, metric in catalog.METRICS.items():
+            if metric.shape is Shape.DISTRIBUTION:
+                self.histogram(name).merge(other.histogram(name))
+            else:
+                self.ratio(name).merge(other.ratio(name))
+        self.counts.update(other.counts)
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of a distribution. Raises KeyError or TypeError for any other name."""
+        value = self.values[name]
+        if not isinstance(value, Histogram):
+            raise TypeError(f"{name} is a ratio")
+        return value
+
+    def ratio(self, name: str) -> Ratio:
+        """The sums of a share or a rate. Raises KeyError or TypeError for any other name."""
+        value = self.values[name]
+        if not isinstance(value, Ratio):
+            raise TypeError(f"{name} is a distribution")
+        return value
+
+    def turns(self, kind: TurnKind | None = None, outcome: Outcome | None = None) -> int:
+        """How many turns there were of this kind and outcome; None: of any. Any kind leaves false alarms out: they are owed no answer."""
+        kinds = [kind] if kind else [TurnKind.UTTERANCE, TurnKind.BARGE_IN]
+        outcomes = [outcome] if outcome else list(Outcome)
+        return sum(self.counts[f"turns.{k}.{o}"] for k in kinds for o in outcomes)
+
+    def errors(self) -> dict[str, int]:
+        """Errors by kind, most frequent first."""
+        found = {k.removeprefix("errors."): n for k, n in self.counts.items() if k.startswith("errors.")}
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data that JSON and msgpack carry; metrics without a value are left out."""
+        return {
+            "catalog_version": catalog.CATALOG_VERSION,
+            "values": {name: value.to_plain() for name, value in self.values.items() if value.count},
+            "counts": dict(self.counts),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Aggregate:
+        """The aggregate that `to_plain` wrote. Raises ValueError where it was written by another version of the catalogue."""
+        if plain["catalog_version"] != catalog.CATALOG_VERSION:
+            raise ValueError(f"metrics of catalogue version {plain['catalog_version']}; this is version {catalog.CATALOG_VERSION}")
+        made = cls(counts=Counter(plain["counts"]))
+        for name, value in plain["values"].items():
+            shape = catalog.METRICS[name].shape
+            made.values[name] = Histogram.from_plain(value) if shape is Shape.DISTRIBUTION else Ratio.from_plain(value)
+        return made
+
+
+def metric_columns(record: Record) -> dict[str, float | None]:
+    """The metrics of one record as columns of a run file: name with unit; a ratio is told by its numerator, None where it does not apply.
+
+    Metrics whose column would repeat a field of the record are left out.
+    """
+    columns: dict[str, float | None] = {}
+    for metric in _BY_RECORD[type(record)]:
+        name = column(metric)
+        if name in type(record).__dataclass_fields__:
+            continue
+        measured = metric.measure(record)
+        columns[name] = measured[0] if isinstance(measured, tuple) else measured
+    return columns
+
+
+def column(metric: Metric) -> str:
+    """Name of a metric's column in run files: seconds end in `_s`, everything else carries the metric's own name."""
+    return f"{metric.name}_s" if metric.unit == "s" else metric.name

@@ -1,0 +1,102 @@
+"""Criteria: `e2e_latency p95 < 1200 ms`. Checked for sense before a run, judged after it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from metrics.aggregate import Aggregate
+from metrics.catalog import METRICS
+from metrics.histogram import Histogram
+from metrics.metric import Metric, Shape, Unit, aggregate_of, show
+
+_FORM = re.compile(
+    r"^\s*(?P<metric>[\w-]+)(?:\s+(?P<aggregate>[a-z][\w.]*))?\s*(?P<op><=|>=|<|>)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*(?P<unit>\S+)?\s*$"
+)
+_SCALE = {
+    Unit.SECONDS: {"ms": 1e-3, "s": 1.0},
+    Unit.SHARE: {"%": 1e-2},
+    Unit.PER_MINUTE: {"/min": 1.0},
+    Unit.PER_HOUR: {"/h": 1.0},
+    Unit.FACTOR: {"x": 1.0, "": 1.0},
+    Unit.INDEX: {"": 1.0},
+}
+_OPS = {"<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__}
+
+
+class CriterionError(ValueError):
+    """A criterion that cannot be judged; the text says which, why, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A threshold on one aggregate of one metric. `bound` is in the metric's own unit, `text` as the user wrote it."""
+
+    text: str
+    metric: str
+    aggregate: str
+    op: str
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold."""
+
+    criterion: Criterion
+    value: float | None
+    count: int
+    holds: bool
+
+    @property
+    def measured(self) -> str:
+        """The measured value as screens show it."""
+        if self.value is not None and self.criterion.aggregate == "count":
+            return f"{self.value:.0f}"
+        return show(self.value, METRICS[self.criterion.metric].unit) if self.value is not None else "nothing measured"
+
+
+def parse(text: str) -> Criterion:
+    """The criterion in `text`: metric, aggregate (optional for a share or a rate), operator, number, unit.
+
+    Raises CriterionError for one that has another form, names a metric or an aggregate that does not exist, or a unit that does not suit it.
+    """
+    found = _FORM.match(text)
+    if not found:
+        raise CriterionError(f"criterion {text!r}: write it as 'e2e_latency p95 < 1200 ms' (metric, aggregate, < <= > or >=, number, unit)")
+    metric = METRICS.get(found["metric"])
+    if metric is None:
+        near = get_close_matches(found["metric"], METRICS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(METRICS)}"
+        raise CriterionError(f"criterion {text!r}: no metric {found['metric']!r}; {hint}")
+    aggregate = found["aggregate"] or ("value" if metric.shape is Shape.RATIO else "")
+    if not aggregate:
+        raise CriterionError(f"criterion {text!r}: {metric.name} has many values; say which: mean, min, max, count, p50, p95, ...")
+    _check_aggregate(text, metric, aggregate)
+    units = {"": 1.0} if aggregate == "count" else _SCALE[metric.unit]
+    unit = found["unit"] or ""
+    if unit not in units:
+        allowed = " or ".join(u or "no unit" for u in units)
+        raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
+    return Criterion(text.strip(), metric.name, aggregate, found["op"], float(found["bound"]) * units[unit])
+
+
+def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
+    """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
+    measured = aggregate.values[criterion.metric]
+    value = aggregate_of(measured, criterion.aggregate)
+    holds = value is not None and bool(_OPS[criterion.op](float(value), criterion.bound))
+    return Verdict(criterion, value, measured.count, holds)
+
+
+def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:
+    if metric.shape is Shape.RATIO and aggregate not in ("value", "count"):
+        raise CriterionError(
+            f"criterion {text!r}: {metric.name} is a {'share' if metric.unit is Unit.SHARE else 'rate'}; it has no {aggregate}"
+        )
+    if metric.shape is Shape.DISTRIBUTION:
+        try:
+            aggregate_of(Histogram(), aggregate)
+        except ValueError as error:
+            raise CriterionError(f"criterion {text!r}: {error}") from None

@@ -1,0 +1,245 @@
+"""From a record's facts to a metric's value: the functions that the catalogue names. All return None where the facts are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from metrics.records import (
+    SUCCESSES,
+    UNDECIDED,
+    BargeInClass,
+    Outcome,
+    SessionOutcome,
+    SessionRecord,
+    TokenRecord,
+    TurnKind,
+    TurnRecord,
+)
+
+YIELD_WINDOW_S = 2.0
+"""A barge-in is yielded to when the assistant's audio stops within this (tau2-bench, interaction metrics)."""
+FALSE_STOP_S = 0.5
+"""A false alarm has stopped the assistant when it is inaudible for longer than this, ..."""
+FALSE_STOP_WINDOW_S = 1.0
+"""... starting within this of the false alarm's end."""
+RESUME_WINDOW_S = 3.0
+"""A false stop is resumed from when the assistant is audible again within this of the false alarm's end."""
+
+Pair = tuple[float, float]
+
+
+def span(begin: str, end: str) -> Callable[[TurnRecord], float | None]:
+    """Seconds from instant `begin` to instant `end` (names of TurnRecord fields) of a turn that is owed an answer."""
+
+    def measure(record: TurnRecord) -> float | None:
+        return None if record.kind is TurnKind.FALSE_ALARM else _between(getattr(record, begin), getattr(record, end))
+
+    return measure
+
+
+def fact(name: str) -> Callable[[TurnRecord], float | None]:
+    """The field `name` of a turn that is owed an answer."""
+
+    def measure(record: TurnRecord) -> float | None:
+        value: float | None = getattr(record, name)
+        return None if record.kind is TurnKind.FALSE_ALARM else value
+
+    return measure
+
+
+def from_onset(end: str) -> Callable[[TurnRecord], float | None]:
+    """Seconds from a barge-in's onset to instant `end`."""
+
+    def measure(record: TurnRecord) -> float | None:
+        return _between(record.speech_onset_ns, getattr(record, end)) if record.kind is TurnKind.BARGE_IN else None
+
+    return measure
+
+
+def ttft(record: TurnRecord) -> float | None:
+    """Speech offset to the first content of any kind."""
+    if record.kind is TurnKind.FALSE_ALARM:
+        return None
+    firsts = [t for t in (record.first_token_ns, record.first_audio_ns) if t is not None]
+    return _between(record.speech_offset_ns, min(firsts)) if firsts else None
+
+
+def stage_residual(record: TurnRecord) -> float | None:
+    """End-to-end latency less the stages on its path.
+
+    The endpointing delay, seen from the talker, holds L1, L2, L3 and one L7; ASR is on the path where the transcript came before the
+    response was opened; then L5, L6, L8 and L9. What is left is the playout delay, leading silence and waiting between stages.
+    """
+    e2e = span("speech_offset_ns", "first_audible_ns")(record)
+    stages = (
+        _between(record.speech_offset_ns, record.speech_stopped_ns),
+        _between(record.response_created_ns, record.first_token_ns),
+        _between(record.first_token_ns, record.first_audio_ns),
+        record.audio_rendering_s,
+        record.speaker_output_s,
+    )
+    if e2e is None or None in stages:
+        return None
+    asr = _between(record.speech_stopped_ns, record.transcribed_ns)
+    on_path = asr is not None and (record.transcribed_ns or 0) <= (record.response_created_ns or 0)
+    return e2e - sum(s for s in stages if s is not None) - (asr if asr is not None and on_path else 0.0)
+
+
+def playback_stop(record: TurnRecord) -> float | None:
+    """B2: the talker's own speech start to silence at the virtual speaker, its output buffer included."""
+    gap = _between(record.detected_ns, record.silenced_ns) if record.kind is TurnKind.BARGE_IN else None
+    return None if gap is None else gap + record.speaker_output_s
+
+
+def server_cancel(record: TurnRecord) -> float | None:
+    """B3: cancel sent, or own detection where the server cancels by itself, to the last audio byte; negative where it was quicker."""
+    if record.barge_in_class not in (BargeInClass.SERVER, BargeInClass.CLIENT):
+        return None
+    return _between(record.cancel_sent_ns or record.detected_ns, record.stop_byte_ns)
+
+
+def barge_in_latency(record: TurnRecord) -> float | None:
+    """B1 + B2 + B3 + B4, without B3 where the response had already been generated; None where the assistant did not react."""
+    if record.barge_in_class in (None, BargeInClass.NO_REACTION):
+        return None
+    detection = _between(record.speech_onset_ns, record.detected_ns)
+    stop = playback_stop(record)
+    if detection is None or stop is None or record.flush_s is None:
+        return None
+    return detection + stop + (server_cancel(record) or 0.0) + record.flush_s
+
+
+def yielded(record: TurnRecord) -> Pair | None:
+    """Whether the assistant's audio stopped within the window of a barge-in; not asked where it had all been sent before."""
+    if record.barge_in_class in (None, BargeInClass.GENERATED):
+        return None
+    stop = _between(record.speech_onset_ns, record.stop_byte_ns)
+    return float(stop is not None and stop <= YIELD_WINDOW_S), 1.0
+
+
+def interruption_success(record: TurnRecord) -> Pair | None:
+    """Whether the assistant yielded (or had nothing left to stop) and the interrupting utterance got its own answer."""
+    if record.barge_in_class is None or record.outcome in UNDECIDED:
+        return None
+    gave_way = yielded(record)
+    answered = record.outcome in SUCCESSES and record.first_audible_ns is not None
+    return float((gave_way is None or gave_way[0] == 1.0) and answered), 1.0
+
+
+def in_class(which: BargeInClass) -> Callable[[TurnRecord], Pair | None]:
+    """Whether a barge-in was of class `which`."""
+
+    def measure(record: TurnRecord) -> Pair | None:
+        return None if record.barge_in_class is None else (float(record.barge_in_class is which), 1.0)
+
+    return measure
+
+
+def false_alarm(test: Callable[[TurnRecord], bool]) -> Callable[[TurnRecord], Pair | None]:
+    """Whether `test` holds of a false alarm whose windows passed."""
+
+    def measure(record: TurnRecord) -> Pair | None:
+        counts = record.kind is TurnKind.FALSE_ALARM and record.windows_met
+        return (float(test(record)), 1.0) if counts else None
+
+    return measure
+
+
+def resume_rate(record: TurnRecord) -> Pair | None:
+    """Of false stops, those after which the assistant was audible again within the window."""
+    if record.false_stop_ns is None or not record.windows_met:
+        return None
+    back = resume_time(record)
+    return float(back is not None and back <= RESUME_WINDOW_S), 1.0
+
+
+def resume_time(record: TurnRecord) -> float | None:
+    """End of the false alarm to the assistant audible again."""
+    return _between(record.speech_offset_ns, record.resumed_ns) if record.kind is TurnKind.FALSE_ALARM else None
+
+
+def success(record: TurnRecord) -> Pair | None:
+    """Whether a turn got its answer; turns cut by the end of the run are not asked."""
+    if record.kind is TurnKind.FALSE_ALARM or record.outcome in UNDECIDED:
+        return None
+    return float(record.outcome in SUCCESSES), 1.0
+
+
+def answered(measure: Callable[[TurnRecord], Pair]) -> Callable[[TurnRecord], Pair | None]:
+    """`measure` of a turn whose answer brought audio."""
+
+    def of(record: TurnRecord) -> Pair | None:
+        return measure(record) if record.kind is not TurnKind.FALSE_ALARM and record.chunks else None
+
+    return of
+
+
+def underruns_per_minute(record: TurnRecord) -> Pair | None:
+    """Underruns against minutes of session time."""
+    return None if record.kind is TurnKind.FALSE_ALARM else (float(record.underruns), record.span_s / 60.0)
+
+
+def delivery_rtf(record: TurnRecord) -> float | None:
+    """Time to deliver a response over the duration of its audio, both from the first message's arrival on.
+
+    Only of responses that were received whole: an interrupted one has no end.
+    """
+    delivered = _between(record.first_audio_ns, record.last_audio_ns)
+    whole = record.response_status == "completed" and record.chunks > 1 and record.audio_s > 0
+    return delivered / record.audio_s if delivered is not None and whole else None
+
+
+def network_quality_index(record: TurnRecord) -> float | None:
+    """1 / (1 + 0.3 latency + 0.5 jitter + 2 loss), seconds and fractions (system design 3.2); TCP shows no loss, so it counts as 0."""
+    up, down, jitter = record.uplink_network_s, record.downlink_network_s, record.jitter_s
+    if up is None or down is None or jitter is None:
+        return None
+    return 1.0 / (1.0 + 0.3 * (up + down) + 0.5 * jitter)
+
+
+def session_setup(record: SessionRecord) -> float | None:
+    """TCP connect to session ready."""
+    return _between(record.started_ns, record.ready_ns)
+
+
+def session_success(record: SessionRecord) -> Pair | None:
+    """Whether a session became ready and was not lost; one cut off while connecting at the end of the run is not asked."""
+    if record.outcome is SessionOutcome.CUT_BY_RUN_END and record.ready_ns is None:
+        return None
+    return float(record.outcome in (SessionOutcome.HUNG_UP, SessionOutcome.CUT_BY_RUN_END)), 1.0
+
+
+def reconnects_per_hour(record: SessionRecord) -> Pair:
+    """Reconnections against hours connected."""
+    return float(record.reconnect and record.ready_ns is not None), (_between(record.ready_ns, record.closed_ns) or 0.0) / 3600.0
+
+
+def recovery(record: SessionRecord) -> Pair | None:
+    """Sessions re-established against sessions lost."""
+    lost = record.outcome is SessionOutcome.LOST
+    back = record.reconnect and record.ready_ns is not None
+    return (float(back), float(lost)) if lost or back else None
+
+
+def time_to_recover(record: SessionRecord) -> float | None:
+    """Session lost to its successor ready."""
+    return _between(record.lost_ns, record.ready_ns)
+
+
+def token_mint_latency(record: TokenRecord) -> float | None:
+    """Intended start of the request to its response complete, for requests that were answered with a token."""
+    return _between(record.intended_ns, record.done_ns) if record.error_kind is None else None
+
+
+def token_success(record: TokenRecord) -> Pair:
+    """Whether a token was minted."""
+    return float(record.error_kind is None), 1.0
+
+
+def not_stopped(record: TurnRecord) -> bool:
+    """The response played to its end in spite of the false alarm."""
+    return record.outcome in (Outcome.CONTINUED, Outcome.RESUMED)
+
+
+def _between(begin_ns: int | None, end_ns: int | None) -> float | None:
+    return None if begin_ns is None or end_ns is None else (end_ns - begin_ns) / 1e9

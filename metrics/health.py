@@ -1,0 +1,69 @@
+"""The tester's own health: whether what it measured can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from metrics.histogram import Histogram
+
+LOOP_LAG_LIMIT_S = 0.020
+"""Above this at p99 a worker is too busy to tell arrival times (metrics design, 'A run is invalid')."""
+
+
+@dataclass(slots=True)
+class Health:
+    """Of one worker, or merged over many. `send_lateness`: frame due to frame handed to the kernel; `loop_lag`: lateness of the event
+    loop's own timer; both in seconds. `cpu_s` of CPU in `wall_s` of time."""
+
+    send_lateness: Histogram = field(default_factory=Histogram)
+    loop_lag: Histogram = field(default_factory=Histogram)
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    missed_starts: int = 0
+    frames_dropped: int = 0
+    workers_lost: int = 0
+    records_lost: int = 0
+
+    def merge(self, other: Health) -> None:
+        """Count all that `other` has counted."""
+        self.send_lateness.merge(other.send_lateness)
+        self.loop_lag.merge(other.loop_lag)
+        self.cpu_s += other.cpu_s
+        self.wall_s += other.wall_s
+        self.missed_starts += other.missed_starts
+        self.frames_dropped += other.frames_dropped
+        self.workers_lost += other.workers_lost
+        self.records_lost += other.records_lost
+
+    def faults(self, frame_s: float) -> list[str]:
+        """Why the run is invalid, a line each with what to do; empty where it is valid. `frame_s`: frame duration."""
+        found = []
+        lateness, lag = self.send_lateness.quantile(0.99), self.loop_lag.quantile(0.99)
+        if lateness is not None and lateness > frame_s / 2:
+            found.append(
+                f"send_lateness p99 {lateness * 1000:.1f} ms is over half a frame ({frame_s * 500:g} ms): "
+                "use more workers or longer frames (--frame-ms)"
+            )
+        if lag is not None and lag > LOOP_LAG_LIMIT_S:
+            found.append(f"loop_lag p99 {lag * 1000:.1f} ms is over {LOOP_LAG_LIMIT_S * 1000:g} ms: use more workers or a quieter machine")
+        if self.workers_lost:
+            found.append(f"{self.workers_lost} worker(s) lost: their talkers fell silent; look at their logs")
+        if self.records_lost:
+            found.append(f"{self.records_lost} record(s) lost between worker and run files")
+        return found
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data that JSON and msgpack carry."""
+        counts = ("cpu_s", "wall_s", "missed_starts", "frames_dropped", "workers_lost", "records_lost")
+        histograms = {"send_lateness": self.send_lateness.to_plain(), "loop_lag": self.loop_lag.to_plain()}
+        return {**histograms, **{name: getattr(self, name) for name in counts}}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Health:
+        """The health that `to_plain` wrote."""
+        kept = dict(plain)
+        made = cls(Histogram.from_plain(kept.pop("send_lateness")), Histogram.from_plain(kept.pop("loop_lag")))
+        for name, value in kept.items():
+            setattr(made, name, value)
+        return made

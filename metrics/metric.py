@@ -1,0 +1,139 @@
+"""What a metric is: a name, a definition, a target, and how to read it off one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from metrics.histogram import Histogram, Ratio
+
+
+class Shape(StrEnum):
+    """How a metric's values are put together."""
+
+    DISTRIBUTION = "distribution"
+    """One value per record: mean, percentiles, extremes."""
+    RATIO = "ratio"
+    """One sum over another: a share or a rate."""
+
+
+class Unit(StrEnum):
+    """Unit of a metric's values as they are kept; screens show seconds as milliseconds and shares as per cent."""
+
+    SECONDS = "s"
+    SHARE = "share"
+    PER_MINUTE = "/min"
+    PER_HOUR = "/h"
+    FACTOR = "x"
+    INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a metric should reach: `aggregate` (mean, p50, p95, ..., or value for a ratio) `op` (< or >) `bound`, in the metric's unit.
+
+    `source` is the document that says so; `grade` is target, good or excellent.
+    """
+
+    aggregate: str
+    op: str
+    bound: float
+    source: str
+    grade: str = "target"
+
+    def met_by(self, value: float) -> bool:
+        """Whether `value` of the aggregate reaches it."""
+        return value < self.bound if self.op == "<" else value > self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the catalogue.
+
+    `measure` takes a record of type `record` and returns a float for a distribution, a pair (numerator, denominator) for a ratio,
+    or None where the record has nothing to say. `begins`, `ends`: from which instant to which. `absent` says when, and why, it is None.
+    `min_count`: with fewer values than this a percentile is not worth a verdict.
+    """
+
+    name: str
+    title: str
+    table: str
+    shape: Shape
+    unit: Unit
+    record: type
+    measure: Callable[[Any], Any]
+    begins: str
+    ends: str
+    absent: str
+    better: str = "lower"
+    targets: tuple[Target, ...] = ()
+    code: str = ""
+    """Identifier in the system design: E2E, L1 to L9, B1 to B4; empty where it has none."""
+    min_count: int = 10
+
+
+def aggregate_of(value: Histogram | Ratio, aggregate: str) -> float | None:
+    """The number that `aggregate` names: mean, min, max, count, sum, value (a ratio's), or pN with N from 0 to 100.
+
+    None while there is nothing to aggregate. Raises ValueError for a name that does not suit the shape.
+    """
+    if aggregate == "count":
+        return float(value.count)
+    if isinstance(value, Ratio):
+        if aggregate == "value":
+            return value.value
+        raise ValueError(f"a share or a rate has no {aggregate}: use value or count")
+    match aggregate:
+        case "mean":
+            return value.mean
+        case "min":
+            return value.low
+        case "max":
+            return value.high
+        case "sum":
+            return value.total
+    if aggregate[:1] == "p":
+        try:
+            percent = float(aggregate[1:])
+        except ValueError:
+            percent = -1.0
+        if 0.0 <= percent <= 100.0:
+            return value.quantile(percent / 100.0)
+    raise ValueError(f"unknown aggregate {aggregate!r}: use mean, min, max, count, sum or p0 to p100")
+
+
+def show(value: float | None, unit: Unit) -> str:
+    """A value as screens show it: `612 ms`, `1.82 s` (from 10 s on in seconds), `96.0 %`, `0.4 /min`; a dash where there is none."""
+    if value is None:
+        return "-"
+    match unit:
+        case Unit.SECONDS:
+            ms = value * 1000.0
+            if abs(ms) >= 10_000:
+                return f"{value:.1f} s"
+            return f"{ms:.0f} ms" if abs(ms) >= 100 else (f"{ms:.1f} ms" if abs(ms) >= 1 else f"{ms:.3f} ms")
+        case Unit.SHARE:
+            return f"{value * 100:.1f} %" if value < 0.9995 or value >= 1.0 else f"{value * 100:.2f} %"
+        case Unit.PER_MINUTE | Unit.PER_HOUR:
+            return f"{value:.2f} {unit.value}"
+        case Unit.FACTOR:
+            return f"{value:.2f} x"
+        case Unit.INDEX:
+            return f"{value:.3f}"
+
+
+def show_target(target: Target, unit: Unit) -> str:
+    """A target as screens show it: `p95 < 1200 ms`, `> 98 %`."""
+    match unit:
+        case Unit.SECONDS:
+            bound = f"{target.bound * 1000:.4g} ms"
+        case Unit.SHARE:
+            bound = f"{target.bound * 100:g} %"
+        case Unit.INDEX:
+            bound = f"{target.bound:g}"
+        case _:
+            bound = f"{target.bound:g} {unit.value}"
+    name = "" if target.aggregate == "value" else f"{target.aggregate} "
+    return f"{name}{target.op} {bound}"

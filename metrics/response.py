@@ -1,0 +1,150 @@
+"""What was received of one response of the assistant, and how it sounded at the virtual speaker."""
+
+from __future__ import annotations
+
+import math
+
+from audio import FirstSound, Playout
+from protocol import MalformedMessage
+from protocol.events import AudioDelta, ResponseDone
+
+SECOND_NS = 1_000_000_000
+COMPLETE = frozenset({"completed", "incomplete"})
+"""Statuses of a response that ended by itself."""
+
+
+class Response:
+    """Gathers one response from its events, in order of arrival. All instants are monotonic ns.
+
+    `identity` is the wire's response id (None where it has none), `rate` the sample rate of its audio in Hz,
+    `not_before_ns` the instant until which the speaker is busy with the response before.
+    """
+
+    __slots__ = (
+        "_audio_before",
+        "_first_sound",
+        "_mean_s",
+        "_previous_ns",
+        "_rate",
+        "_spread",
+        "chunks",
+        "content_index",
+        "created_ns",
+        "done_ns",
+        "downlink_s",
+        "first_audible_ns",
+        "first_audio_ns",
+        "first_token_ns",
+        "identity",
+        "item_id",
+        "last_audio_ns",
+        "last_event_ns",
+        "playout",
+        "reason",
+        "rendering_s",
+        "rfc3550_s",
+        "silenced_ns",
+        "status",
+        "usage",
+    )
+
+    def __init__(self, identity: str | None, opened_ns: int, rate: int, playout_delay_s: float, not_before_ns: int = 0) -> None:
+        self.identity = identity
+        self.item_id: str | None = None
+        self.content_index = 0
+        self.created_ns: int | None = None
+        self.first_token_ns: int | None = None
+        self.first_audio_ns: int | None = None
+        self.first_audible_ns: int | None = None
+        self.last_audio_ns: int | None = None
+        self.last_event_ns = opened_ns
+        self.done_ns: int | None = None
+        self.silenced_ns: int | None = None
+        self.status: str | None = None
+        self.reason: str | None = None
+        self.usage: dict[str, object] = {}
+        self.rendering_s: float | None = None
+        self.downlink_s: float | None = None
+        self.playout = Playout(rate, playout_delay_s, not_before_ns)
+        self.chunks = 0
+        self.rfc3550_s = 0.0
+        self._rate = rate
+        self._first_sound: FirstSound | None = FirstSound(rate)
+        self._previous_ns = 0
+        self._audio_before = 0
+        self._mean_s = 0.0
+        self._spread = 0.0
+
+    def text(self, t_ns: int) -> None:
+        """A piece of text or transcript arrived."""
+        self.last_event_ns = t_ns
+        if self.first_token_ns is None:
+            self.first_token_ns = t_ns
+
+    def audio(self, t_ns: int, delta: AudioDelta) -> None:
+        """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken.
+
+        Decoded only until the first sound is found: later pieces are needed by length alone.
+        """
+        self.last_event_ns = t_ns
+        if not delta.samples:
+            return
+        self.item_id, self.content_index = delta.item_id, delta.content_index
+        if self.first_audio_ns is None:
+            self.first_audio_ns = t_ns
+        else:
+            self._spacing(t_ns)
+        self.playout.push(t_ns, delta.samples)
+        self._previous_ns, self._audio_before, self.last_audio_ns = t_ns, delta.samples, t_ns
+        self.chunks += 1
+        if self._first_sound is not None:
+            try:
+                sample = self._first_sound.feed(delta.pcm())
+            except ValueError as error:
+                raise MalformedMessage(f"audio delta: {error}") from None
+            if sample is not None:
+                self.first_audible_ns = self.playout.instant_of(sample)
+                self._first_sound = None
+
+    def done(self, t_ns: int, event: ResponseDone) -> None:
+        """The response was closed; a second closing changes nothing."""
+        if self.done_ns is None:
+            self.last_event_ns = self.done_ns = t_ns
+            self.status, self.reason, self.usage = event.status, event.reason, event.usage or {}
+
+    def silence(self, t_ns: int) -> int:
+        """The talker silenced the speaker; returns how much of the response was played, in ms rounded down."""
+        if self.silenced_ns is None:
+            self.silenced_ns = t_ns
+        return self.playout.played_samples(self.silenced_ns) * 1000 // self._rate
+
+    @property
+    def heard_until_ns(self) -> int | None:
+        """The instant at which the speaker falls silent, as things stand; None while nothing is due to be played."""
+        end = self.playout.end_ns
+        return end if end is None or self.silenced_ns is None else min(end, self.silenced_ns)
+
+    @property
+    def jitter_s(self) -> float | None:
+        """Standard deviation of the spacing of audio messages, over all n spacings; None below two of them."""
+        spacings = self.chunks - 1
+        return math.sqrt(self._spread / spacings) if spacings > 1 else None
+
+    @property
+    def gaps_s(self) -> list[float]:
+        """Durations of the underruns that were heard: those that began before the talker silenced the speaker."""
+        until = self.silenced_ns
+        return [(g.end_ns - g.start_ns) / SECOND_NS for g in self.playout.gaps if until is None or g.start_ns < until]
+
+    def audible_at(self, t_ns: int) -> bool:
+        """Whether the listener hears the response at this instant."""
+        return (self.silenced_ns is None or t_ns < self.silenced_ns) and self.playout.audible_at(t_ns)
+
+    def _spacing(self, t_ns: int) -> None:
+        spacing_s = (t_ns - self._previous_ns) / SECOND_NS
+        n = self.chunks
+        step = spacing_s - self._mean_s
+        self._mean_s += step / n
+        self._spread += step * (spacing_s - self._mean_s)
+        transit_s = spacing_s - self._audio_before / self._rate
+        self.rfc3550_s += (abs(transit_s) - self.rfc3550_s) / 16.0

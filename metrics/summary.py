@@ -1,0 +1,190 @@
+"""The summary of a run as Markdown that also reads well in a terminal: a pure function of `run.json` and the run's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from metrics.aggregate import Aggregate
+from metrics.catalog import METRICS, TABLES
+from metrics.criteria import Verdict, judge, parse
+from metrics.histogram import Histogram, Ratio
+from metrics.metric import Metric, Shape, Unit, aggregate_of, show, show_target
+from metrics.records import Outcome, TurnKind
+
+_STAGES = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", "audio_rendering", "speaker_output", "stage_residual")
+_SNAPSHOT = (
+    ("success", "value"),
+    ("ttft", "mean"),
+    ("e2e_latency", "p50"),
+    ("e2e_latency", "p95"),
+    ("barge_in_latency", "p95"),
+    ("yield_rate", "value"),
+    ("interruption_success", "value"),
+    ("false_alarm_resume", "value"),
+    ("underruns", "value"),
+    ("continuity", "value"),
+)
+
+
+def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
+    """What became of each criterion of the run's scenario, in their order."""
+    return [judge(parse(text), aggregate) for text in run["scenario"]["criteria"]]
+
+
+def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:
+    """Whether the run may end with exit code 0: valid, at least one turn measured, and every criterion holds."""
+    return bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+
+
+def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
+    """The whole summary. `run` is what `run.json` holds."""
+    parts = [_head(run, aggregate), _snapshot(aggregate), _criteria(run, aggregate)]
+    parts += [_table(table, aggregate) for table in TABLES]
+    parts += [_stages(aggregate), _outcomes(aggregate), _errors(aggregate), _tester(run), _absent(aggregate)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(run: dict[str, Any], aggregate: Aggregate) -> str:
+    judged = verdicts(run, aggregate)
+    failed = [v for v in judged if not v.holds]
+    lines = [f"# {run['scenario']['name']}: {run['run_id']}", ""]
+    if not run["valid"]:
+        lines += ["**INVALID: the tester was not fit to measure; do not use these numbers.**", ""]
+        lines += [*(f"- {fault}" for fault in run["faults"]), ""]
+    if not aggregate.turns():
+        lines.append("**FAILED: no turn was measured.**")
+    elif failed:
+        lines.append(f"**FAILED: {len(failed)} of {len(judged)} criteria missed: {'; '.join(v.criterion.text for v in failed)}**")
+    elif judged:
+        lines.append(
+            f"**PASSED: all {len(judged)} criteria hold.**" if run["valid"] else f"All {len(judged)} criteria hold, for what it is worth."
+        )
+    else:
+        lines.append("**No criteria were set.**")
+    lines += [
+        "",
+        f"{run['talkers_max']} talkers for {run['duration_s']:.0f} s against {run['host']}, dialect {run['dialect']}, "
+        f"{run['frame_ms']:g} ms frames, seed {run['seed']}: {aggregate.turns()} turns "
+        f"({aggregate.turns(TurnKind.BARGE_IN)} barge-ins), {aggregate.turns(TurnKind.FALSE_ALARM)} false alarms.",
+    ]
+    return "\n".join(lines)
+
+
+def _snapshot(aggregate: Aggregate) -> str:
+    rows = []
+    for name, which in _SNAPSHOT:
+        metric, value = METRICS[name], aggregate.values[name]
+        measured = aggregate_of(value, which)
+        target = next((t for t in metric.targets if t.aggregate == which and t.grade == "target"), None)
+        mark = "-" if measured is None or target is None else ("✓" if target.met_by(measured) else "✗")
+        title = metric.title if which == "value" else f"{metric.title} {which}"
+        wanted = f"target {show_target(target, metric.unit)}".replace(f"{which} ", "") if target else ""
+        rows.append((mark, title, show(measured, metric.unit), f"n {value.count}", wanted))
+    return "## Snapshot\n\n```\n" + _columns(rows) + "\n```"
+
+
+def _criteria(run: dict[str, Any], aggregate: Aggregate) -> str:
+    judged = verdicts(run, aggregate)
+    if not judged:
+        return ""
+    rows = [(v.criterion.text, v.measured, str(v.count), "holds" if v.holds else "MISSED") for v in judged]
+    return "## Criteria\n\n" + _markdown(("criterion", "measured", "n", "verdict"), rows)
+
+
+def _table(table: str, aggregate: Aggregate) -> str:
+    rows = []
+    for metric in METRICS.values():
+        value = aggregate.values[metric.name]
+        if metric.table == table and value.count:
+            rows.append(_row(metric, value))
+    if not rows:
+        return ""
+    header = ("metric", "", "n", "mean or share", "p50", "p95", "p99", "max", "targets")
+    return f"## {table.capitalize()}\n\n" + _markdown(header, rows)
+
+
+def _row(metric: Metric, value: Histogram | Ratio) -> tuple[str, ...]:
+    first = "value" if metric.shape is Shape.RATIO else "mean"
+    cells = [show(aggregate_of(value, first), metric.unit)]
+    for which in ("p50", "p95", "p99", "max"):
+        cells.append("" if metric.shape is Shape.RATIO else show(aggregate_of(value, which), metric.unit))
+    return (metric.name, metric.code, str(value.count), *cells, _judged_targets(metric, value))
+
+
+def _judged_targets(metric: Metric, value: Histogram | Ratio) -> str:
+    told = []
+    for target in metric.targets:
+        measured = aggregate_of(value, target.aggregate)
+        if measured is None:
+            continue
+        mark = "✓" if target.met_by(measured) else "✗"
+        few = " (few)" if value.count < metric.min_count else ""
+        grade = "" if target.grade == "target" else f"{target.grade} "
+        told.append(f"{mark} {grade}{show_target(target, metric.unit)}{few}")
+    return ", ".join(told)
+
+
+def _stages(aggregate: Aggregate) -> str:
+    e2e = aggregate.histogram("e2e_latency").mean
+    if e2e is None:
+        return ""
+    rows = []
+    for name in _STAGES:
+        mean = aggregate.histogram(name).mean
+        share = "" if mean is None or e2e <= 0 else f"{mean / e2e * 100:.0f} %"
+        rows.append((METRICS[name].title, METRICS[name].code, show(mean, Unit.SECONDS), share))
+    rows.append(("End-to-end latency", "E2E", show(e2e, Unit.SECONDS), ""))
+    return (
+        "## Where the time goes (means)\n\n"
+        + _markdown(("stage", "", "mean", "of E2E"), rows)
+        + "\n\nThe endpointing delay holds microphone capture, processing and both network ways; the residual is playout delay, leading "
+        "silence and waiting between stages. Each mean is over the turns that have the stage."
+    )
+
+
+def _outcomes(aggregate: Aggregate) -> str:
+    rows = []
+    for outcome in Outcome:
+        counts = [aggregate.turns(kind, outcome) for kind in TurnKind]
+        if any(counts):
+            rows.append((outcome.value, *(str(n) for n in counts)))
+    return "## Outcomes\n\n" + _markdown(("outcome", "utterances", "barge-ins", "false alarms"), rows) if rows else ""
+
+
+def _errors(aggregate: Aggregate) -> str:
+    errors = aggregate.errors()
+    if not errors:
+        return "## Errors\n\nNone."
+    total = sum(errors.values())
+    rows = [(kind, str(n), f"{n / total * 100:.0f} %") for kind, n in errors.items()]
+    return "## Errors\n\n" + _markdown(("kind", "count", "share"), rows)
+
+
+def _tester(run: dict[str, Any]) -> str:
+    health = run["health"]
+    lateness, lag = (Histogram.from_plain(health[name]) for name in ("send_lateness", "loop_lag"))
+    cpu = f"{health['cpu_s'] / health['wall_s'] * 100:.0f} %" if health["wall_s"] else "-"
+    told = [f"{name} p50 {show(h.quantile(0.5), Unit.SECONDS)}, p99 {show(h.quantile(0.99), Unit.SECONDS)}" for name, h in
+            (("send_lateness", lateness), ("loop_lag", lag))]  # fmt: skip
+    return (
+        f"## The tester itself\n\n{'Valid' if run['valid'] else 'INVALID'}: {'; '.join(told)}; CPU {cpu} of a core; "
+        f"{health['missed_starts']} missed starts, {health['frames_dropped']} frames dropped, {health['records_lost']} records lost."
+    )
+
+
+def _absent(aggregate: Aggregate) -> str:
+    lines = [f"- {m.name}: {m.absent}" for m in METRICS.values() if not aggregate.values[m.name].count]
+    return "## Not applicable in this run\n\n" + "\n".join(lines) if lines else ""
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    line = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
+    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in [header, *rows]]
+    return "\n".join([text[0], line, *text[1:]])
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

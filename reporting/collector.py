@@ -1,0 +1,108 @@
+"""The collector: takes every record of a run, keeps the live metrics and the timeline, and completes the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from metrics.aggregate import Aggregate
+from metrics.health import Health
+from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
+from metrics.summary import passed
+from reporting.run_folder import RunFacts, RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A completed run: what `run.json` holds, the summary, where the folder is, and whether all criteria hold."""
+
+    run: dict[str, Any]
+    summary: str
+    path: Path
+    passed: bool
+
+
+class Collector:
+    """Gathers one run. `talkers` tells how many are there now, `health` the tester's own health; `epoch_s` reads the wall clock."""
+
+    def __init__(
+        self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], epoch_s: Callable[[], float]
+    ) -> None:
+        self.aggregate = Aggregate()
+        self.folder = RunFolder(parent, facts)
+        self.talkers_max = 0
+        self._facts = facts
+        self._talkers = talkers
+        self._health = health
+        self._epoch_s = epoch_s
+        self._frames_dropped = 0
+        self._second = Aggregate()
+        self._cpu_s = 0.0
+        self._timeline: list[dict[str, Any]] = []
+        self._ticking = gevent.spawn(self._tick)
+
+    def add(self, record: Record) -> None:
+        """Take one record."""
+        self.aggregate.add(record)
+        self._second.add(record)
+        self.folder.add(record)
+        if isinstance(record, SessionRecord):
+            self._frames_dropped += record.frames_dropped
+
+    def on_record(self, record: Record, **_: Any) -> None:
+        """`add`, as a listener of an event hook."""
+        self.add(record)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run started."""
+        return self._epoch_s() - self._facts.started_epoch_s
+
+    def finish(self) -> Finished:
+        """Complete the run folder; nothing may be added afterwards."""
+        self._ticking.kill()
+        self._close_second()
+        health = self._health()
+        health.frames_dropped = self._frames_dropped
+        run, text = self.folder.finish(self._epoch_s(), self.talkers_max, self.aggregate, health, self._timeline)
+        return Finished(run, text, self.folder.path, passed(run, self.aggregate))
+
+    def _tick(self) -> None:
+        second = 0
+        while True:
+            second += 1
+            gevent.sleep(max(0.0, second - self.elapsed_s))
+            self._close_second()
+
+    def _close_second(self) -> None:
+        done, self._second = self._second, Aggregate()
+        health = self._health()
+        talkers = self._talkers()
+        self.talkers_max = max(self.talkers_max, talkers)
+        answered = done.turns()
+        counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
+        self._timeline.append(
+            {
+                "t_s": self.elapsed_s,
+                "talkers": talkers,
+                "turns": answered,
+                "failures": answered - counted,
+                "barge_ins": done.turns(TurnKind.BARGE_IN),
+                "false_alarms": done.turns(TurnKind.FALSE_ALARM),
+                "sessions_ended": sum(n for k, n in done.counts.items() if k.startswith("sessions.")),
+                "tokens": done.counts["tokens"],
+                "errors": sum(done.errors().values()),
+                "underruns": round(done.ratio("underruns").numerator),
+                "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
+                "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
+                "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
+                "send_lateness_p99_s": health.send_lateness.quantile(0.99),
+                "loop_lag_p99_s": health.loop_lag.quantile(0.99),
+                "cpu_share": max(0.0, health.cpu_s - self._cpu_s),
+            }
+        )
+        self._cpu_s = health.cpu_s

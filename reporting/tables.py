@@ -1,0 +1,76 @@
+"""Records as Parquet: one column per field and per metric, types taken from the records themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metrics.aggregate import column, metric_columns
+from metrics.catalog import of
+from metrics.records import Record
+
+SCHEMA_VERSION = 1
+"""Version of the run folder's layout. Raised whenever a column or a key changes its meaning or goes."""
+
+_ROWS = 2000
+_PLAIN = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+
+
+def schema(record_type: type) -> pa.Schema:
+    """The columns of a table of such records. A field keeps its name, a metric's is as `metrics.aggregate.column` says."""
+    hints = get_type_hints(record_type)
+    fields = [pa.field(f.name, _type(hints[f.name]), nullable=_optional(hints[f.name])) for f in dataclasses.fields(record_type)]
+    known = {f.name for f in fields}
+    for metric in of(record_type):
+        name = column(metric)
+        if name not in known:
+            fields.append(pa.field(name, pa.float64()))
+    return pa.schema(fields, metadata={"doubletalk_schema_version": str(SCHEMA_VERSION)})
+
+
+class Table:
+    """A Parquet file that grows by records. Rows are written in groups; `close` completes the file."""
+
+    def __init__(self, path: Path, record_type: type) -> None:
+        self.schema = schema(record_type)
+        self.rows_written = 0
+        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, record: Record) -> None:
+        """Append one record."""
+        plain = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+        plain.update(metric_columns(record))
+        self._rows.append(plain)
+        if len(self._rows) >= _ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and complete the file."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self.schema))
+            self.rows_written += len(self._rows)
+            self._rows.clear()
+
+
+def _parts(hint: Any) -> list[Any]:
+    return list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
+
+
+def _optional(hint: Any) -> bool:
+    return type(None) in _parts(hint)
+
+
+def _type(hint: Any) -> pa.DataType:
+    kind = next(part for part in _parts(hint) if part is not type(None))
+    return pa.string() if issubclass(kind, StrEnum) else _PLAIN[kind]

@@ -1,0 +1,84 @@
+"""The import rules of docs/architecture.md: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant"}
+RULES = {
+    "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
+    "protocol": (set(), {"orjson"}),
+    "scenarios": ({"audio"}, {"pydantic", "yaml"}),
+    "metrics": ({"audio", "protocol"}, {"numpy"}),
+    "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
+    "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "prometheus_client", "pyarrow"}),
+    "analysis": ({"metrics"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
+    "assistant": (
+        {"audio"},
+        {"fastapi", "starlette", "uvicorn", "uvloop", "websockets", "pydantic", "yaml", "prometheus_client", "psutil", "orjson", "numpy"},
+    ),
+}
+PURE = {"audio", "protocol", "scenarios", "metrics"}
+IMPURE_MODULES = {"time", "socket", "threading", "asyncio", "logging", "select", "selectors", "ssl", "http", "urllib.request"}
+COMPOSITION_ROOT = {"scenarios", "users", "metrics", "reporting", "locust", "gevent"}
+TOOLS = {"audio/make_corpus.py"}
+"""Commands that make files of the repository; they run programs, and nothing imports them."""
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide who imports whom"
+            found.add(node.module or "")
+    return found
+
+
+def files(package: str) -> list[Path]:
+    return sorted(p for p in (ROOT / package).rglob("*.py") if str(p.relative_to(ROOT)) not in TOOLS)
+
+
+@pytest.mark.parametrize("package", sorted(RULES))
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    ours, outside = RULES[package]
+    allowed = ours | outside | {package} | set(sys.stdlib_module_names)
+    wrong = {f"{p.relative_to(ROOT)}: {m}" for p in files(package) for m in imported(p) if m.split(".")[0] not in allowed}
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", sorted(PURE))
+def test_a_pure_package_has_no_clock_socket_or_logger(package: str) -> None:
+    wrong = {f"{p.relative_to(ROOT)}: {m}" for p in files(package) for m in imported(p) if m in IMPURE_MODULES}
+    assert not wrong
+
+
+def test_the_composition_root_imports_only_what_it_may() -> None:
+    allowed = COMPOSITION_ROOT | set(sys.stdlib_module_names)
+    assert {m for m in imported(ROOT / "locustfile.py") if m.split(".")[0] not in allowed} == set()
+
+
+def test_only_one_file_of_users_reads_clocks() -> None:
+    assert [p.name for p in files("users") if "time" in imported(p)] == ["clock.py"]
+
+
+def test_nothing_is_imported_for_the_first_time_at_run_time() -> None:
+    """Locust drops the locustfile's folder from sys.path after loading it."""
+    late = set()
+    for package in ("users", "reporting"):
+        for path in files(package):
+            for function in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)):
+                late.update(f"{path.name}: {function.name}" for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom))
+    assert not late
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_files_stay_small(package: str) -> None:
+    long = {str(p.relative_to(ROOT)): n for p in files(package) if (n := len(p.read_text().splitlines())) > 400}
+    assert not long

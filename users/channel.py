@@ -1,0 +1,168 @@
+"""Bytes to and from one socket that we own from the first one on: plain, or TLS through memory buffers.
+
+While a session is set up, a channel looks like a blocking socket to websocket-client (it reads ahead, so that the handshake's one-byte
+reads cost no system call). After `release` it is non-blocking and belongs to the event loop. Either way the kernel's arrival time of what
+was read last is kept in `arrived_ns`, which a TLS socket of the standard library would hide.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket
+import ssl
+import sys
+from typing import Any
+
+from users import clock
+
+READ_SIZE = 65536
+_TCP_INFO_SIZE = 152
+_TCP_INFO_MIN_RTT = slice(148, 152)
+"""`tcpi_min_rtt`, microseconds, in Linux's `struct tcp_info` (linux/tcp.h)."""
+
+
+class Channel:
+    """A connected TCP socket, with TLS where `tls` is given. `clock` is `kernel` or `user`: where arrival times come from."""
+
+    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None, host: str | None = None) -> None:
+        self._sock: Any = sock
+        self._raw: Any = None
+        self._ahead = b""
+        self.arrived_ns = 0
+        self.clock = "kernel" if clock.stamp_arrivals(sock) else "user"
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=host) if tls else None
+
+    def start_tls(self) -> None:
+        """Perform the TLS handshake, blocking. Raises ssl.SSLError (a certificate that is not trusted, say), OSError, EOFError."""
+        while self._tls is not None:
+            try:
+                self._tls.do_handshake()
+                self._flush_blocking()
+                return
+            except ssl.SSLWantReadError:
+                self._flush_blocking()
+                data = self._receive(self._sock)
+                if not data:
+                    raise EOFError("connection closed during the TLS handshake") from None
+                self._incoming.write(data)
+            except ssl.SSLError:
+                self._flush_blocking()
+                raise
+
+    # What websocket-client calls during the opening handshake.
+
+    def recv(self, size: int) -> bytes:
+        """Up to `size` bytes, blocking; empty at the end of the stream."""
+        while not self._ahead:
+            data = self._receive(self._sock)
+            if not data:
+                return b""
+            self._ahead = self._decrypted(data)
+        taken, self._ahead = self._ahead[:size], self._ahead[size:]
+        return taken
+
+    def send(self, data: bytes) -> int:
+        """Send all of `data`, blocking."""
+        if self._tls is None:
+            self._sock.sendall(data)
+        else:
+            self._tls.write(data)
+            self._flush_blocking()
+        return len(data)
+
+    def gettimeout(self) -> float | None:
+        """The blocking calls' time limit in seconds; None: none."""
+        timeout: float | None = self._sock.gettimeout()
+        return timeout
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set it."""
+        self._sock.settimeout(seconds)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        number: int = (self._raw or self._sock).fileno()
+        return number
+
+    def shutdown(self, how: int) -> None:
+        """As a socket's."""
+        (self._raw or self._sock).shutdown(how)
+
+    def close(self) -> None:
+        """Close the socket, at once; again does nothing."""
+        (self._raw or self._sock).close()
+
+    # What the event loop's side calls.
+
+    def release(self) -> bytes:
+        """Hand the socket to the event loop: non-blocking from here on. Returns what was read ahead of the handshake's end."""
+        self._raw = _socket.socket(fileno=self._sock.detach())  # the kernel's socket without gevent's waiting around it
+        self._raw.setblocking(False)
+        ahead, self._ahead = self._ahead, b""
+        return ahead
+
+    def read(self) -> bytes | None:
+        """What has arrived, decrypted, at most READ_SIZE bytes of the wire; empty at the end of the stream, None where nothing came.
+
+        Sets `arrived_ns`. Raises OSError and ssl.SSLError.
+        """
+        try:
+            data = self._receive(self._raw)
+        except (BlockingIOError, InterruptedError):
+            return None
+        if not data or self._tls is None:
+            return data
+        return self._decrypted(data) or None
+
+    def write(self, data: bytes) -> int:
+        """Hand plain bytes to the kernel; how many it took. Raises BlockingIOError for none, OSError."""
+        taken: int = self._raw.send(data)
+        return taken
+
+    def sealed(self, data: bytes) -> bytes:
+        """What has to go over the wire for `data`: itself, or its TLS records."""
+        if self._tls is None:
+            return data
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    def round_trip_s(self) -> float | None:
+        """The kernel's round-trip time; None where it tells none.
+
+        The least of the last minutes: the smoothed one (`tcpi_rtt`) holds the peer's delayed acknowledgements, up to 40 ms of waiting that
+        no byte of audio is subject to.
+        """
+        try:
+            info = (self._raw or self._sock).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+        except (OSError, AttributeError):
+            return None
+        rtt_us = int.from_bytes(info[_TCP_INFO_MIN_RTT], sys.byteorder)
+        return rtt_us / 1e6 if 0 < rtt_us < 2**32 - 1 else None
+
+    def _receive(self, sock: Any) -> bytes:
+        if self.clock == "user":
+            data: bytes = sock.recv(READ_SIZE)
+            self.arrived_ns = clock.now_ns()
+            return data
+        data, ancillary, _, _ = sock.recvmsg(READ_SIZE, clock.STAMP_SPACE)
+        self.arrived_ns = clock.arrival_ns(ancillary) or clock.now_ns()
+        return data
+
+    def _decrypted(self, data: bytes) -> bytes:
+        if self._tls is None:
+            return data
+        self._incoming.write(data)
+        plain = bytearray()
+        try:
+            while piece := self._tls.read(READ_SIZE):
+                plain += piece
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            pass
+        return bytes(plain)
+
+    def _flush_blocking(self) -> None:
+        sealed = self._outgoing.read()
+        if sealed:
+            self._sock.sendall(sealed)

@@ -1,0 +1,19 @@
+"""Whose fault it was: foreign exceptions are mapped to these at one border."""
+
+from __future__ import annotations
+
+from metrics.records import ErrorKind
+
+
+class LocalError(RuntimeError):
+    """Our own fault: the run says so and stops, or is invalid."""
+
+
+class RemoteError(RuntimeError):
+    """The assistant's side failed. `kind` says how; the text is one line and holds no secret."""
+
+    def __init__(self, kind: ErrorKind, text: str, close_code: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.close_code = close_code
+        self.retry_after_s = retry_after_s

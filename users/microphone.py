@@ -1,0 +1,95 @@
+"""A talker's microphone: from the start of its session it captures frame after frame, speech or silence, and the pacer sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from users.clock import SECOND_NS, now_ns
+from users.link import Link
+from users.pacer import Pacer
+from users.prepared import Prepared, PreparedClip
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A clip on its way. `start_ns`: capture instant of its first sample. The callbacks get the instant at which the frame with the last
+    speech sample was handed over, and at which the talker's own VAD heard the clip begin."""
+
+    prepared: PreparedClip
+    start_ns: int
+    on_offset_sent: Callable[[int, int], None]
+    on_detected: Callable[[int], None] | None
+
+    @property
+    def onset_ns(self) -> int:
+        """Capture instant of the first sample of speech."""
+        return self.start_ns + round(self.prepared.onset_s * SECOND_NS)
+
+    @property
+    def offset_ns(self) -> int:
+        """Capture instant of the last sample of speech."""
+        return self.start_ns + round(self.prepared.offset_s * SECOND_NS)
+
+
+class Microphone:
+    """Streams into `link` from `start_ns` on. Ends with the link."""
+
+    def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
+        self.frames_sent = 0
+        self._link = link
+        self._prepared = prepared
+        self._start_ns = start_ns
+        self._frame_ns = prepared.frame_ns
+        self._next = 0
+        self._speech: Speech | None = None
+        self._speech_from = 0
+        pacer.add(self, start_ns + self._frame_ns)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being spoken."""
+        return self._speech is None
+
+    @property
+    def audio_bytes(self) -> int:
+        """PCM bytes sent."""
+        return self.frames_sent * self._prepared.samples * 2
+
+    def speak(
+        self,
+        prepared: PreparedClip,
+        on_offset_sent: Callable[[int, int], None],
+        on_detected: Callable[[int], None] | None = None,
+    ) -> Speech:
+        """Speak from the next frame that has not begun to be captured. Raises RuntimeError while another clip is being spoken."""
+        if self._speech is not None:
+            raise RuntimeError("a talker speaks one clip at a time")
+        elapsed = now_ns() - self._start_ns
+        self._speech_from = max(self._next, -(-elapsed // self._frame_ns))
+        start_ns = self._start_ns + self._speech_from * self._frame_ns
+        self._speech = Speech(prepared, start_ns, on_offset_sent, on_detected)
+        return self._speech
+
+    def due(self, due_ns: int) -> int | None:
+        """Send the frame whose last sample was captured at `due_ns`."""
+        link = self._link
+        if not link.open:
+            return None
+        index = self._next
+        self._next = index + 1
+        speech = self._speech
+        if speech is None or index < self._speech_from:
+            if link.send_frame(self._prepared.silence):
+                self.frames_sent += 1
+            return due_ns + self._frame_ns
+        position = index - self._speech_from
+        if link.send_frame(speech.prepared.frames[position]):
+            self.frames_sent += 1
+        if position == speech.prepared.offset_frame:
+            speech.on_offset_sent(due_ns, now_ns())
+        if position + 1 == len(speech.prepared.frames):
+            self._speech = None
+        if position == speech.prepared.detected_frame and speech.on_detected is not None:
+            speech.on_detected(now_ns())
+        return due_ns + self._frame_ns

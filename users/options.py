@@ -1,0 +1,83 @@
+"""The project's options on Locust's command line and web form, and what they mean for Locust's own."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from protocol import DIALECTS
+from scenarios import Scenario, ScenarioError, names
+from users.run import AUTHS, Options
+
+_HELP = {
+    "scenario": f"what is run: {', '.join(names())}, or a .yml file",
+    "dialect": f"the assistant's wire: {', '.join(DIALECTS)}",
+    "frame_ms": "duration of a microphone frame in ms: 10 to 200, in steps of 10; longer frames cost less",
+    "corpus": "folder with WAV or FLAC clips and transcripts.tsv to speak instead of the built-in corpus",
+    "seed": "seed of all plans: the same seed, the same talkers",
+    "auth": f"how talkers get in: {', '.join(AUTHS)} (token: one is minted per session; key: the API key itself)",
+    "token_path": "path below the host that mints tokens by POST",
+    "api_key_env": "name of the environment variable that holds the API key",
+    "tls_ca": "file of certificates to trust besides none: for an assistant with a private one",
+    "tls_insecure": "do not verify TLS certificates",
+}
+_FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")
+"""Options on the web form; the others are the machine owner's."""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add them in a group of their own. Their environment variables are DOUBLETALK_ and the name."""
+    group = parser.add_argument_group("Doubletalk", "Options of the voice load test.")
+    defaults = Options()
+    for field in fields(Options):
+        if field.name == "host":
+            continue
+        value = getattr(defaults, field.name)
+        kind: dict[str, Any] = {"action": "store_true"} if isinstance(value, bool) else {"type": type(value)}
+        action: Any = group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            env_var=f"DOUBLETALK_{field.name.upper()}",
+            default=value,
+            help=_HELP[field.name],
+            **kind,
+        )
+        _show(action, field.name in _FORM)
+    runs: Any = group.add_argument("--runs", env_var="DOUBLETALK_RUNS", default="runs", help="folder in which each run gets a folder")
+    _show(runs, False)
+
+
+def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
+    """The options as chosen: on the command line, or in the web form where it has them. Raises ScenarioError for a wrong type."""
+    chosen: dict[str, Any] = {f.name: getattr(parsed, f.name) for f in fields(Options) if f.name != "host"}
+    for name in _FORM:
+        text = (form or {}).get(name)
+        if text is None:
+            continue
+        try:
+            chosen[name] = type(chosen[name])(text)
+        except ValueError:
+            raise ScenarioError(f"{name}: {text!r} is not a number") from None
+    return Options(**chosen, host=host)
+
+
+def users_needed(scenario: Scenario, minting: bool) -> int:
+    """Locust users that the scenario asks for: its talkers, and a token minter where tokens are to be minted besides theirs."""
+    return scenario.load.talkers + (1 if minting and scenario.load.tokens_per_s > 0 else 0)
+
+
+def apply_load(parsed: Namespace, scenario: Scenario, minting: bool) -> None:
+    """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's."""
+    if parsed.num_users is None:
+        parsed.num_users = users_needed(scenario, minting)
+    if parsed.spawn_rate is None:
+        parsed.spawn_rate = scenario.load.spawn_per_s
+    if parsed.run_time is None:
+        parsed.run_time = round(scenario.load.duration_s)
+
+
+def _show(action: Any, in_web_ui: bool) -> None:
+    """What Locust's parser would have set for an option outside a group."""
+    action.include_in_web_ui = in_web_ui
+    action.is_secret = action.is_required = action.is_multiple = False

@@ -1,0 +1,52 @@
+"""Before a run: one session is opened and closed, so that a wrong host, key or certificate is told at once and not by every talker."""
+
+from __future__ import annotations
+
+from metrics.records import ErrorKind, SessionOutcome
+from scenarios import ScenarioError
+from users.clock import now_ns
+from users.errors import RemoteError
+from users.mint import http_client, request_token
+from users.run import Run
+from users.session import Session
+
+CLIENT = "preflight"
+_ADVICE = {
+    ErrorKind.CONNECT: "is the assistant running, and is --host right?",
+    ErrorKind.AUTH: "check the key in {key_env}, and --auth",
+    ErrorKind.HANDSHAKE: "is this the URL of an assistant that speaks {dialect}?",
+    ErrorKind.PROTOCOL: "does it speak {dialect}?",
+    ErrorKind.TIMEOUT: "it accepts connections but does not answer in time (limits.setup_s)",
+    ErrorKind.ASSISTANT_ERROR: "look at its log",
+    ErrorKind.REMOTE_CLOSE: "look at its log",
+}
+
+
+def preflight(run: Run) -> None:
+    """Open a session and hang up. Raises ScenarioError where the assistant cannot be talked to; being rate-limited is no reason."""
+    session: Session | None = None
+    try:
+        secret = _secret(run)
+        session = Session(run, -1, 0, None, client=CLIENT)
+        session.open(secret)
+    except RemoteError as error:
+        if error.kind is ErrorKind.RATE_LIMITED:
+            return
+        advice = _ADVICE[error.kind].format(key_env=run.options.api_key_env, dialect=run.options.dialect)
+        raise ScenarioError(f"{run.host} cannot be called: {error}; {advice}") from None
+    finally:
+        if session is not None:
+            session.close(SessionOutcome.HUNG_UP)
+
+
+def _secret(run: Run) -> str | None:
+    if run.mint is None:
+        return run.key
+    http = http_client(run.mint)
+    try:
+        token, record = request_token(http, run.mint, CLIENT, CLIENT, None, now_ns())
+    finally:
+        http.close()
+    if token is None:
+        raise RemoteError(record.error_kind or ErrorKind.PROTOCOL, f"no token from {run.mint.path}: {record.error}")
+    return token

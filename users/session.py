@@ -1,0 +1,253 @@
+"""One session of a talker: the link, the dialect, the tracker and the microphone, put together."""
+
+from __future__ import annotations
+
+from gevent.event import Event as Signal
+
+from metrics.assemble import SessionFacts
+from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
+from metrics.tracker import Limits, Notice, Tracker
+from metrics.utterance import Utterance
+from protocol import MalformedMessage
+from protocol.events import AssistantError, AudioDelta, Event, RateLimits, SessionCreated, SessionUpdated, Unknown
+from users.clock import epoch_s, now_ns
+from users.errors import RemoteError
+from users.link import Link, Target, connect
+from users.microphone import Microphone
+from users.prepared import PreparedClip
+from users.run import Run
+
+
+class Session:
+    """A talker's WebSocket session, from connect to record. `wake` is set whenever the talker may have something to do."""
+
+    def __init__(self, run: Run, talker: int, call: int, lost_ns: int | None, client: str | None = None) -> None:
+        self.wake = Signal()
+        self.turns: list[TurnRecord] = []
+        self.turns_begun = 0
+        self._run = run
+        self._talker = talker
+        self._client = client or f"talker-{talker}"
+        self._call = call
+        self._lost_ns = lost_ns
+        self._dialect = run.dialect()
+        self._link: Link | None = None
+        self._tracker: Tracker | None = None
+        self._microphone: Microphone | None = None
+        self._error: RemoteError | None = None
+        self._started_ns = now_ns()
+        self._started_epoch_s = epoch_s()
+        self._id: str | None = None
+        self._first_event_ns: int | None = None
+        self._ready_ns: int | None = None
+        self._audio_bytes_received = 0
+        self._unknown = self._malformed = self._benign = self._errors = self._limits_seen = 0
+        self._silence_ms: int | None = None
+
+    def open(self, secret: str | None) -> None:
+        """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
+        run, dialect = self._run, self._dialect
+        limit_s = run.scenario.limits.setup_s
+        headers = {**dialect.headers(secret), "X-Client-Id": self._client}
+        url = dialect.endpoint(run.host, run.scenario.session.model)
+        link = connect(Target(url, headers, dialect.subprotocols(), run.tls, limit_s), self._on_message, self._on_closed)
+        self._link = link
+        self._started_ns = link.opening.started_ns
+        link.start()
+        for message in dialect.configure(run.settings):
+            link.send(message)
+        until = self._started_ns + round(limit_s * 1e9)
+        while self._ready_ns is None:
+            self.check()
+            left_s = (until - now_ns()) / 1e9
+            if left_s <= 0:
+                raise RemoteError(ErrorKind.TIMEOUT, f"the session was not ready within {limit_s:g} s")
+            self.wake.wait(left_s)
+            self.wake.clear()
+        speaker, limits = run.scenario.speaker, run.scenario.limits
+        facts = SessionFacts(self._talker, self._id, link.clock, dialect.output_rate, speaker.playout_delay_s, speaker.output_s)
+        self._tracker = Tracker(facts, Limits(limits.response_s, limits.stall_s), self.turns.append, self._ready_ns)
+        self._microphone = Microphone(link, run.prepared, run.pacer, now_ns())
+
+    @property
+    def tracker(self) -> Tracker:
+        """The tracker of an open session."""
+        if self._tracker is None:
+            raise RuntimeError("the session is not open")
+        return self._tracker
+
+    @property
+    def microphone(self) -> Microphone:
+        """The microphone of an open session."""
+        if self._microphone is None:
+            raise RuntimeError("the session is not open")
+        return self._microphone
+
+    @property
+    def ready(self) -> bool:
+        """Whether the session was ever ready to converse."""
+        return self._tracker is not None
+
+    def check(self) -> None:
+        """Raises the RemoteError that ended the session, if one did."""
+        if self._error is not None:
+            raise self._error
+
+    def speak(self, kind: TurnKind, turn: int, prepared: PreparedClip, planned_after_s: float | None = None) -> None:
+        """Say a clip, from the next frame on."""
+        speech = self.microphone.speak(prepared, self._offset_sent, self._heard_myself if kind is TurnKind.BARGE_IN else None)
+        clip = prepared.clip
+        utterance = Utterance(
+            kind, self._call, turn, clip.name, clip.voice, clip.transcript, speech.onset_ns, speech.offset_ns, planned_after_s
+        )
+        utterance.audio_processing_s = prepared.processing_s
+        self._said = utterance
+        self.tracker.speak(utterance)
+        if kind is not TurnKind.FALSE_ALARM:
+            self.turns_begun += 1
+
+    def close(self, outcome: SessionOutcome, error: RemoteError | None = None) -> SessionRecord:
+        """End the session, at once unless the talker hangs up, and say what became of it. Turns under way end with it."""
+        t_ns = now_ns()
+        if self._tracker is not None:
+            self._tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
+        link = self._link
+        if link is not None and link.open:
+            link.hang_up()
+            if outcome is SessionOutcome.HUNG_UP:
+                self.wake.clear()
+                self.wake.wait(0.5)
+        if link is not None:
+            link.abort()
+        return self._record(t_ns, outcome, error)
+
+    def _on_message(self, arrived_ns: int, payload: bytes) -> None:
+        begun_ns = now_ns()
+        try:
+            event = self._dialect.decode(payload)
+            tracker = self._tracker
+            if tracker is None:
+                self._set_up(arrived_ns, event)
+                return
+            notice = tracker.event(arrived_ns, event)
+        except MalformedMessage:
+            self._malformed += 1
+            return
+        if isinstance(event, AudioDelta):
+            self._audio_bytes_received += 2 * event.samples
+        else:
+            self._count(event)
+        if notice:
+            if notice & Notice.FIRST_AUDIO and self._link is not None:
+                round_trip_s = self._link.round_trip_s()
+                tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, None if round_trip_s is None else round_trip_s / 2)
+            self.wake.set()
+
+    def _set_up(self, arrived_ns: int, event: Event) -> None:
+        if self._first_event_ns is None:
+            self._first_event_ns = arrived_ns
+        if isinstance(event, SessionCreated):
+            self._id = event.session_id
+        elif isinstance(event, SessionUpdated):
+            self._ready_ns = arrived_ns
+            self._silence_ms = _silence_ms(event.settings)
+        elif isinstance(event, AssistantError):
+            self._error = RemoteError(
+                ErrorKind.PROTOCOL, f"the assistant refused the session's settings: {event.code or event.message[:99]}"
+            )
+        else:
+            self._count(event)
+        self.wake.set()
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, Unknown):
+            self._unknown += 1
+        elif isinstance(event, AssistantError):
+            if event.benign:
+                self._benign += 1
+            else:
+                self._errors += 1
+        elif isinstance(event, RateLimits):
+            self._limits_seen += 1
+
+    def _on_closed(self, error: RemoteError | None) -> None:
+        self._error = self._error or error
+        self.wake.set()
+
+    def _offset_sent(self, due_ns: int, sent_ns: int) -> None:
+        said, link = self._said, self._link
+        if link is None:
+            return
+        said.offset_sent_ns = sent_ns
+        said.mic_capture_s = (self._run.prepared.frame_ns + sent_ns - due_ns) / 1e9
+        round_trip_s = link.round_trip_s()
+
+        def taken() -> None:
+            if round_trip_s is not None:
+                said.uplink_s = round_trip_s / 2 + (now_ns() - sent_ns) / 1e9
+
+        link.when_sent(taken)
+
+    def _heard_myself(self, detected_ns: int) -> None:
+        said, link = self._said, self._link
+        silenced_ns = now_ns()
+        told = self.tracker.silence(detected_ns, silenced_ns)
+        said.flush_s = (now_ns() - silenced_ns) / 1e9
+        if told is None or link is None:
+            return
+        response_id, item_id, content_index, played_ms = told
+        if self._run.scenario.conversation.barge_in.cancel and self.tracker.host_open:
+            message = self._dialect.cancel(response_id)
+            if message is not None:
+                link.send(message)
+                said.cancel_sent_ns = now_ns()
+        if item_id is not None:
+            message = self._dialect.truncate(item_id, content_index, played_ms)
+            if message is not None:
+                link.send(message)
+
+    def _record(self, closed_ns: int, outcome: SessionOutcome, error: RemoteError | None) -> SessionRecord:
+        link, microphone = self._link, self._microphone
+        opening = link.opening if link else None
+        first_event_s = (self._first_event_ns - opening.opened_ns) / 1e9 if opening and self._first_event_ns else None
+        return SessionRecord(
+            talker=self._talker,
+            call=self._call,
+            session_id=self._id,
+            outcome=outcome,
+            error_kind=error.kind if error else None,
+            error=str(error) if error else None,
+            reconnect=self._lost_ns is not None,
+            lost_ns=self._lost_ns,
+            started_epoch_s=self._started_epoch_s,
+            started_ns=self._started_ns,
+            ready_ns=self._ready_ns,
+            closed_ns=closed_ns,
+            connect_s=opening.connect_s if opening else None,
+            tls_s=opening.tls_s if opening else None,
+            handshake_s=opening.handshake_s if opening else None,
+            first_event_s=first_event_s,
+            close_code=link.close_code if link else None,
+            turns=self.turns_begun,
+            messages_sent=link.messages_sent if link else 0,
+            messages_received=link.messages_received if link else 0,
+            audio_bytes_sent=microphone.audio_bytes if microphone else 0,
+            audio_bytes_received=self._audio_bytes_received,
+            frames_sent=microphone.frames_sent if microphone else 0,
+            frames_dropped=link.frames_dropped if link else 0,
+            unknown_events=self._unknown,
+            malformed_messages=self._malformed,
+            benign_errors=self._benign,
+            assistant_errors=self._errors,
+            rate_limits_seen=self._limits_seen,
+            silence_duration_ms=self._silence_ms,
+        )
+
+
+def _silence_ms(settings: dict[str, object]) -> int | None:
+    """The end-of-turn silence window that the assistant echoes: in the GA or the beta place; None if it tells none."""
+    audio = settings.get("audio")
+    place = audio.get("input") if isinstance(audio, dict) else settings
+    detection = place.get("turn_detection") if isinstance(place, dict) else None
+    found = detection.get("silence_duration_ms") if isinstance(detection, dict) else None
+    return found if isinstance(found, int) else None

@@ -1,0 +1,189 @@
+"""The talker: a Locust user that calls, converses by its plan, interrupts, hangs up, and calls again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from locust import User, task
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from gevent import wait
+from gevent.event import Event as Signal
+
+from metrics.records import ErrorKind, SessionOutcome, TurnKind
+from scenarios import TurnPlan, generator
+from users import events
+from users.clock import SECOND_NS, now_ns
+from users.errors import RemoteError
+from users.mint import http_client, request_token
+from users.run import Run
+from users.session import Session
+
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 8.0
+_RETRY_AUDIBLE_NS = SECOND_NS // 10
+"""How long a talker waits with a planned barge-in that falls into a gap of the assistant's speech."""
+
+
+class Talker(User):
+    """A virtual caller. Its number in the run decides what it says and when it interrupts."""
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.run_: Run = environment.doubletalk
+        self.number = self.run_.roster.take()
+        self._calls = 0
+        self._turns = 0
+        self._stopped = Signal()
+
+    def stop(self, force: bool = False) -> bool:
+        """Locust's stop: between turns, unless forced."""
+        self._stopped.set()
+        return bool(super().stop(force))
+
+    def on_stop(self) -> None:
+        """Locust's: the talker's number is free again."""
+        self.run_.roster.give_back(self.number)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run wants the talker to leave at the end of its turn."""
+        return self._stopped.is_set() or self._state == LOCUST_STATE_STOPPING
+
+    @task
+    def call(self) -> None:
+        """One call: as many turns as planned, over as many sessions as it takes."""
+        plan = self.run_.planner.call(self.number, self._calls)
+        left = plan.turns
+        lost_ns: int | None = None
+        attempts = 0
+        while left > 0 and not self.stopping and attempts <= self.run_.scenario.limits.reconnects:
+            try:
+                secret = self._secret()
+            except RemoteError as refused:
+                attempts += 1
+                self._stopped.wait(self._backoff_s(attempts, refused))
+                continue
+            session = Session(self.run_, self.number, self._calls, lost_ns)
+            error = self._use(session, secret, left)
+            if error is None:
+                break
+            attempts = 1 if session.ready else attempts + 1
+            left -= session.turns_begun
+            if session.ready:
+                lost_ns = now_ns()
+            self._stopped.wait(self._backoff_s(attempts, error))
+        self._calls += 1
+        if not self.stopping:
+            self._stopped.wait(plan.pause_s)
+
+    def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
+        """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
+        try:
+            session.open(secret)
+            self._converse(session, turns)
+        except RemoteError as error:
+            self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
+            return error
+        except BaseException:  # the run's end kills the greenlet wherever it waits
+            self._report(session, SessionOutcome.CUT_BY_RUN_END, None)
+            raise
+        self._report(session, SessionOutcome.CUT_BY_RUN_END if self.stopping else SessionOutcome.HUNG_UP, None)
+        return None
+
+    def _converse(self, session: Session, turns: int) -> None:
+        """Take turns until the call has had as many as planned, or the run stops. Raises RemoteError where the session ends."""
+        while session.turns_begun < turns and not self.stopping:
+            plan = self._plan()
+            self._idle(session, plan.think_s)
+            if self.stopping:
+                return
+            session.speak(TurnKind.UTTERANCE, self._turns - 1, self.run_.prepared.clip(plan.utterance))
+            self._listen(session, plan, turns)
+            self._fire_turns(session)
+
+    def _listen(self, session: Session, plan: TurnPlan, turns: int) -> None:
+        """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again."""
+        while True:
+            session.check()
+            t_ns = now_ns()
+            session.tracker.poll(t_ns)
+            deadline_ns = session.tracker.deadline_ns()
+            if deadline_ns is None:
+                return
+            planned_ns = self._planned_ns(session, plan)
+            if planned_ns is not None and t_ns >= planned_ns:
+                if session.tracker.audible_at(t_ns) and session.microphone.idle:
+                    plan = self._interrupt(session, plan, turns)
+                    continue
+                planned_ns = t_ns + _RETRY_AUDIBLE_NS
+            until_ns = deadline_ns if planned_ns is None else min(deadline_ns, planned_ns)
+            session.wake.wait(max(0.0, (until_ns - now_ns()) / SECOND_NS))
+            session.wake.clear()
+
+    def _interrupt(self, session: Session, plan: TurnPlan, turns: int) -> TurnPlan:
+        """Do what the plan has for this instant of the assistant's speech; returns the plan for what follows."""
+        if plan.false_alarm_after_s is not None:
+            clip = self.run_.prepared.clip(plan.false_alarm)
+            session.speak(TurnKind.FALSE_ALARM, self._turns - 1, clip, plan.false_alarm_after_s)
+            return replace(plan, false_alarm_after_s=None)
+        after_s, plan = plan.barge_in_after_s, self._plan()
+        session.speak(TurnKind.BARGE_IN, self._turns - 1, self.run_.prepared.clip(plan.interruption), after_s)
+        last = session.turns_begun >= turns or self.stopping
+        return replace(plan, barge_in_after_s=None, false_alarm_after_s=None) if last else plan
+
+    def _planned_ns(self, session: Session, plan: TurnPlan) -> int | None:
+        """When the talker means to speak into the assistant's answer; None where it does not, or the answer is not heard yet."""
+        after_s = plan.barge_in_after_s if plan.false_alarm_after_s is None else plan.false_alarm_after_s
+        answer = session.tracker.answer
+        if after_s is None or answer is None or answer.first_audible_ns is None or not session.tracker.answered:
+            return None
+        return answer.first_audible_ns + round(after_s * SECOND_NS)
+
+    def _plan(self) -> TurnPlan:
+        plan = self.run_.planner.turn(self.number, self._turns)
+        self._turns += 1
+        return plan
+
+    def _idle(self, session: Session, seconds: float) -> None:
+        """Think, unless the run stops or the session ends."""
+        until_ns = now_ns() + round(seconds * SECOND_NS)
+        while not self.stopping:
+            session.check()
+            left_s = (until_ns - now_ns()) / SECOND_NS
+            if left_s <= 0:
+                return
+            wait([session.wake, self._stopped], timeout=left_s, count=1)
+            session.wake.clear()
+
+    def _secret(self) -> str | None:
+        """A token minted for the next session, or the API key; None where none is needed. Raises RemoteError."""
+        mint = self.run_.mint
+        if mint is None:
+            return self.run_.key
+        http = http_client(mint)
+        try:
+            token, record = request_token(http, mint, "talker", f"talker-{self.number}", self.number, now_ns())
+        finally:
+            http.close()
+        events.token.fire(environment=self.environment, record=record)
+        if token is None:
+            raise RemoteError(record.error_kind or ErrorKind.PROTOCOL, record.error or "no token", retry_after_s=record.retry_after_s)
+        return token
+
+    def _backoff_s(self, attempts: int, error: RemoteError) -> float:
+        """Wait before another attempt: doubling, at random between half and whole, and no shorter than the assistant asks for."""
+        rng = generator(self.run_.options.seed, self.number, "backoff", self._calls, attempts)
+        wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempts - 1)) * rng.uniform(0.5, 1.0)
+        return float(max(wait_s, error.retry_after_s or 0.0))
+
+    def _report(self, session: Session, outcome: SessionOutcome, error: RemoteError | None) -> None:
+        record = session.close(outcome, error)
+        self._fire_turns(session)
+        events.session.fire(environment=self.environment, record=record)
+
+    def _fire_turns(self, session: Session) -> None:
+        finished, session.turns[:] = session.turns[:], []
+        for record in finished:
+            events.turn.fire(environment=self.environment, record=record)

@@ -1,0 +1,72 @@
+"""Who may open a session: ephemeral tokens, an optional API key, and the limit on minting.
+
+Time is an argument: seconds of a monotonic clock. Tokens live in memory only and are never logged.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+
+MAX_CLIENTS = 100_000  # buckets kept; the one unused for longest goes first
+
+
+class TokenStore:
+    """Ephemeral tokens and when they expire. A token opens any number of sessions until then."""
+
+    def __init__(self, api_key: str | None = None) -> None:
+        self._api_key = api_key.encode() if api_key else None
+        self._expires: dict[str, float] = {}
+        self._next_purge = 0.0
+
+    @property
+    def has_api_key(self) -> bool:
+        return self._api_key is not None
+
+    def mint(self, now_s: float, ttl_s: float) -> str:
+        """A new token that is valid until now_s + ttl_s."""
+        if now_s >= self._next_purge:
+            self._expires = {token: end for token, end in self._expires.items() if end > now_s}
+            self._next_purge = now_s + 10.0
+        token = f"ek_{secrets.token_hex(16)}"
+        self._expires[token] = now_s + ttl_s
+        return token
+
+    def is_api_key(self, secret: str) -> bool:
+        return self._api_key is not None and hmac.compare_digest(secret.encode(), self._api_key)
+
+    def accepts(self, secret: str | None, now_s: float) -> bool:
+        """Whether this bearer may open a session: an unexpired token, or the API key."""
+        if not secret:
+            return False
+        return self._expires.get(secret, float("-inf")) > now_s or self.is_api_key(secret)
+
+
+class RateLimiter:
+    """A token bucket per client: `burst` at once, refilled with `per_second`."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (level, at)
+
+    def take(self, client: str, now_s: float) -> float:
+        """Takes one; returns 0.0, or, where none is left, the seconds until there is one."""
+        level, at_s = self._buckets.get(client, (self._burst, now_s))
+        level = min(self._burst, level + (now_s - at_s) * self._per_second)
+        wait_s = 0.0 if level >= 1.0 else (1.0 - level) / self._per_second
+        self._buckets[client] = (level - 1.0 if level >= 1.0 else level, now_s)
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > MAX_CLIENTS:
+            self._buckets.popitem(last=False)
+        return wait_s
+
+
+def bearer(headers: dict[str, str], protocols: list[str]) -> str | None:
+    """The secret of a WebSocket request: the Authorization header, else the browsers' sub-protocol. None: neither."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and secret.strip():
+        return secret.strip()
+    prefix = "openai-insecure-api-key."
+    return next((name.removeprefix(prefix) for name in protocols if name.startswith(prefix)), None)

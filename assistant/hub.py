@@ -1,0 +1,94 @@
+"""What all sessions of one assistant share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from assistant.answers import AnswerBook
+from assistant.auth import RateLimiter, TokenStore
+from assistant.exposition import Exposition
+from assistant.profile import Profile
+from assistant.recognise import ClipIndex
+from assistant.settings import RATE
+from assistant.truth import TruthLog
+from audio import Corpus
+
+if TYPE_CHECKING:
+    from assistant.session import Session
+
+
+class Slots:
+    """So many responses at a time; who comes later waits in line. `count` None: no limit."""
+
+    def __init__(self, count: int | None) -> None:
+        self._free = asyncio.Semaphore(count) if count is not None else None
+
+    async def __aenter__(self) -> None:
+        if self._free is not None:
+            await self._free.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._free is not None:
+            self._free.release()
+
+
+class Hub:
+    """Profile, seed, corpus and counters; the sessions that are open."""
+
+    def __init__(self, profile: Profile, seed: int, corpus: Corpus, truth: TruthLog, *, api_key: str | None = None) -> None:
+        self.profile = profile
+        self.seed = seed
+        self.truth = truth
+        self.index = ClipIndex(corpus, RATE)
+        self.book = AnswerBook(corpus, RATE * profile.chunk_ms // 1000)
+        self.tokens = TokenStore(api_key)
+        self.limiter = RateLimiter(profile.tokens.per_second, profile.tokens.burst)
+        self.exposition = Exposition()
+        self.slots = Slots(profile.capacity.slots)
+        self.sessions: set[Session] = set()
+        self.opened = 0
+        self.started_s = time.monotonic()
+        self.mints = 0
+        self._leaked: deque[bytearray] = deque()
+        self._ordinals: dict[str, int] = {}
+        self._lost: set[str] = set()
+
+    @property
+    def uptime_s(self) -> float:
+        return time.monotonic() - self.started_s
+
+    @property
+    def full(self) -> bool:
+        limit = self.profile.sessions.max_concurrent
+        return limit is not None and len(self.sessions) >= limit
+
+    def rng(self, session_key: str, purpose: str, turn: int) -> random.Random:
+        """The random numbers for one purpose: they depend on seed, session and turn, never on timing."""
+        return random.Random(f"{self.seed}/{session_key}/{purpose}/{turn}")
+
+    def session_key(self, client: str | None) -> str:
+        """Names a new session for rng(): the client and how many sessions it had before, else the count of the nameless."""
+        name = client or ""
+        ordinal = self._ordinals.get(name, 0)
+        self._ordinals[name] = ordinal + 1
+        return f"{name}#{ordinal}"
+
+    def note_loss(self, client: str | None) -> None:
+        """A client's connection was lost; if it comes again, that is a reconnection."""
+        if client is not None:
+            self._lost.add(client)
+
+    def note_open(self, client: str | None) -> None:
+        self.opened += 1
+        if client in self._lost:
+            self._lost.discard(client)
+            self.exposition.reconnections.inc()
+
+    def leak(self) -> None:
+        """Keeps memory for good, as planned by the profile."""
+        if self.profile.leak_kib_per_turn:
+            self._leaked.append(bytearray(b"\xff") * (1024 * self.profile.leak_kib_per_turn))

@@ -1,0 +1,157 @@
+"""Serving: a socket, uvicorn, the signals, and the command that runs against the assistant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from assistant.app import create_app
+from assistant.hub import Hub
+from assistant.session import GOING_AWAY
+
+MAX_MESSAGE = 16 * 1024 * 1024  # the protocol's 15 MiB per append, and room for the event around it
+BACKLOG = 2048
+LAST_WORDS_S = 5.0  # how long closing sessions may take
+
+
+class BindError(Exception):
+    """The port cannot be had; the text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """How a program on this machine reaches it, whatever it listens on."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+        return Address(everywhere.get(self.host, self.host), self.port, self.tls).url
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises BindError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise BindError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
+    return sock
+
+
+class Server(uvicorn.Server):
+    """uvicorn, told by us when to stop: signals are handled in `serve`."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def make_server(hub: Hub, on_ready: Callable[[], None], *, tls_cert: str | None = None, tls_key: str | None = None) -> Server:
+    """The server for one hub, not started. It answers WebSocket without compression, so that its cost does not depend on
+    what a client offers."""
+    config = uvicorn.Config(
+        create_app(hub),
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=60.0,
+        access_log=False,
+        log_level="critical",
+        log_config=None,
+        lifespan="off",
+        backlog=BACKLOG,
+        server_header=False,
+        timeout_graceful_shutdown=int(LAST_WORDS_S),
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+    )
+    return Server(config, on_ready)
+
+
+async def close_sessions(hub: Hub) -> None:
+    """Says goodbye to all sessions and waits until their truth is written."""
+    goodbyes = [asyncio.ensure_future(session.close(GOING_AWAY, "The server is going away.")) for session in hub.sessions]
+    if goodbyes:
+        await asyncio.wait(goodbyes, timeout=LAST_WORDS_S)
+    deadline = asyncio.get_running_loop().time() + LAST_WORDS_S
+    while hub.sessions and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.01)
+
+
+async def serve(server: Server, hub: Hub, sock: socket.socket, address: Address, command: list[str]) -> int:
+    """Serves until a signal, or until the command has ended; returns the exit code."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    child: asyncio.subprocess.Process | None = None
+
+    def on_signal(number: signal.Signals) -> None:
+        if child is None or child.returncode is not None:
+            stop.set()
+        elif not (number == signal.SIGINT and _at_terminal()):  # the terminal has told the child already
+            child.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    serving = asyncio.ensure_future(server.serve([sock]))
+    code = 0
+    try:
+        if command:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.005)
+            environment = {**os.environ, "LOCUST_HOST": address.local_url, "DOUBLETALK_HOST": address.local_url}
+            try:
+                child = await asyncio.create_subprocess_exec(*command, env=environment)
+            except OSError as error:
+                print(f"assistant: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+                return 127 if isinstance(error, FileNotFoundError) else 126
+            if stop.is_set():  # a signal came before there was a child to pass it on to
+                child.terminate()
+            status = await child.wait()
+            code = status if status >= 0 else 128 - status
+        else:
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((stopped, serving), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+    finally:
+        await close_sessions(hub)
+        server.should_exit = True
+        await serving
+        hub.truth.close()
+    return code
+
+
+def _at_terminal() -> bool:
+    """Whether a terminal sends its signals to our whole process group."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False

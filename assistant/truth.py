@@ -1,0 +1,163 @@
+"""The truth log: what the assistant did, as JSON Lines, to check talkers' measurements against.
+
+Instants are time.monotonic_ns() of this machine (CLOCK_MONOTONIC, which the talkers on the same machine read too). A line is
+written and flushed when the thing it tells of is final. No secret is ever written.
+
+Kinds: header, response, barge_in, false_alarm, session, token. None in a field: it did not happen, or cannot be known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+PLAYOUT_DELAY_S = 0.06
+SCHEMA = 1
+
+
+class Listener:
+    """What a person would hear of one response: playback starts one playout delay after the first chunk arrives, and a
+    chunk that arrives after the audio before it has been played makes an underrun and is played at once."""
+
+    __slots__ = ("playing_until_ns", "underrun_ns", "underruns")
+
+    def __init__(self) -> None:
+        self.playing_until_ns: int | None = None
+        self.underruns = 0
+        self.underrun_ns = 0
+
+    def hear(self, sent_ns: int, samples: int, rate: int) -> int:
+        """Takes a chunk sent at `sent_ns`; returns the silence before it in ns (0: none)."""
+        silence_ns = 0
+        if self.playing_until_ns is None:
+            start_ns = sent_ns + round(PLAYOUT_DELAY_S * 1e9)
+        else:
+            silence_ns = max(0, sent_ns - self.playing_until_ns)
+            start_ns = max(sent_ns, self.playing_until_ns)
+        if silence_ns:
+            self.underruns += 1
+            self.underrun_ns += silence_ns
+        self.playing_until_ns = start_ns + samples * 1_000_000_000 // rate
+        return silence_ns
+
+
+@dataclass(slots=True)
+class ResponseTruth:
+    """One turn and the answer to it. `speech_*_ns`: capture instants of the clip's labelled first and last sample."""
+
+    session_id: str
+    client: str | None
+    turn: int
+    response_id: str | None = None
+    item_id: str | None = None
+    clip: str | None = None
+    speech_onset_ns: int | None = None
+    speech_offset_ns: int | None = None
+    speech_started_ns: int | None = None
+    speech_stopped_ns: int | None = None
+    committed_ns: int | None = None
+    transcribed_ns: int | None = None
+    transcript: str | None = None
+    created_ns: int | None = None
+    first_token_ns: int | None = None
+    first_audio_ns: int | None = None
+    last_audio_ns: int | None = None
+    done_ns: int | None = None
+    status: str | None = None
+    reason: str | None = None
+    audio_samples: int = 0
+    chunks: int = 0
+    underruns: int = 0
+    underrun_s: float = 0.0
+    gaps_injected: int = 0
+    interrupted: bool = False
+    answer_clip: str | None = None
+
+
+@dataclass(slots=True)
+class BargeInTruth:
+    """An utterance that began while a response was being sent or heard."""
+
+    session_id: str
+    client: str | None
+    response_id: str | None
+    clip: str | None
+    onset_ns: int | None
+    detected_ns: int
+    stopped_ns: int | None = None
+    reaction: str = "none"
+    answer_response_id: str | None = None
+
+
+@dataclass(slots=True)
+class FalseAlarmTruth:
+    """A backchannel or noise while a response was being sent or heard.
+
+    `action`: ignored; resumed (paused, and the same response went on); stuck (paused for good); cancelled (paused, and ended
+    before it could resume); answered (taken for a turn); not_heard (the VAD never triggered).
+    `silence_s`: what a listener heard of the pause (0.0 where the audio sent ahead covered it), None where the audio did not
+    go on.
+    """
+
+    session_id: str
+    client: str | None
+    response_id: str | None
+    clip: str | None
+    onset_ns: int | None
+    offset_ns: int | None
+    action: str
+    paused_ns: int | None = None
+    resumed_ns: int | None = None
+    silence_s: float | None = None
+
+
+@dataclass(slots=True)
+class SessionTruth:
+    session_id: str
+    client: str | None
+    opened_ns: int
+    closed_ns: int | None = None
+    close_code: int | None = None
+    turns: int = 0
+
+
+@dataclass(slots=True)
+class TokenTruth:
+    minted_ns: int
+    status: int
+
+
+KINDS = {
+    ResponseTruth: "response",
+    BargeInTruth: "barge_in",
+    FalseAlarmTruth: "false_alarm",
+    SessionTruth: "session",
+    TokenTruth: "token",
+}
+Record = ResponseTruth | BargeInTruth | FalseAlarmTruth | SessionTruth | TokenTruth
+
+
+class TruthLog:
+    """Writes records to a file; without a path it writes nothing. Raises OSError where the file cannot be opened."""
+
+    def __init__(self, path: Path | str | None, *, seed: int, profile: dict[str, Any]) -> None:
+        self._file = Path(path).open("wb") if path is not None else None  # noqa: SIM115 (open until close)
+        header = {"kind": "header", "schema": SCHEMA, "seed": seed, "profile": profile}
+        self._line({**header, "playout_delay_s": PLAYOUT_DELAY_S})
+
+    def write(self, record: Record) -> None:
+        if self._file is not None:
+            self._line({"kind": KINDS[type(record)], **asdict(record)})
+
+    def _line(self, data: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(orjson.dumps(data) + b"\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,94 @@
+"""Profiles: the built-in ones, what a broken one says, and the distributions."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.profile import Distribution, LogNormal, Profile, ProfileError, load_profile, profile_names
+
+
+def test_built_in_profiles_load() -> None:
+    assert {"ideal", "demo", "broken"} <= set(profile_names())
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.name == name
+        assert profile.description
+
+
+def test_ideal_has_no_fault() -> None:
+    profile = load_profile("ideal")
+    assert set(profile.failures.model_dump().values()) == {0.0}
+    assert profile.gaps.rate == profile.false_alarm.mistake_rate == profile.asr.word_error_rate == 0.0
+
+
+def test_every_field_is_described() -> None:
+    for section in (Profile.model_fields[name].annotation for name in Profile.model_fields):
+        if isinstance(section, type) and issubclass(section, Profile.__base__ or object):
+            for name, field in section.model_fields.items():
+                assert field.description, name
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("asr: {delay: {fixed: 0.1, uniform: [0, 1]}}", "asr.delay: give exactly one of fixed, normal"),
+        ("asr: {delay: {}}", "asr.delay: give exactly one of"),
+        ("asr: {delay: {fixed: -1}}", "asr.delay.fixed: Input should be greater than or equal to 0"),
+        ("asr: {delay: {lognormal: {median: 2, p95: 1}}}", "p95 must not be below the median"),
+        ("asr: {delay: {uniform: [2, 1]}}", "low <= high"),
+        ("asr: {word_error_rate: 1.5}", "asr.word_error_rate: Input should be less than or equal to 1"),
+        ("asr: {wer: 0.1}", "asr.wer: unknown key; allowed: delay, word_error_rate"),
+        ("nonsense: 1", "nonsense: unknown key; allowed: name, description, asr, llm"),
+        ("pace: fast", "pace"),
+        ("pace: 0", "pace"),
+        ("chunk_ms: 15", "chunk_ms: Input should be a multiple of 10"),
+        ("false_alarm: {mistake_rate: 0.6, answer_rate: 0.6}", "must not exceed 1"),
+        ("[1, 2]", "must be a mapping"),
+        ("asr: {delay", "not YAML"),
+    ],
+)
+def test_a_broken_profile_is_told_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(text)
+    with pytest.raises(ProfileError) as error:
+        load_profile(str(path))
+    assert says in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(ProfileError, match=r"profile nosuch: no such profile or file; profiles: .*demo"):
+        load_profile("nosuch")
+
+
+def test_a_file_may_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "bare.yml").write_text("")
+    assert load_profile(str(tmp_path / "bare.yml")) == Profile(name="bare")
+
+
+@pytest.mark.parametrize(
+    ("distribution", "median", "p95"),
+    [
+        (Distribution(fixed=0.2), 0.2, 0.2),
+        (Distribution(uniform=(0.1, 0.3)), 0.2, 0.29),
+        (Distribution(normal=(0.5, 0.1)), 0.5, 0.6645),
+        (Distribution(lognormal=LogNormal(median=0.16, p95=0.32)), 0.16, 0.32),
+    ],
+)
+def test_draws_have_the_quantiles_asked_for(distribution: Distribution, median: float, p95: float) -> None:
+    rng = random.Random(5)
+    draws = statistics.quantiles([distribution.sample(rng) for _ in range(20_000)], n=20)
+    assert draws[9] == pytest.approx(median, rel=0.03)
+    assert draws[18] == pytest.approx(p95, rel=0.03)
+
+
+@given(st.integers(), st.floats(0, 1), st.floats(0, 10))
+def test_draws_are_never_negative(seed: int, mean: float, sd: float) -> None:
+    assert Distribution(normal=(mean, sd)).sample(random.Random(seed)) >= 0.0

@@ -16,7 +16,7 @@ from reporting import locust_stats
 from reporting.collector import Collector
 from reporting.console import print_finished, print_progress
 from reporting.run_folder import RunFacts
-from reporting.web import check_form
+from reporting.web import check_form, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
@@ -58,8 +58,10 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
             run = make_run(options_from(parsed, environment.host or "http://127.0.0.1"))
             apply_load(parsed, run.scenario, run.mint is not None)
             check_form(environment, web_ui, prepare)
+            follow_to_the_end(web_ui)
     except ScenarioError as error:
-        print(f"doubletalk: {error}", file=sys.stderr)
+        if not (parsed.worker and parsed.processes):  # the children say no more than their parent
+            print(f"doubletalk: {error}", file=sys.stderr)
         sys.exit(2)
 
 

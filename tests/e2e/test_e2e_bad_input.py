@@ -1,0 +1,132 @@
+"""Bad input: one clear line that says what, where and what to do; exit code 2; no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+from harness import LOCUST, ROOT, alone
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of ours. Locust's own log lines begin with a bracket."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if line and not line.startswith("[")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("doubletalk: ")
+    return lines[0]
+
+
+def scenario(tmp: Path, text: str) -> str:
+    path = tmp / "mine.yml"
+    path.write_text(text)
+    return str(path)
+
+
+def served(*arguments: str, key: str = "", extra: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """`locust --headless` with these arguments, against an assistant that is up."""
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal", *extra]
+    env = {**os.environ, "OPENAI_API_KEY": key}
+    command = [*assistant, "--", *LOCUST, "--headless", "-t", "2s", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=env, check=False)
+
+
+def test_unknown_scenario() -> None:
+    line = told(alone("--headless", "--scenario", "dmeo"))
+    assert "no scenario 'dmeo'" in line
+    assert "baseline" in line
+    assert "demo" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("load: {talkers: 3", "line 1: broken YAML"),
+        ("load:\n  talkers: 3\n  talker: 4\n", "line 3: unknown key load.talker"),
+        ("load:\n  talkers: many\n", "line 2: load.talkers"),
+        ("criteria:\n  - e2e_latencies p95 < 1200 ms\n", "no metric 'e2e_latencies'; did you mean e2e_latency?"),
+        ("criteria:\n  - e2e_latency p95 < 12 %\n", "takes ms or s"),
+    ],
+)
+def test_broken_scenario(tmp_path: Path, text: str, says: str) -> None:
+    line = told(alone("--headless", "--scenario", scenario(tmp_path, text)))
+    assert says in line
+    assert "mine" in line
+
+
+def test_host_not_reachable() -> None:
+    line = told(alone("--headless", "--host", "http://127.0.0.1:1"))
+    assert "http://127.0.0.1:1 cannot be called" in line
+    assert "--host" in line
+
+
+def test_host_that_is_no_url() -> None:
+    assert "--host localhost" in told(alone("--headless", "--host", "localhost"))
+
+
+def test_wrong_key() -> None:
+    secret = "sk-this-is-not-the-key"
+    done = served("--auth", "key", key=secret)
+    line = told(done)
+    assert "401" in line
+    assert "OPENAI_API_KEY" in line
+    assert secret not in done.stdout + done.stderr
+
+
+def test_missing_key() -> None:
+    line = told(alone("--headless", "--auth", "key", env={**os.environ, "OPENAI_API_KEY": ""}))
+    assert "OPENAI_API_KEY" in line
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1", "localhost")
+    server.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return folder
+
+
+@pytest.mark.parametrize("auth", ["token", "none"])
+def test_certificate_not_trusted(certificates: Path, auth: str) -> None:
+    tls = ("--tls-cert", str(certificates / "cert.pem"), "--tls-key", str(certificates / "key.pem"))
+    line = told(served("--auth", auth, extra=tls))
+    assert "certificate" in line
+    assert "not trusted" in line
+    assert "--tls-ca" in line
+
+
+def test_trusted_certificate_and_no_verification_run(certificates: Path, tmp_path: Path) -> None:
+    tls = ("--tls-cert", str(certificates / "cert.pem"), "--tls-key", str(certificates / "key.pem"))
+    text = "load: {talkers: 1, duration_s: 12}\nconversation: {turns: 1, think_s: 0}\ncriteria: [success > 95 %]\n"
+    for trust in (("--tls-ca", str(certificates / "ca.pem")), ("--tls-insecure",)):
+        done = served("--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs"), "-t", "12s", *trust, extra=tls)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_corpus_folder_missing_empty_or_broken(tmp_path: Path) -> None:
+    assert "nowhere" in told(alone("--headless", "--corpus", str(tmp_path / "nowhere")))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "transcripts.tsv" in told(alone("--headless", "--corpus", str(empty)))
+    (empty / "transcripts.tsv").write_text("file\ttranscript\nbad.wav\tHello there\n")
+    (empty / "bad.wav").write_bytes(b"RIFF, but nothing else")
+    assert "bad.wav" in told(alone("--headless", "--corpus", str(empty)))
+
+
+@pytest.mark.parametrize("ms", ["7", "25", "0", "300"])
+def test_frame_duration_that_does_not_divide(ms: str) -> None:
+    line = told(alone("--headless", "--frame-ms", ms))
+    assert f"--frame-ms {ms}" in line
+    assert "multiple of 10 ms" in line
+
+
+def test_several_processes_are_refused_plainly() -> None:
+    assert "not supported yet" in told(alone("--headless", "--processes", "2"))

@@ -75,10 +75,10 @@ def on_test_start(environment: Any, **_: Any) -> None:
         seed=run.options.seed,
         dialect=run.options.dialect,
         frame_ms=run.options.frame_ms,
-        host=run.host,
+        host=run.place,
         started_epoch_s=epoch_s(),
         started_ns=now_ns(),
-        options=asdict(run.options),
+        options={**asdict(run.options), "host": run.place},
     )
     collector = Collector(Path(environment.parsed_options.runs), facts, run.roster.present, watch.health, epoch_s)
     environment.doubletalk_collector, environment.doubletalk_watch = collector, watch
@@ -101,6 +101,8 @@ def on_test_stop(environment: Any, **_: Any) -> None:
 @locust_events.quitting.add_listener
 def on_quitting(environment: Any, **_: Any) -> None:
     """The exit code is 0 only where the last run's criteria hold; its summary is printed below Locust's own tables."""
+    if hasattr(environment, "doubletalk_collector") and environment.runner is not None:
+        environment.runner.stop()  # where a signal ends the run, Locust stops its talkers only after it has settled the exit code
     finished = getattr(environment, "doubletalk_finished", None)
     if finished is not None:
         environment.events.quit.add_listener(lambda **_: print_finished(finished))

@@ -8,7 +8,7 @@ from typing import Any
 
 from metrics import catalog
 from metrics.histogram import Histogram, Ratio
-from metrics.metric import Metric, Shape
+from metrics.metric import Metric, Shape, Unit
 from metrics.records import Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
 
 _BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord)}
@@ -103,7 +103,7 @@ class Aggregate:
 
 
 def metric_columns(record: Record) -> dict[str, float | None]:
-    """The metrics of one record as columns of a run file: name with unit; a ratio is told by its numerator, None where it does not apply.
+    """The metrics of one record as columns of a run file: a share as such, a rate by its numerator, None where it does not apply.
 
     Metrics whose column would repeat a field of the record are left out.
     """
@@ -113,10 +113,15 @@ def metric_columns(record: Record) -> dict[str, float | None]:
         if name in type(record).__dataclass_fields__:
             continue
         measured = metric.measure(record)
-        columns[name] = measured[0] if isinstance(measured, tuple) else measured
+        if isinstance(measured, tuple):
+            numerator, denominator = measured
+            share = numerator / denominator if denominator else None
+            columns[name] = share if metric.unit is Unit.SHARE else numerator
+        else:
+            columns[name] = measured
     return columns
 
 
 def column(metric: Metric) -> str:
     """Name of a metric's column in run files: seconds end in `_s`, everything else carries the metric's own name."""
-    return f"{metric.name}_s" if metric.unit == "s" else metric.name
+    return f"{metric.name}_s" if metric.unit is Unit.SECONDS else metric.name

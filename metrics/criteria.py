@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.histogram import Histogram
-from metrics.metric import Metric, Shape, Unit, aggregate_of, show
+from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show
 
 _FORM = re.compile(
     r"^\s*(?P<metric>[\w-]+)(?:\s+(?P<aggregate>[a-z][\w.]*))?\s*(?P<op><=|>=|<|>)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*(?P<unit>\S+)?\s*$"
 )
-_SCALE = {
-    Unit.SECONDS: {"ms": 1e-3, "s": 1.0},
-    Unit.SHARE: {"%": 1e-2},
-    Unit.PER_MINUTE: {"/min": 1.0},
-    Unit.PER_HOUR: {"/h": 1.0},
-    Unit.FACTOR: {"x": 1.0, "": 1.0},
-    Unit.INDEX: {"": 1.0},
+_SCALE: dict[Unit, dict[str, str]] = {
+    Unit.SECONDS: {"ms": "0.001", "s": "1"},
+    Unit.SHARE: {"%": "0.01"},
+    Unit.PER_MINUTE: {"/min": "1"},
+    Unit.PER_HOUR: {"/h": "1"},
+    Unit.FACTOR: {"x": "1", "": "1"},
+    Unit.INDEX: {"": "1"},
 }
-_OPS = {"<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__}
 
 
 class CriterionError(ValueError):
@@ -60,7 +60,7 @@ class Verdict:
 def parse(text: str) -> Criterion:
     """The criterion in `text`: metric, aggregate (optional for a share or a rate), operator, number, unit.
 
-    Raises CriterionError for one that has another form, names a metric or an aggregate that does not exist, or a unit that does not suit it.
+    Raises CriterionError for one that has another form, or names a metric, an aggregate or a unit that does not exist or does not suit it.
     """
     found = _FORM.match(text)
     if not found:
@@ -74,19 +74,19 @@ def parse(text: str) -> Criterion:
     if not aggregate:
         raise CriterionError(f"criterion {text!r}: {metric.name} has many values; say which: mean, min, max, count, p50, p95, ...")
     _check_aggregate(text, metric, aggregate)
-    units = {"": 1.0} if aggregate == "count" else _SCALE[metric.unit]
+    units = {"": "1"} if aggregate == "count" else _SCALE[metric.unit]
     unit = found["unit"] or ""
     if unit not in units:
         allowed = " or ".join(u or "no unit" for u in units)
         raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
-    return Criterion(text.strip(), metric.name, aggregate, found["op"], float(found["bound"]) * units[unit])
+    return Criterion(text.strip(), metric.name, aggregate, found["op"], float(Decimal(found["bound"]) * Decimal(units[unit])))
 
 
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
     """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
     measured = aggregate.values[criterion.metric]
     value = aggregate_of(measured, criterion.aggregate)
-    holds = value is not None and bool(_OPS[criterion.op](float(value), criterion.bound))
+    holds = value is not None and OPS[criterion.op](value, criterion.bound)
     return Verdict(criterion, value, measured.count, holds)
 
 

@@ -4,26 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from metrics.records import (
-    SUCCESSES,
-    UNDECIDED,
-    BargeInClass,
-    Outcome,
-    SessionOutcome,
-    SessionRecord,
-    TokenRecord,
-    TurnKind,
-    TurnRecord,
-)
-
-YIELD_WINDOW_S = 2.0
-"""A barge-in is yielded to when the assistant's audio stops within this (tau2-bench, interaction metrics)."""
-FALSE_STOP_S = 0.5
-"""A false alarm has stopped the assistant when it is inaudible for longer than this, ..."""
-FALSE_STOP_WINDOW_S = 1.0
-"""... starting within this of the false alarm's end."""
-RESUME_WINDOW_S = 3.0
-"""A false stop is resumed from when the assistant is audible again within this of the false alarm's end."""
+from metrics.records import SUCCESSES, UNDECIDED, BargeInClass, Outcome, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.windows import RESUME_WINDOW_S, YIELD_WINDOW_S
 
 Pair = tuple[float, float]
 
@@ -54,6 +36,11 @@ def from_onset(end: str) -> Callable[[TurnRecord], float | None]:
         return _between(record.speech_onset_ns, getattr(record, end)) if record.kind is TurnKind.BARGE_IN else None
 
     return measure
+
+
+def speaker_output(record: TurnRecord) -> float | None:
+    """L9 of a turn whose answer was heard."""
+    return record.speaker_output_s if record.first_audible_ns is not None else None
 
 
 def ttft(record: TurnRecord) -> float | None:
@@ -92,29 +79,45 @@ def playback_stop(record: TurnRecord) -> float | None:
 
 
 def server_cancel(record: TurnRecord) -> float | None:
-    """B3: cancel sent, or own detection where the server cancels by itself, to the last audio byte; negative where it was quicker."""
-    if record.barge_in_class not in (BargeInClass.SERVER, BargeInClass.CLIENT):
-        return None
-    return _between(record.cancel_sent_ns or record.detected_ns, record.stop_byte_ns)
+    """B3: cancel sent, or own detection where the server cancels by itself, to the last audio byte; negative where it was quicker.
+
+    None where no audio came after the onset: there was nothing to stop.
+    """
+    match record.barge_in_class:
+        case BargeInClass.SERVER:
+            return _between(record.detected_ns, record.stop_byte_ns)
+        case BargeInClass.CLIENT:
+            begin_ns = record.detected_ns if record.cancel_sent_ns is None else record.cancel_sent_ns
+            return _between(begin_ns, record.stop_byte_ns)
+    return None
 
 
 def barge_in_latency(record: TurnRecord) -> float | None:
-    """B1 + B2 + B3 + B4, without B3 where the response had already been generated; None where the assistant did not react."""
+    """B1 + B2 + B3 + B4; None where the assistant did not react.
+
+    Without B3 where the response had already been generated or no audio came after the onset. A negative B3 adds nothing: that the
+    assistant stopped sending before the talker had noticed itself does not make the talker's own part any shorter.
+    """
     if record.barge_in_class in (None, BargeInClass.NO_REACTION):
         return None
     detection = _between(record.speech_onset_ns, record.detected_ns)
     stop = playback_stop(record)
     if detection is None or stop is None or record.flush_s is None:
         return None
-    return detection + stop + (server_cancel(record) or 0.0) + record.flush_s
+    return detection + stop + max(0.0, server_cancel(record) or 0.0) + record.flush_s
 
 
 def yielded(record: TurnRecord) -> Pair | None:
-    """Whether the assistant's audio stopped within the window of a barge-in; not asked where it had all been sent before."""
+    """Whether the assistant's audio stopped within the window of a barge-in; not asked where it had all been sent before.
+
+    A response that was cancelled and brought no audio after the onset stopped at once.
+    """
     if record.barge_in_class in (None, BargeInClass.GENERATED):
         return None
     stop = _between(record.speech_onset_ns, record.stop_byte_ns)
-    return float(stop is not None and stop <= YIELD_WINDOW_S), 1.0
+    if stop is None:
+        return float(record.barge_in_class is not BargeInClass.NO_REACTION), 1.0
+    return float(stop <= YIELD_WINDOW_S), 1.0
 
 
 def interruption_success(record: TurnRecord) -> Pair | None:

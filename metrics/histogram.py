@@ -142,7 +142,9 @@ class Ratio:
     count: int = 0
 
     def add(self, numerator: float, denominator: float) -> None:
-        """Count one record's part."""
+        """Count one record's part. Raises ValueError for NaN and infinities."""
+        if not math.isfinite(numerator + denominator):
+            _refuse(numerator if not math.isfinite(numerator) else denominator)
         self.numerator += numerator
         self.denominator += denominator
         self.count += 1
@@ -170,7 +172,7 @@ class Ratio:
 
 def _middle(key: int) -> float:
     """The value in bucket `key` whose greatest relative error is least: bounds are GAMMA**(key-1) and GAMMA**key."""
-    return math.exp(key * _LOG_GAMMA) * 2.0 / (GAMMA + 1.0)
+    return math.exp((key - 1) * _LOG_GAMMA) * (2.0 * GAMMA / (GAMMA + 1.0))
 
 
 def _refuse(value: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,9 +32,13 @@ class Unit(StrEnum):
     INDEX = "index"
 
 
+OPS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+"""How a value may be compared with a bound."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a metric should reach: `aggregate` (mean, p50, p95, ..., or value for a ratio) `op` (< or >) `bound`, in the metric's unit.
+    """What a metric should reach: `aggregate` (mean, p50, p95, ..., or value for a ratio) `op` (<, <= or >) `bound`, in the metric's unit.
 
     `source` is the document that says so; `grade` is target, good or excellent.
     """
@@ -45,7 +51,7 @@ class Target:
 
     def met_by(self, value: float) -> bool:
         """Whether `value` of the aggregate reaches it."""
-        return value < self.bound if self.op == "<" else value > self.bound
+        return OPS[self.op](value, self.bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,10 @@ def aggregate_of(value: Histogram | Ratio, aggregate: str) -> float | None:
 
 
 def show(value: float | None, unit: Unit) -> str:
-    """A value as screens show it: `612 ms`, `1.82 s` (from 10 s on in seconds), `96.0 %`, `0.4 /min`; a dash where there is none."""
+    """A value as screens show it: `612 ms`, `1820 ms`, `12.3 s` (from 10 s on), `96.0 %`, `0.40 /min`; a dash where there is none.
+
+    A share that is not quite all is never shown as 100 %, and one that is not quite none never as 0 %.
+    """
     if value is None:
         return "-"
     match unit:
@@ -115,7 +124,9 @@ def show(value: float | None, unit: Unit) -> str:
                 return f"{value:.1f} s"
             return f"{ms:.0f} ms" if abs(ms) >= 100 else (f"{ms:.1f} ms" if abs(ms) >= 1 else f"{ms:.3f} ms")
         case Unit.SHARE:
-            return f"{value * 100:.1f} %" if value < 0.9995 or value >= 1.0 else f"{value * 100:.2f} %"
+            if 0.9995 <= value < 1.0:
+                return f"{math.floor(value * 1e4) / 100:.2f} %"
+            return f"{math.ceil(value * 1e4) / 100:.2f} %" if 0.0 < value < 0.0005 else f"{value * 100:.1f} %"
         case Unit.PER_MINUTE | Unit.PER_HOUR:
             return f"{value:.2f} {unit.value}"
         case Unit.FACTOR:
@@ -128,7 +139,7 @@ def show_target(target: Target, unit: Unit) -> str:
     """A target as screens show it: `p95 < 1200 ms`, `> 98 %`."""
     match unit:
         case Unit.SECONDS:
-            bound = f"{target.bound * 1000:.4g} ms"
+            bound = f"{target.bound:g} s" if target.bound >= 10.0 else f"{target.bound * 1000:g} ms"
         case Unit.SHARE:
             bound = f"{target.bound * 100:g} %"
         case Unit.INDEX:

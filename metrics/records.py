@@ -58,23 +58,34 @@ class BargeInClass(StrEnum):
     """How the assistant met a barge-in; shares of each are reported, never mixed."""
 
     SERVER = "cancelled_by_server"
+    """The assistant stopped by itself."""
     CLIENT = "cancelled_by_client"
+    """It stopped at the talker's cancel."""
     GENERATED = "already_generated"
     """All audio had been sent before the assistant could know: only the talker's own silencing applies."""
     NO_REACTION = "no_reaction"
+    """It went on, or ended for another reason."""
 
 
 class ErrorKind(StrEnum):
     """Whose door a failure is laid at; one word per kind in records, columns and screens."""
 
     RATE_LIMITED = "rate_limited"
+    """Too many requests: HTTP 429, 503 in the handshake, or the assistant's own error code."""
     TIMEOUT = "timeout"
+    """Nothing came within a time limit of the scenario."""
     CONNECT = "connect"
+    """No TCP connection, no name, or a TLS certificate that is not trusted."""
     HANDSHAKE = "handshake"
+    """The WebSocket was refused for another reason than these."""
     AUTH = "auth"
+    """HTTP 401 or 403: the key or the token was refused."""
     PROTOCOL = "protocol"
+    """What came is not what the wire allows."""
     REMOTE_CLOSE = "remote_close"
+    """The connection ended under way."""
     ASSISTANT_ERROR = "assistant_error"
+    """The assistant said itself that it failed."""
 
 
 class SessionOutcome(StrEnum):
@@ -85,7 +96,9 @@ class SessionOutcome(StrEnum):
     REFUSED = "refused"
     """It never became ready."""
     LOST = "connection_lost"
+    """It was ready, and ended before the talker hung up."""
     CUT_BY_RUN_END = "cut_by_run_end"
+    """The run ended under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +112,19 @@ class TurnRecord:
     turn: int
     """Number of the turn in the talker's plan, from 0; a false alarm has that of the turn whose answer it fell into."""
     kind: TurnKind
+    """What the utterance was meant as."""
     outcome: Outcome
+    """What came of it."""
     error_kind: ErrorKind | None
+    """Whose door a failure is laid at; None where nothing failed."""
     error: str | None
     """The assistant's error code or what was seen; never a secret."""
     session_id: str | None
+    """The assistant's name for the session; None where it told none."""
     clip: str
+    """Name of the clip that was spoken."""
     voice: str
+    """Voice of the clip; empty for noise."""
     spoken: str
     """Transcript of the clip; empty for noise."""
     transcript: str | None
@@ -114,44 +133,73 @@ class TurnRecord:
     """Where arrival times come from: `kernel` or `user`."""
 
     speech_onset_ns: int
+    """Capture of the first sample of speech."""
     speech_offset_ns: int
+    """Capture of the last sample of speech."""
     offset_sent_ns: int | None
+    """The frame with the last sample of speech was handed to the kernel."""
     speech_started_ns: int | None
+    """Arrival of the assistant's speech-started event."""
     speech_stopped_ns: int | None
+    """Arrival of its speech-stopped event."""
     committed_ns: int | None
+    """Arrival of the event that commits what was said as a turn."""
     transcribed_ns: int | None
+    """Arrival of the final transcript."""
     response_created_ns: int | None
+    """Arrival of the event that opens the response."""
     first_token_ns: int | None
+    """Arrival of the first text or transcript delta."""
     first_audio_ns: int | None
+    """Arrival of the first audio message."""
     first_audible_ns: int | None
+    """The virtual speaker plays the first sound of the response."""
     last_audio_ns: int | None
+    """Arrival of the last audio message."""
     response_done_ns: int | None
+    """Arrival of the event that closes the response."""
     playout_end_ns: int | None
+    """The virtual speaker has played all of the response."""
 
     mic_capture_s: float | None
+    """First sample of the last speech frame captured to that frame handed to the kernel."""
     audio_processing_s: float | None
+    """VAD and encoding of one frame, mean over the clip."""
     uplink_network_s: float | None
+    """Half the kernel's least round trip at `offset_sent_ns`, and the time queued unsent."""
     downlink_network_s: float | None
+    """Half the kernel's least round trip at `first_audio_ns`."""
     audio_rendering_s: float | None
+    """First audio message read to decoded and in the playout queue."""
     speaker_output_s: float
+    """Output buffer of the virtual speaker, from the scenario."""
 
     response_id: str | None
+    """The response that answered the utterance; None where none did."""
     response_status: str | None
+    """How the assistant closed it: completed, cancelled, incomplete or failed."""
     response_reason: str | None
+    """Why it did not complete, as the assistant tells it."""
     responses_replaced: int
     """Responses to this utterance that the assistant cancelled by itself and began anew."""
     audio_s: float
     """Audio received for the response."""
     chunks: int
+    """Audio messages of the response."""
     jitter_s: float | None
     """Standard deviation of the inter-arrival times of the response's audio messages; None below three messages."""
     rfc3550_jitter_s: float | None
     """Interarrival jitter against audio time, RFC 3550 section 6.4.1; None below two messages."""
     underruns: int
+    """Times that the playout buffer ran empty with the response unfinished."""
     underrun_s: float
+    """Silence that these underruns made, together."""
     longest_gap_s: float
+    """The longest of them; 0 where there was none."""
     input_tokens: int | None
+    """Tokens that the response took in, as the assistant tells it."""
     output_tokens: int | None
+    """Tokens that it put out."""
 
     planned_after_s: float | None
     """Barge-in or false alarm: planned instant, in seconds of the assistant's speech."""
@@ -162,14 +210,19 @@ class TurnRecord:
     silenced_ns: int | None
     """Barge-in: the virtual speaker had been silenced and flushed."""
     flush_s: float | None
+    """Barge-in: time to empty and reset the playout queue."""
     cancel_sent_ns: int | None
+    """Barge-in: the talker sent a cancel; None where the scenario leaves it to the assistant."""
     barge_in_class: BargeInClass | None
+    """Barge-in: how the assistant met it; None where the session ended before that could be told."""
     stop_event_ns: int | None
+    """Barge-in: arrival of the event that closes the host response as cancelled."""
     stop_byte_ns: int | None
     """Barge-in: last audio byte of the host response that came after the onset; None where none came, or where it never stopped."""
     stop_ear_ns: int | None
     """Barge-in: the speaker would have fallen silent had the talker not silenced it; None where the assistant never stopped."""
     talked_over_s: float | None
+    """Barge-in: assistant audio that would have been heard after the onset."""
     false_stop_ns: int | None
     """False alarm: the assistant became inaudible for longer than 0.5 s."""
     resumed_ns: int | None
@@ -185,11 +238,17 @@ class SessionRecord:
     """One WebSocket session of a talker."""
 
     talker: int
+    """Number of the talker in the run, from 0."""
     call: int
+    """Number of the talker's call, from 0."""
     session_id: str | None
+    """The assistant's name for the session; None where it told none."""
     outcome: SessionOutcome
+    """How it ended."""
     error_kind: ErrorKind | None
+    """Whose door its end is laid at; None where the talker ended it."""
     error: str | None
+    """What was seen; never a secret."""
     reconnect: bool
     """It took the place of a session that was lost in the same call."""
     lost_ns: int | None
@@ -199,28 +258,43 @@ class SessionRecord:
     started_ns: int
     """TCP connect began."""
     ready_ns: int | None
+    """The assistant had taken the session's settings; None where it never did."""
     closed_ns: int
+    """The session was over."""
     connect_s: float | None
+    """Name resolution and TCP connect."""
     tls_s: float | None
-    """None without TLS."""
+    """TLS handshake; None without TLS."""
     handshake_s: float | None
+    """WebSocket handshake."""
     first_event_s: float | None
     """Handshake complete to the session's first event."""
     close_code: int | None
+    """Close code that the assistant sent; None where it sent none."""
     turns: int
+    """Utterances and barge-ins begun."""
     messages_sent: int
+    """WebSocket messages sent."""
     messages_received: int
+    """WebSocket messages received."""
     audio_bytes_sent: int
+    """PCM sent, before base64."""
     audio_bytes_received: int
+    """PCM received, after base64."""
     frames_sent: int
+    """Microphone frames sent."""
     frames_dropped: int
     """Frames that could not be handed to the kernel before the session ended or the write queue overflowed."""
     unknown_events: int
+    """Events with a type that the dialect does not know."""
     malformed_messages: int
+    """Messages that the dialect does not allow; they were passed over."""
     benign_errors: int
     """Errors of a race that every client meets, such as cancelling a response that has just ended."""
     assistant_errors: int
+    """Other errors that the assistant told."""
     rate_limits_seen: int
+    """Times that it told its rate limits."""
     silence_duration_ms: int | None
     """End-of-turn silence window that the assistant echoed; None if it told none."""
 
@@ -232,15 +306,21 @@ class TokenRecord:
     user: str
     """`talker` or `token_minter`."""
     talker: int | None
+    """Number of the talker; None for the token minter."""
     intended_ns: int
     """When the timetable wanted it sent."""
     sent_ns: int
+    """The request was sent."""
     done_ns: int
+    """The reply was complete, or given up."""
     status: int | None
     """HTTP status; None where no response came."""
     error_kind: ErrorKind | None
+    """Whose door a failure is laid at; None where a token came."""
     error: str | None
+    """What was seen; never a secret."""
     retry_after_s: float | None
+    """What Retry-After asked for; None without it."""
 
 
 Record = TurnRecord | SessionRecord | TokenRecord

@@ -16,8 +16,8 @@ COMPLETE = frozenset({"completed", "incomplete"})
 class Response:
     """Gathers one response from its events, in order of arrival. All instants are monotonic ns.
 
-    `identity` is the wire's response id (None where it has none), `rate` the sample rate of its audio in Hz,
-    `not_before_ns` the instant until which the speaker is busy with the response before.
+    `identity` is the wire's response id (None where it has none), `opened_ns` the arrival of the first event about it, `rate` the sample
+    rate of its audio in Hz, `not_before_ns` the instant until which the speaker is busy with the response before.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Response:
         "item_id",
         "last_audio_ns",
         "last_event_ns",
+        "opened_ns",
         "playout",
         "reason",
         "rendering_s",
@@ -57,6 +58,7 @@ class Response:
         self.first_audio_ns: int | None = None
         self.first_audible_ns: int | None = None
         self.last_audio_ns: int | None = None
+        self.opened_ns = opened_ns
         self.last_event_ns = opened_ns
         self.done_ns: int | None = None
         self.silenced_ns: int | None = None
@@ -75,6 +77,12 @@ class Response:
         self._mean_s = 0.0
         self._spread = 0.0
 
+    def created(self, t_ns: int) -> None:
+        """The event that opens the response arrived; a second one changes nothing."""
+        self.last_event_ns = t_ns
+        if self.created_ns is None:
+            self.created_ns = t_ns
+
     def text(self, t_ns: int) -> None:
         """A piece of text or transcript arrived."""
         self.last_event_ns = t_ns
@@ -82,10 +90,16 @@ class Response:
             self.first_token_ns = t_ns
 
     def audio(self, t_ns: int, delta: AudioDelta) -> None:
-        """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken.
+        """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken, and counts nothing of it.
 
         Decoded only until the first sound is found: later pieces are needed by length alone.
         """
+        sound: int | None = None
+        if self._first_sound is not None:
+            try:
+                sound = self._first_sound.feed(delta.pcm())
+            except ValueError as error:
+                raise MalformedMessage(f"audio delta: {error}") from None
         self.last_event_ns = t_ns
         if not delta.samples:
             return
@@ -97,14 +111,9 @@ class Response:
         self.playout.push(t_ns, delta.samples)
         self._previous_ns, self._audio_before, self.last_audio_ns = t_ns, delta.samples, t_ns
         self.chunks += 1
-        if self._first_sound is not None:
-            try:
-                sample = self._first_sound.feed(delta.pcm())
-            except ValueError as error:
-                raise MalformedMessage(f"audio delta: {error}") from None
-            if sample is not None:
-                self.first_audible_ns = self.playout.instant_of(sample)
-                self._first_sound = None
+        if sound is not None:
+            self.first_audible_ns = self.playout.instant_of(sound)
+            self._first_sound = None
 
     def done(self, t_ns: int, event: ResponseDone) -> None:
         """The response was closed; a second closing changes nothing."""
@@ -132,9 +141,11 @@ class Response:
 
     @property
     def gaps_s(self) -> list[float]:
-        """Durations of the underruns that were heard: those that began before the talker silenced the speaker."""
-        until = self.silenced_ns
-        return [(g.end_ns - g.start_ns) / SECOND_NS for g in self.playout.gaps if until is None or g.start_ns < until]
+        """Durations of the underruns that were heard: as far as they lie before the talker silenced the speaker."""
+        gaps, until = self.playout.gaps, self.silenced_ns
+        if until is None:
+            return [(g.end_ns - g.start_ns) / SECOND_NS for g in gaps]
+        return [(min(g.end_ns, until) - g.start_ns) / SECOND_NS for g in gaps if g.start_ns < until]
 
     def audible_at(self, t_ns: int) -> bool:
         """Whether the listener hears the response at this instant."""

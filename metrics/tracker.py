@@ -1,79 +1,40 @@
 """The turn tracker: from what was said and what arrived to TurnRecords. Pure: every instant is an argument.
 
-A turn is an utterance of the talker and the assistant's answer to it. Its states and moves are the table `MOVES`:
+A turn is an utterance of the talker and the assistant's answer to it. Its states and moves are the table of `metrics/moves.py`:
 
-- `QUIET`: no turn is open; the talker thinks.
-- `AWAITING`: the talker speaks or has spoken; no answer is open. An answer may open before the talker has finished (overlap).
-- `ANSWERING`: the answer is open: created, or its first content came.
-- `PLAYING`: the answer is closed; the speaker still plays it.
-
-A barge-in closes the turn it falls into as interrupted and opens one of its own. A false alarm does not: it hangs on the turn whose answer
-it fell into. An answer that the assistant breaks off by itself returns the turn to `AWAITING`: what opens next takes its place, unless a
-false alarm lies open, which it then answers. A turn ends when its answer has been played, or at a time limit, or with the session.
-Responses are told apart by their id, never by order; a late delta of an interrupted response still counts for that one.
+- The talker's utterance opens a turn; an answer may open before the talker has finished (overlap). What opens after such an early answer
+  takes its place: the assistant took a part of the utterance for the whole.
+- A barge-in closes the turn it falls into as interrupted and opens one of its own. The interrupted turn's record is made when that one
+  has ended: its transcript, and more of its response, may still come. A false alarm opens none: it hangs on the turn it fell into.
+- An answer that the assistant breaks off by itself returns the turn to awaiting one: what opens next takes its place, unless a false alarm
+  was made, which it then answers as a stray. Any other response that opens beside an answer is a stray too; it is heard out.
+- A turn ends when its answer and its strays have been played, the talker has finished, and an answer to its last false alarm would have
+  opened; or at a time limit, at a failed response, or with the session. An answer that is over before the talker has finished is the
+  answer only if no other opens in time.
+- Responses are told apart by their id, what was said by its item, never by order. An item that is new belongs to what the talker began
+  last; a late delta of an interrupted response counts for that one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, IntFlag, StrEnum
+from enum import IntFlag
 
-from metrics.assemble import SessionFacts, Turn, false_alarm_record, turn_record
+from metrics.assemble import SessionFacts, false_alarm_record, turn_record
+from metrics.ending import Limits, outcome, over_ns
+from metrics.items import Items
+from metrics.moves import Move, State, moved
+from metrics.received import Responses
 from metrics.records import Outcome, TurnKind, TurnRecord
 from metrics.response import COMPLETE, SECOND_NS, Response
+from metrics.turn import Turn
 from metrics.utterance import Utterance
-from protocol.events import (
-    AssistantError,
-    AudioDelta,
-    Committed,
-    Event,
-    ResponseCreated,
-    ResponseDone,
-    SpeechStarted,
-    SpeechStopped,
-    TextDelta,
-    Transcribed,
-)
+from protocol.events import AssistantError, AudioDelta, Event, ResponseCreated, ResponseDone, TextDelta
 
+__all__ = ["Limits", "Notice", "Tracker"]
 
-class State(Enum):
-    """Where the talker's present turn stands; see the module's text."""
-
-    QUIET = "quiet"
-    AWAITING = "awaiting"
-    ANSWERING = "answering"
-    PLAYING = "playing"
-
-
-class Move(StrEnum):
-    """What can happen to a turn."""
-
-    SPEAK = "speak"
-    BARGE_IN = "barge_in"
-    FALSE_ALARM = "false_alarm"
-    OPENED = "opened"
-    CLOSED = "closed"
-    BROKEN_OFF = "broken_off"
-    OVER = "over"
-
-
-MOVES: dict[State, dict[Move, State]] = {
-    State.QUIET: {Move.SPEAK: State.AWAITING},
-    State.AWAITING: {Move.OPENED: State.ANSWERING, Move.CLOSED: State.PLAYING, Move.OVER: State.QUIET},
-    State.ANSWERING: {
-        Move.CLOSED: State.PLAYING,
-        Move.BROKEN_OFF: State.AWAITING,
-        Move.BARGE_IN: State.AWAITING,
-        Move.FALSE_ALARM: State.ANSWERING,
-        Move.OVER: State.QUIET,
-    },
-    State.PLAYING: {Move.BARGE_IN: State.AWAITING, Move.FALSE_ALARM: State.PLAYING, Move.OVER: State.QUIET},
-}
-
-
-class IllegalMove(RuntimeError):
-    """The talker asked for something that the state of its turn does not allow: a defect of ours, not of the assistant."""
+_BEGINS = {TurnKind.UTTERANCE: Move.SPEAK, TurnKind.BARGE_IN: Move.BARGE_IN, TurnKind.FALSE_ALARM: Move.FALSE_ALARM}
 
 
 class Notice(IntFlag):
@@ -86,14 +47,8 @@ class Notice(IntFlag):
     """It is known now when the response is first heard."""
     CLOSED = 4
     """A response was closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Time limits in seconds. `response_s`: end of speech to an answer opening. `stall_s`: speaker dry to an open answer given up."""
-
-    response_s: float = 10.0
-    stall_s: float = 6.0
+    OPENED = 8
+    """A response opened: the deadline has moved."""
 
 
 @dataclass(slots=True)
@@ -107,27 +62,27 @@ class Tracker:
     state: State = State.QUIET
     turn: Turn | None = None
     _interrupted: Turn | None = None
-    _responses: dict[str | None, Response] = field(default_factory=dict)
-    _latest: Response | None = None
+    _responses: Responses = field(init=False)
+    _costed: Response | None = None
+    _items: Items = field(default_factory=Items)
     _span_from_ns: int = 0
 
     def __post_init__(self) -> None:
         self._span_from_ns = self.started_ns
+        self._responses = Responses(self.facts.rate, self.facts.playout_delay_s)
 
     def speak(self, utterance: Utterance) -> None:
         """The talker begins an utterance. Raises IllegalMove where its kind does not fit the turn's state."""
-        kind = utterance.kind
-        if kind is TurnKind.FALSE_ALARM:
-            self._move(Move.FALSE_ALARM)
-            self._open().false_alarms.append(utterance)
-            return
-        host: Response | None = None
-        if kind is TurnKind.BARGE_IN:
-            self._move(Move.BARGE_IN)
-            host = self._interrupt(utterance.onset_ns)
+        self.state = moved(self.state, _BEGINS[utterance.kind])
+        turn = self.turn
+        if turn is None:
+            self.turn = Turn(utterance)
+        elif utterance.kind is TurnKind.FALSE_ALARM:
+            turn.false_alarms.append(utterance)
         else:
-            self._move(Move.SPEAK)
-        self.turn = Turn(utterance, host=host)
+            self._settle_interrupted()
+            self._end(turn, utterance.onset_ns, Outcome.INTERRUPTED)
+            self._interrupted, self.turn = turn, Turn(utterance, host=turn.response)
 
     def silence(self, detected_ns: int, silenced_ns: int) -> tuple[str | None, str | None, int, int] | None:
         """The talker heard its own barge-in and silences the speaker.
@@ -139,37 +94,28 @@ class Tracker:
             return None
         said, host = turn.utterance, turn.host
         said.detected_ns, said.silenced_ns = detected_ns, silenced_ns
+        self._responses.silence(silenced_ns, keep=turn.heard())
         return host.identity, host.item_id, host.content_index, host.silence(silenced_ns)
 
     def event(self, t_ns: int, event: Event) -> Notice:
-        """The assistant told something. Events about responses nobody knows open them."""
-        if isinstance(event, AudioDelta):
-            response = self._response(t_ns, event.response_id)
-            if response.first_audible_ns is not None:
-                response.audio(t_ns, event)
-                return Notice.NOTHING
-            first = response.first_audio_ns is None
-            response.audio(t_ns, event)
-            notice = Notice.FIRST_AUDIO if first and response.first_audio_ns is not None else Notice.NOTHING
-            return notice if response.first_audible_ns is None else notice | Notice.AUDIBLE
-        if isinstance(event, TextDelta):
-            self._response(t_ns, event.response_id).text(t_ns)
-        elif isinstance(event, ResponseCreated):
-            response = self._response(t_ns, event.response_id)
-            response.created_ns = t_ns
-        elif isinstance(event, ResponseDone):
-            self._closed(t_ns, event)
-            return Notice.CLOSED
-        elif isinstance(event, AssistantError) and self.turn is not None and not event.benign:
-            self.turn.error = event.code or event.message[:120]
-        else:
-            self._heard(t_ns, event)
+        """The assistant told something. Events about responses nobody knows open them; about those of turns long over they are dropped.
+
+        Raises MalformedMessage where a piece of audio turns out to be broken.
+        """
+        match event:
+            case AudioDelta() | TextDelta() | ResponseCreated() | ResponseDone():
+                return self._told(t_ns, event)
+            case AssistantError(benign=False) if self.turn is not None:
+                self.turn.error = event.code or event.message[:120]
+            case _:
+                self._items.heard(t_ns, event, self._said())
         return Notice.NOTHING
 
     def first_audio_cost(self, rendering_s: float, downlink_s: float | None) -> None:
-        """What the newest response's first audio message cost to decode, and half the round trip at its arrival (None: unknown)."""
-        if self._latest is not None and self._latest.rendering_s is None:
-            self._latest.rendering_s, self._latest.downlink_s = rendering_s, downlink_s
+        """What the first audio message, just noticed, cost to decode, and half the round trip at its arrival (None: unknown)."""
+        if self._costed is not None:
+            self._costed.rendering_s, self._costed.downlink_s = rendering_s, downlink_s
+            self._costed = None
 
     @property
     def answer(self) -> Response | None:
@@ -193,141 +139,103 @@ class Tracker:
 
     def deadline_ns(self) -> int | None:
         """The instant at which `poll` has something to do if nothing arrives before; None in silence."""
-        turn = self.turn
-        if turn is None:
-            return None
-        if self.state is State.AWAITING:
-            since = max(turn.utterance.offset_ns, turn.broken_off_ns or 0)
-            return since + round(self.limits.response_s * SECOND_NS)
-        return max(self._over_at(r) for r in turn.all_responses())
+        return over_ns(self.turn, self.state, self.limits) if self.turn is not None else None
 
     def poll(self, t_ns: int) -> None:
         """Time has passed: end the turn if its answer has been played or a time limit is over."""
-        deadline = self.deadline_ns()
         turn = self.turn
-        if deadline is None or turn is None or t_ns < deadline:
-            return
-        if self.state is State.AWAITING:
-            self._finish(t_ns, Outcome.NO_RESPONSE if turn.broken_off_ns is None else Outcome.CUT_SHORT)
-        elif turn.broken_off_ns is not None and turn.extras:
-            self._finish(t_ns, Outcome.CUT_SHORT)
-        elif turn.response is not None and turn.response.done_ns is None:
-            self._finish(t_ns, Outcome.TIMEOUT)
-        else:
-            heard = turn.response is not None and turn.response.chunks > 0
-            self._finish(t_ns, Outcome.COMPLETED if heard else Outcome.NO_RESPONSE)
+        if turn is not None and t_ns >= over_ns(turn, self.state, self.limits):
+            self._finish(turn, t_ns, outcome(turn))
 
-    def close(self, t_ns: int, outcome: Outcome) -> None:
-        """The session is over; a turn under way ends with `outcome`."""
+    def close(self, t_ns: int, why: Outcome) -> None:
+        """The session is over; a turn under way ends with this outcome."""
         if self.turn is not None:
-            self._finish(t_ns, outcome)
-        self._settle_interrupted(t_ns)
+            self._finish(self.turn, t_ns, why)
 
-    def _move(self, move: Move) -> None:
-        try:
-            self.state = MOVES[self.state][move]
-        except KeyError:
-            raise IllegalMove(f"a talker cannot {move.value.replace('_', ' ')} while its turn is {self.state.value}") from None
+    def _told(self, t_ns: int, event: AudioDelta | TextDelta | ResponseCreated | ResponseDone) -> Notice:
+        response = self._responses.find(event.response_id)
+        again = isinstance(event, ResponseCreated) and event.response_id is None
+        if response is not None and again and response.created_ns is not None:
+            response = None
+        notice = Notice.NOTHING
+        if response is None:
+            idle_close = isinstance(event, ResponseDone) and event.response_id is None and event.status in COMPLETE
+            if idle_close or self._responses.forgotten(event.response_id):
+                return notice
+            response, notice = self._opened(t_ns, event.response_id), Notice.OPENED
+        if isinstance(event, AudioDelta):
+            return notice | self._audio(t_ns, event, response)
+        if isinstance(event, TextDelta):
+            response.text(t_ns)
+            return notice
+        if isinstance(event, ResponseCreated):
+            response.created(t_ns)
+            return notice
+        self._closed(t_ns, event, response)
+        return notice | Notice.CLOSED
 
-    def _open(self) -> Turn:
-        if self.turn is None:
-            raise IllegalMove("no turn is open")
-        return self.turn
-
-    def _response(self, t_ns: int, identity: str | None) -> Response:
-        known = self._latest if identity is None and self._latest and self._latest.done_ns is None else self._responses.get(identity)
-        if known is not None:
-            return known
+    def _opened(self, t_ns: int, identity: str | None) -> Response:
+        made = self._responses.open(identity, t_ns)
         turn = self.turn
-        before = turn.all_responses() if turn else []
-        busy_until = max((r.heard_until_ns or 0 for r in before), default=0)
-        made = Response(identity, t_ns, self.facts.rate, self.facts.playout_delay_s, busy_until)
-        self._responses[identity] = self._latest = made
         if turn is None:
             return made
-        if self.state is State.AWAITING and not (turn.broken_off_ns and turn.false_alarms):
+        awaited = self.state is State.AWAITING and not (turn.broken_off_ns is not None and turn.false_alarms)
+        if awaited or turn.replaces():
             turn.responses.append(made)
             turn.broken_off_ns = None
-            self._move(Move.OPENED)
+            self.state = moved(self.state, Move.OPENED)
         else:
-            turn.extras.append(made)
-            if self.state is State.AWAITING:
-                self._move(Move.CLOSED)
+            turn.strays.append(made)
+            self.state = moved(self.state, Move.STRAY)
         return made
 
-    def _closed(self, t_ns: int, event: ResponseDone) -> None:
-        response = self._response(t_ns, event.response_id)
+    def _audio(self, t_ns: int, delta: AudioDelta, response: Response) -> Notice:
+        silent_before, none_before = response.first_audible_ns is None, response.first_audio_ns is None
+        response.audio(t_ns, delta)
+        notice = Notice.NOTHING
+        if none_before and response.first_audio_ns is not None:
+            self._costed, notice = response, Notice.FIRST_AUDIO
+        return notice | Notice.AUDIBLE if silent_before and response.first_audible_ns is not None else notice
+
+    def _closed(self, t_ns: int, event: ResponseDone, response: Response) -> None:
+        first = response.done_ns is None
         response.done(t_ns, event)
-        if self._interrupted is not None and response is self._interrupted.response:
-            self._settle_interrupted(t_ns)
         turn = self.turn
-        if turn is None or response is not turn.response or self.state is not State.ANSWERING:
+        if not first or turn is None or response is not turn.response:
+            return
+        if response.status in COMPLETE:
+            self.state = moved(self.state, Move.CLOSED)
             return
         if response.status == "failed":
             turn.error = response.reason or turn.error
-            self._finish(t_ns, Outcome.ASSISTANT_ERROR)
-        elif response.status in COMPLETE:
-            self._move(Move.CLOSED)
-        else:
-            turn.broken_off_ns = t_ns
-            self._move(Move.BROKEN_OFF)
+            if t_ns >= turn.utterance.offset_ns:
+                self._finish(turn, t_ns, Outcome.ASSISTANT_ERROR)
+                return
+        turn.broken_off_ns = t_ns
+        self.state = moved(self.state, Move.BROKEN_OFF)
 
-    def _heard(self, t_ns: int, event: Event) -> None:
-        turn = self.turn
-        if turn is None:
-            return
-        said = turn.latest_said(t_ns)
-        if isinstance(event, SpeechStarted):
-            if said.speech_started_ns is None:
-                said.speech_started_ns = t_ns
-        elif isinstance(event, SpeechStopped):
-            said.speech_stopped_ns = t_ns
-        elif isinstance(event, Committed):
-            said.committed_ns = t_ns
-        elif isinstance(event, Transcribed):
-            said = turn.said_as(event.item_id) or said
-            said.transcribed_ns = t_ns
-            said.transcripts.append(event.transcript or "")
-            return
-        else:
-            return
-        if event.item_id is not None:
-            said.item_ids.add(event.item_id)
+    def _said(self) -> list[Utterance]:
+        turns = [turn for turn in (self._interrupted, self.turn) if turn is not None]
+        return [said for turn in turns for said in turn.said]
 
-    def _interrupt(self, t_ns: int) -> Response | None:
-        turn = self._open()
-        self._settle_interrupted(t_ns)
-        host = turn.response
-        turn.outcome, turn.ended_ns = Outcome.INTERRUPTED, t_ns
+    def _finish(self, turn: Turn, t_ns: int, what: Outcome) -> None:
+        self.state = moved(self.state, Move.OVER)
+        self._settle_interrupted()
+        self._end(turn, t_ns, what)
+        self.turn = None
+        self._emit(turn)
+        self._responses.forget(t_ns)
+
+    def _end(self, turn: Turn, t_ns: int, what: Outcome) -> None:
+        turn.outcome, turn.ended_ns = what, t_ns
         turn.span_s, self._span_from_ns = (t_ns - self._span_from_ns) / SECOND_NS, t_ns
-        self._interrupted, self.turn = turn, None
-        if host is None or host.done_ns is not None:
-            self._settle_interrupted(t_ns)
-        return host
 
-    def _settle_interrupted(self, t_ns: int) -> None:
+    def _settle_interrupted(self) -> None:
         if self._interrupted is not None:
             turn, self._interrupted = self._interrupted, None
             self._emit(turn)
-
-    def _finish(self, t_ns: int, outcome: Outcome) -> None:
-        turn = self._open()
-        self._move(Move.OVER)
-        self._settle_interrupted(t_ns)
-        turn.outcome, turn.ended_ns = outcome, t_ns
-        turn.span_s, self._span_from_ns = (t_ns - self._span_from_ns) / SECOND_NS, t_ns
-        self.turn = None
-        self._emit(turn)
-        self._responses = {r.identity: r for r in self._responses.values() if r.done_ns is None}
 
     def _emit(self, turn: Turn) -> None:
         for said in turn.false_alarms:
             self.emit(false_alarm_record(self.facts, turn, said))
         self.emit(turn_record(self.facts, turn))
-
-    def _over_at(self, response: Response) -> int:
-        """When the response is over: played if closed, given up if not."""
-        end = response.heard_until_ns or 0
-        if response.done_ns is not None:
-            return max(end, response.done_ns)
-        return max(end, response.last_event_ns) + round(self.limits.stall_s * SECOND_NS)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scenarios.draws import Draw, Lognormal, NotNegative, Positive
-from scenarios.errors import ScenarioError
 
-FOLDER = Path(__file__).parent
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
 class _Part(BaseModel):
@@ -22,7 +20,7 @@ class _Part(BaseModel):
 class Load(_Part):
     """How many talkers, for how long."""
 
-    talkers: int = Field(1, ge=1, description="virtual talkers that call at the same time")
+    talkers: int = Field(1, ge=1, strict=True, description="virtual talkers that call at the same time")
     spawn_per_s: Positive = Field(1.0, description="talkers that start per second")
     duration_s: Positive = Field(60.0, description="length of the run in seconds, ramp included")
     tokens_per_s: NotNegative = Field(
@@ -35,7 +33,7 @@ class BargeIn(_Part):
 
     per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech that the talker barges in (hazard)")
     not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that are always let pass")
-    cancel: bool = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
+    cancel: Switch = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
 
 
 class FalseAlarms(_Part):
@@ -60,22 +58,22 @@ class Session(_Part):
     """What a talker asks of the assistant. null leaves the assistant's own default."""
 
     model: str | None = Field(None, description="model named in the URL")
-    instructions: str | None = None
-    voice: str | None = None
-    transcription_model: str | None = "whisper-1"
-    vad_threshold: Share | None = 0.5
-    prefix_padding_ms: Annotated[int, Field(ge=0, le=5000)] | None = 300
-    silence_duration_ms: Annotated[int, Field(ge=0, le=10000)] | None = 500
-    interrupt_response: bool = Field(True, description="the assistant is to stop by itself when it hears the talker")
+    instructions: str | None = Field(None, description="what the assistant is told to be and do")
+    voice: str | None = Field(None, description="voice that the assistant speaks with")
+    transcription_model: str | None = Field("whisper-1", description="model that transcribes what the talker says")
+    vad_threshold: Share | None = Field(0.5, description="how sure the assistant's VAD must be to hear speech")
+    prefix_padding_ms: Annotated[Count, Field(le=5000)] | None = Field(300, description="audio before the start of speech that it keeps")
+    silence_duration_ms: Annotated[Count, Field(le=10000)] | None = Field(500, description="silence after which it takes a turn as over")
+    interrupt_response: Switch = Field(True, description="the assistant is to stop by itself when it hears the talker")
 
 
 class Speaker(_Part):
     """The virtual speaker."""
 
-    playout_delay_s: Annotated[float, Field(ge=0, le=5)] = Field(
+    playout_delay_s: Annotated[NotNegative, Field(le=5)] = Field(
         0.06, description="arrival of a response's first audio to its first sample"
     )
-    output_s: Annotated[float, Field(ge=0, le=1)] = Field(0.01, description="part of it that is the sound device's buffer (L9)")
+    output_s: Annotated[NotNegative, Field(le=1)] = Field(0.01, description="part of it that is the sound device's buffer (L9)")
 
     @model_validator(mode="after")
     def _contained(self) -> Speaker:
@@ -90,90 +88,17 @@ class Limits(_Part):
     setup_s: Positive = Field(10.0, description="TCP connect to session ready, and each token request")
     response_s: Positive = Field(10.0, description="end of speech to an answer opening")
     stall_s: Positive = Field(6.0, description="speaker run dry to an open answer given up")
-    reconnects: int = Field(5, ge=0, description="attempts in a row to get a session back before the call is given up")
+    reconnects: Count = Field(5, description="attempts in a row to get a session back before the call is given up")
 
 
 class Scenario(_Part):
     """One load test, as a user writes it."""
 
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w.-]+$")
-    description: str = ""
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w.-]+$", description="letters, digits, '.', '_' and '-'")
+    description: str = Field("", description="what it is for, in a sentence")
     load: Load = Load()
     conversation: Conversation = Conversation()
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
-
-
-def names(folder: Path = FOLDER) -> list[str]:
-    """Names of the scenarios that come with Doubletalk."""
-    return sorted(p.stem for p in folder.glob("*.yml"))
-
-
-def load_scenario(which: str, folder: Path = FOLDER) -> Scenario:
-    """The scenario with this name, or in this file. Raises ScenarioError: unknown name, unreadable file, broken YAML, or a key or value
-    that is not allowed, with the file and, where YAML tells it, the line."""
-    path = Path(which)
-    if path.suffix not in (".yml", ".yaml"):
-        path = folder / f"{which}.yml"
-        if not path.is_file():
-            raise ScenarioError(f"no scenario {which!r}: there are {', '.join(names(folder))}; or name a .yml file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ScenarioError(f"scenario {path}: cannot be read: {reason}") from None
-    return parse_scenario(text, str(path), path.stem)
-
-
-def parse_scenario(text: str, where: str, default_name: str) -> Scenario:
-    """The scenario in YAML `text`; `where` names its source in errors, `default_name` is used if it has no name. Raises ScenarioError."""
-    try:
-        plain: Any = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ScenarioError(f"scenario {where}{line}: broken YAML: {getattr(error, 'problem', None) or error}") from None
-    if not isinstance(plain, dict):
-        raise ScenarioError(f"scenario {where}: it must be a mapping of keys to values, such as 'load:'")
-    plain.setdefault("name", default_name)
-    try:
-        return Scenario.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = list(first["loc"])
-        line = _line(node, path)
-        value = "" if isinstance(first["input"], dict) else f" (found {first['input']!r})"
-        key = ".".join(str(p) for p in path) or "the file"
-        if first["type"] == "extra_forbidden":
-            raise ScenarioError(f"scenario {where}{line}: unknown key {key}; {_allowed(path[:-1])}") from None
-        raise ScenarioError(f"scenario {where}{line}: {key}: {first['msg'].removeprefix('Value error, ')}{value}") from None
-
-
-def _allowed(path: list[int | str]) -> str:
-    model: type[BaseModel] = Scenario
-    for part in path:
-        found = model.model_fields[part].annotation if isinstance(part, str) and part in model.model_fields else None
-        if not (isinstance(found, type) and issubclass(found, BaseModel)):
-            return "see docs/scenarios.md for what is allowed there"
-        model = found
-    return f"allowed there: {', '.join(model.model_fields)}"
-
-
-def _line(node: yaml.Node | None, path: list[int | str]) -> str:
-    """Line of the innermost key on `path` that the file has."""
-    line = None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            entry = next(((k, v) for k, v in node.value if k.value == part), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return f", line {line}" if line else ""

@@ -62,19 +62,19 @@ class Planner:
         rng = generator(self.seed, talker, "turn", turn)
         conversation, voice = self._conversation, self.voice(talker)
         noise = rng.random() < conversation.false_alarms.noise
-        # Every draw is made in every turn: a later one must not depend on what an earlier one came to.
+        # Every draw is made in every turn, and the thinking last: it takes as many random numbers as its distribution needs, and what the
+        # talker says and when it interrupts must not depend on that.
         utterance = self._pick(ClipKind.QUESTION, voice, rng.random())
         interruption = self._pick(ClipKind.INTERRUPTION, voice, rng.random())
         false_alarm = self._pick(ClipKind.NOISE if noise else ClipKind.BACKCHANNEL, None if noise else voice, rng.random())
-        think_s = conversation.think_s.draw(rng)
         barge_in = _hazard(conversation.barge_in.per_second, conversation.barge_in.not_before_s, rng.expovariate(1.0))
         alarm = _hazard(conversation.false_alarms.per_second, conversation.false_alarms.not_before_s, rng.expovariate(1.0))
         if barge_in is not None and alarm is not None:
             barge_in, alarm = (barge_in, None) if barge_in < alarm else (None, alarm)
-        return TurnPlan(utterance, interruption, false_alarm, think_s, barge_in, alarm)
+        return TurnPlan(utterance, interruption, false_alarm, conversation.think_s.draw(rng), barge_in, alarm)
 
     def _pick(self, kind: ClipKind, voice: str | None, chance: float) -> Clip:
-        clips = self._corpus.of(kind, voice) or self._corpus.of(kind)
+        clips = self._corpus.of(kind, voice)
         return clips[int(chance * len(clips))]
 
 

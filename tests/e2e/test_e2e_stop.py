@@ -1,0 +1,52 @@
+"""A run that is ended early: every turn that was finished is in the run files, and the summary is printed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from harness import LOCUST, ROOT
+
+
+@pytest.mark.parametrize(("how", "stop_timeout_s"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGTERM, 20)])
+def test_a_signal_ends_the_run_and_loses_nothing(tmp_path: Path, how: signal.Signals, stop_timeout_s: int) -> None:
+    runs, truth = tmp_path / "runs", tmp_path / "truth.jsonl"
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal", "--truth", str(truth)]
+    locust = [*LOCUST, "--headless", "--scenario", "demo", "--users", "5", "--run-time", "120s", "--runs", str(runs)]
+    command = [*assistant, "--", *locust, "--stop-timeout", str(stop_timeout_s)]
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            until = time.monotonic() + 60
+            while truth.read_text().count('"kind":"response"') < 4 if truth.exists() else True:
+                assert process.poll() is None and time.monotonic() < until, (tmp_path / "out").read_text()
+                time.sleep(0.2)
+            process.send_signal(how)  # the assistant hands it on to Locust
+            process.wait(60)
+        finally:
+            process.kill()
+    told = (tmp_path / "out").read_text()
+    assert "## Snapshot" in told
+    assert "Traceback" not in told
+    (folder,) = runs.iterdir()
+    run = json.loads((folder / "run.json").read_text())
+    turns = pd.read_parquet(folder / "turns.parquet")
+    owed = turns[turns["kind"] != "false_alarm"]
+    assert process.returncode == (0 if all(c["holds"] for c in run["criteria"]) and run["valid"] else 1)
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    completed = {d["response_id"] for d in lines if d["kind"] == "response" and d["status"] == "completed"}
+    assert completed <= set(owed["response_id"])
+    if stop_timeout_s:
+        assert not (turns["outcome"] == "cut_by_run_end").any()
+    else:
+        assert (owed["outcome"] == "cut_by_run_end").any()
+        counted = run["totals"]
+        assert owed["success"].notna().sum() == len(owed) - sum(
+            n for k, n in counted.items() if k.endswith("cut_by_run_end") and "turns.false" not in k and k.startswith("turns.")
+        )

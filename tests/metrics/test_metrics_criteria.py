@@ -1,0 +1,110 @@
+"""Criteria: which are understood, which are not and what is said, what becomes of them."""
+
+from __future__ import annotations
+
+import pytest
+from metrics_script import turn
+
+from metrics.aggregate import Aggregate
+from metrics.catalog import METRICS
+from metrics.criteria import CriterionError, judge, parse
+from metrics.metric import Shape, Unit
+from metrics.records import Outcome
+
+GOOD = {
+    "e2e_latency p95 < 1200 ms": ("e2e_latency", "p95", "<", 1.2),
+    "  e2e_latency   p95<1.2s  ": ("e2e_latency", "p95", "<", 1.2),
+    "e2e_latency p99.9 <= 2 s": ("e2e_latency", "p99.9", "<=", 2.0),
+    "e2e_latency mean > -100 ms": ("e2e_latency", "mean", ">", -0.1),
+    "e2e_latency count >= 100": ("e2e_latency", "count", ">=", 100.0),
+    "ttft max < 3 s": ("ttft", "max", "<", 3.0),
+    "ttft min > 0 ms": ("ttft", "min", ">", 0.0),
+    "talked_over sum < 60 s": ("talked_over", "sum", "<", 60.0),
+    "success > 95 %": ("success", "value", ">", 0.95),
+    "success value > 99.9%": ("success", "value", ">", 0.999),
+    "success count > 10": ("success", "count", ">", 10.0),
+    "underruns < 1 /min": ("underruns", "value", "<", 1.0),
+    "reconnects_per_hour < 0.5 /h": ("reconnects_per_hour", "value", "<", 0.5),
+    "delivery_rtf p95 < 1": ("delivery_rtf", "p95", "<", 1.0),
+    "delivery_rtf p95 < 1.1 x": ("delivery_rtf", "p95", "<", 1.1),
+    "network_quality_index mean > 0.85": ("network_quality_index", "mean", ">", 0.85),
+}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_good_ones(text: str) -> None:
+    criterion = parse(text)
+    assert (criterion.metric, criterion.aggregate, criterion.op, criterion.bound) == GOOD[text]
+    assert criterion.text == text.strip()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_can_be_asked_of(name: str) -> None:
+    unit = {Unit.SECONDS: "ms", Unit.SHARE: "%", Unit.PER_MINUTE: "/min", Unit.PER_HOUR: "/h", Unit.FACTOR: "x", Unit.INDEX: ""}
+    metric = METRICS[name]
+    aggregate = "p50" if metric.shape is Shape.DISTRIBUTION else ""
+    verdict = judge(parse(f"{name} {aggregate} < 1 {unit[metric.unit]}"), Aggregate())
+    assert (verdict.value, verdict.count, verdict.holds, verdict.measured) == (None, 0, False, "nothing measured")
+
+
+BAD = {
+    "": "write it as 'e2e_latency p95 < 1200 ms'",
+    "e2e_latency": "write it as",
+    "e2e_latency p95 = 1 s": "write it as",
+    "e2e_latency p95 < fast": "write it as",
+    "e2e_latency p95 < 1 s or so": "write it as",
+    "e2e latency p95 < 1 s": "write it as",
+    "e2e_latency P95 < 1 s": "write it as",
+    "e2e_latenzy p95 < 1 s": "no metric 'e2e_latenzy'; did you mean e2e_latency?",
+    "zzz < 1 s": "no metric 'zzz'; there are: success, ",
+    "e2e_latency < 1 s": "has many values; say which: mean, min, max, count, p50, p95, ...",
+    "e2e_latency median < 1 s": "unknown aggregate 'median'",
+    "e2e_latency p101 < 1 s": "unknown aggregate 'p101'",
+    "e2e_latency value < 1 s": "unknown aggregate 'value'",
+    "success p95 > 90 %": "success is a share; it has no p95",
+    "underruns mean < 1 /min": "underruns is a rate; it has no mean",
+    "e2e_latency p95 < 1200": "unit missing; e2e_latency p95 takes ms or s",
+    "e2e_latency p95 < 1200 min": "unit min; e2e_latency p95 takes ms or s",
+    "success > 0.95": "unit missing; success value takes %",
+    "underruns < 1": "unit missing; underruns value takes /min",
+    "e2e_latency count > 10 ms": "unit ms; e2e_latency count takes no unit",
+    "delivery_rtf p95 < 1 ms": "unit ms; delivery_rtf p95 takes x or no unit",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_ones(text: str) -> None:
+    with pytest.raises(CriterionError) as raised:
+        parse(text)
+    told = str(raised.value)
+    assert told.startswith(f"criterion {text!r}: ")
+    assert BAD[text] in told
+    assert "\n" not in told
+
+
+@pytest.fixture(scope="module")
+def measured() -> Aggregate:
+    whole = Aggregate()
+    for i in range(1000):
+        outcome = Outcome.NO_RESPONSE if i == 0 else Outcome.COMPLETED
+        whole.add(turn(outcome=outcome, speech_offset=1.0, first_audible=1.8 if i else None))
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "shown"),
+    [
+        ("e2e_latency p95 < 800 ms", False, "800 ms"),
+        ("e2e_latency p95 <= 800 ms", True, "800 ms"),
+        ("e2e_latency p95 < 801 ms", True, "800 ms"),
+        ("e2e_latency count > 998", True, "999"),
+        ("success >= 99.9 %", True, "99.9 %"),
+        ("success > 99.9 %", False, "99.9 %"),
+        ("success count >= 1000", True, "1000"),
+        ("false_alarm_resume > 0 %", False, "nothing measured"),
+        ("barge_in_latency count < 1", True, "0"),
+    ],
+)
+def test_verdicts(measured: Aggregate, text: str, holds: bool, shown: str) -> None:
+    verdict = judge(parse(text), measured)
+    assert (verdict.holds, verdict.measured) == (holds, shown)

@@ -1,0 +1,59 @@
+"""The tester's own health: what makes a run invalid, at the limits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from metrics.health import LOOP_LAG_LIMIT_S, Health
+
+
+def health(lateness: float = 0.001, lag: float = 0.001, **counts: int) -> Health:
+    """A hundred frames and timers, two of each as late as given, so that p99 is exactly that."""
+    made = Health(**counts)
+    for i in range(100):
+        made.send_lateness.add(lateness if i < 2 else 0.0)
+        made.loop_lag.add(lag if i < 2 else 0.0)
+    return made
+
+
+def test_a_healthy_run_and_one_that_sent_nothing() -> None:
+    assert health().faults(0.020) == []
+    assert Health().faults(0.020) == []
+
+
+@pytest.mark.parametrize("frame_s", [0.020, 0.040, 0.100])
+def test_send_lateness_up_to_half_a_frame(frame_s: float) -> None:
+    assert health(lateness=frame_s / 2).faults(frame_s) == []
+    (fault,) = health(lateness=frame_s / 2 * 1.006).faults(frame_s)
+    assert fault.startswith("send_lateness p99 ")
+    assert f" ms is over half a frame ({frame_s * 500:g} ms): use more workers" in fault
+
+
+def test_loop_lag_up_to_its_limit() -> None:
+    assert health(lag=LOOP_LAG_LIMIT_S).faults(0.020) == []
+    (fault,) = health(lag=LOOP_LAG_LIMIT_S * 1.006).faults(0.020)
+    assert fault.startswith("loop_lag p99 ") and "ms is over 20 ms: use more workers" in fault
+
+
+def test_one_in_a_hundred_may_be_late() -> None:
+    made = Health()
+    for i in range(100):
+        made.send_lateness.add(5.0 if i == 0 else 0.0)
+    assert made.faults(0.020) == []
+
+
+def test_losses() -> None:
+    faults = health(workers_lost=1, records_lost=2).faults(0.020)
+    assert [f.split(":")[0] for f in faults] == ["1 worker(s) lost", "2 record(s) lost between worker and run files"]
+    assert health(missed_starts=9, frames_dropped=9).faults(0.020) == [], "they are told, and are no reason to distrust the rest"
+
+
+def test_merging_and_travelling() -> None:
+    a, b = health(0.001, 0.002, missed_starts=1, workers_lost=1), health(0.5, 0.6, frames_dropped=2, records_lost=3)
+    a.cpu_s, a.wall_s, b.cpu_s, b.wall_s = 1.0, 10.0, 2.0, 10.0
+    a.merge(Health.from_plain(json.loads(json.dumps(b.to_plain()))))
+    assert (a.cpu_s, a.wall_s, a.missed_starts, a.frames_dropped, a.workers_lost, a.records_lost) == (3.0, 20.0, 1, 2, 1, 3)
+    assert (a.send_lateness.count, a.send_lateness.high, a.loop_lag.high) == (200, 0.5, 0.6)
+    assert Health.from_plain(a.to_plain()) == a

@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PURE := audio protocol scenarios metrics
 CODE := $(PURE) users reporting analysis assistant tests locustfile.py
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --retries 2
+CANNOT := echo "cannot install: is the package index reachable? What pip said is in $(VENV)/install.log" >&2
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
@@ -25,12 +27,12 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("doubletalk needs Python 3.11 or newer; this is %d.%d (choose another: make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing Doubletalk into $(VENV) (about a minute, once)..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || { echo "cannot install: is the package index reachable?" >&2; exit 1; }
+	@$(PIP) --editable . >$(VENV)/install.log 2>&1 || { $(CANNOT); exit 1; }
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing what the tests need..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' || { echo "cannot install: is the package index reachable?" >&2; exit 1; }
+	@$(PIP) --editable '.[dev]' >$(VENV)/install.log 2>&1 || { $(CANNOT); exit 1; }
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -39,7 +41,7 @@ demo: $(VENV)/.installed
 	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --cov --cov-report=term
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)
@@ -54,6 +56,7 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed
 	$(BIN)/python -m metrics > docs/metrics.md
 	$(BIN)/python -m scenarios > docs/scenarios.md
+	$(BIN)/python -m reporting docs/run-files.md
 
 corpus: $(VENV)/.installed
 	$(BIN)/python -m audio.make_corpus

@@ -53,6 +53,13 @@ class Health:
             found.append(f"{self.records_lost} record(s) lost between worker and run files")
         return found
 
+    def told(self) -> dict[str, Any]:
+        """What `run.json` says of it: quantiles in seconds (None where nothing was measured), and the counts."""
+        plain = self.to_plain()
+        for name, values in (("send_lateness", self.send_lateness), ("loop_lag", self.loop_lag)):
+            plain[name] = {"count": values.count, "p50_s": values.quantile(0.5), "p99_s": values.quantile(0.99), "max_s": values.high}
+        return plain
+
     def to_plain(self) -> dict[str, Any]:
         """Plain data that JSON and msgpack carry."""
         counts = ("cpu_s", "wall_s", "missed_starts", "frames_dropped", "workers_lost", "records_lost")

@@ -163,10 +163,9 @@ def _errors(aggregate: Aggregate) -> str:
 
 def _tester(run: dict[str, Any]) -> str:
     health = run["health"]
-    lateness, lag = (Histogram.from_plain(health[name]) for name in ("send_lateness", "loop_lag"))
     cpu = f"{health['cpu_s'] / health['wall_s'] * 100:.0f} %" if health["wall_s"] else "-"
-    told = [f"{name} p50 {show(h.quantile(0.5), Unit.SECONDS)}, p99 {show(h.quantile(0.99), Unit.SECONDS)}" for name, h in
-            (("send_lateness", lateness), ("loop_lag", lag))]  # fmt: skip
+    late = {name: [show(health[name][which], Unit.SECONDS) for which in ("p50_s", "p99_s")] for name in ("send_lateness", "loop_lag")}
+    told = [f"{name} p50 {p50}, p99 {p99}" for name, (p50, p99) in late.items()]
     return (
         f"## The tester itself\n\n{'Valid' if run['valid'] else 'INVALID'}: {'; '.join(told)}; CPU {cpu} of a core; "
         f"{health['missed_starts']} missed starts, {health['frames_dropped']} frames dropped, {health['records_lost']} records lost."

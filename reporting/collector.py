@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from metrics.health import Health
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
 from metrics.summary import passed
 from reporting.run_folder import RunFacts, RunFolder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Collector:
         self._epoch_s = epoch_s
         self._frames_dropped = 0
         self._second = Aggregate()
-        self._cpu_s = 0.0
+        self._lost = 0
+        self._cpu_s = self._wall_s = 0.0
         self._timeline: list[dict[str, Any]] = []
         self._ticking = gevent.spawn(self._tick)
 
@@ -54,8 +58,12 @@ class Collector:
             self._frames_dropped += record.frames_dropped
 
     def on_record(self, record: Record, **_: Any) -> None:
-        """`add`, as a listener of an event hook."""
-        self.add(record)
+        """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
+        try:
+            self.add(record)
+        except Exception:
+            self._lost += 1
+            logger.exception("a record could not be kept: the run is invalid")
 
     @property
     def elapsed_s(self) -> float:
@@ -68,6 +76,7 @@ class Collector:
         self._close_second()
         health = self._health()
         health.frames_dropped = self._frames_dropped
+        health.records_lost = self._lost
         run, text = self.folder.finish(self._epoch_s(), self.talkers_max, self.aggregate, health, self._timeline)
         return Finished(run, text, self.folder.path, passed(run, self.aggregate))
 
@@ -81,6 +90,7 @@ class Collector:
     def _close_second(self) -> None:
         done, self._second = self._second, Aggregate()
         health = self._health()
+        wall_s = health.wall_s - self._wall_s
         talkers = self._talkers()
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
@@ -102,7 +112,7 @@ class Collector:
                 "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
                 "send_lateness_p99_s": health.send_lateness.quantile(0.99),
                 "loop_lag_p99_s": health.loop_lag.quantile(0.99),
-                "cpu_share": max(0.0, health.cpu_s - self._cpu_s),
+                "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
             }
         )
-        self._cpu_s = health.cpu_s
+        self._cpu_s, self._wall_s = health.cpu_s, health.wall_s

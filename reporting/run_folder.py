@@ -83,13 +83,13 @@ class RunFolder:
             "versions": _versions(),
             "totals": {"turns": self._tables[TurnRecord].rows_written, "sessions": self._tables[SessionRecord].rows_written,
                        "tokens": self._tables[TokenRecord].rows_written, **dict(sorted(aggregate.counts.items()))},
-            "health": health.to_plain(),
+            "health": health.told(),
         }  # fmt: skip
         run["criteria"] = [
             {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds} for v in verdicts(run, aggregate)
         ]
         text = summary(run, aggregate)
-        _write(self.path / "histograms.json", json.dumps(aggregate.to_plain()))
+        _write(self.path / "histograms.json", json.dumps({"metrics": aggregate.to_plain(), "health": health.to_plain()}))
         _write(self.path / "summary.md", text)
         _write(self.path / "run.json", json.dumps(run, indent=2))
         return run, text

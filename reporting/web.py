@@ -1,16 +1,33 @@
-"""Locust's web form: what is wrong with it is told in the form, before anything starts."""
+"""Locust's web UI: what is wrong with the form is told in it, and a run is followed to its end."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from locust.runners import STATE_RUNNING, STATE_SPAWNING
+
+import gevent.socket
 from flask import Response, jsonify, request
 from flask_login import current_user
 
 
+def check_port(host: str, port: int) -> None:
+    """Raises ValueError where Locust's page cannot be served there: Locust would tell with a traceback, after the start."""
+    with gevent.socket.socket(gevent.socket.AF_INET6 if ":" in host else gevent.socket.AF_INET) as probe:
+        probe.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ValueError(f"the web UI cannot be served on {host or '*'}:{port}: {error.strerror}; choose another --web-port") from None
+
+
 def check_form(environment: Any, web_ui: Any, prepare: Callable[[Mapping[str, str]], None]) -> None:
-    """Call `prepare` with the form before Locust starts a run; where it raises ValueError, its text is shown and nothing starts."""
+    """Call `prepare` with the form before Locust starts a run; where it raises ValueError, its text is shown and nothing starts.
+
+    A form that comes during a run is Locust's alone: it changes the number of users.
+    """
 
     @web_ui.app.before_request  # type: ignore[untyped-decorator]
     def _check() -> Response | None:
@@ -18,8 +35,24 @@ def check_form(environment: Any, web_ui: Any, prepare: Callable[[Mapping[str, st
             return None
         if environment.parsed_options.web_login and not current_user.is_authenticated:
             return None
+        if environment.runner is not None and environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
+            return None
         try:
             prepare(request.form)
         except ValueError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})
         return None
+
+
+def follow_to_the_end(web_ui: Any) -> None:
+    """Keep the page's numbers moving while talkers finish their turns.
+
+    The page stops asking as soon as it sees the state `cleanup`, and then shows it for good; until the run is over it is told `running`.
+    """
+
+    @web_ui.app.after_request  # type: ignore[untyped-decorator]
+    def _follow(response: Response) -> Response:
+        told = response.json if request.endpoint == "locust.request_stats" and response.is_json else None
+        if told and told.get("state") == "cleanup":
+            response.set_data(json.dumps({**told, "state": "running"}))
+        return response

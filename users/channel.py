@@ -22,13 +22,15 @@ _TCP_INFO_MIN_RTT = slice(148, 152)
 
 
 class Channel:
-    """A connected TCP socket, with TLS where `tls` is given. `clock` is `kernel` or `user`: where arrival times come from."""
+    """A connected TCP socket, with TLS where `tls` is given. `clock` is `kernel` or `user`: where arrival times come from.
+    `ended`: the peer sends no more; with TLS, it may say so before it closes the socket."""
 
     def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None, host: str | None = None) -> None:
         self._sock: Any = sock
         self._raw: Any = None
         self._ahead = b""
         self.arrived_ns = 0
+        self.ended = False
         self.clock = "kernel" if clock.stamp_arrivals(sock) else "user"
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -56,6 +58,8 @@ class Channel:
     def recv(self, size: int) -> bytes:
         """Up to `size` bytes, blocking; empty at the end of the stream."""
         while not self._ahead:
+            if self.ended:
+                return b""
             data = self._receive(self._sock)
             if not data:
                 return b""
@@ -103,18 +107,18 @@ class Channel:
         ahead, self._ahead = self._ahead, b""
         return ahead
 
-    def read(self) -> bytes | None:
-        """What has arrived, decrypted, at most READ_SIZE bytes of the wire; empty at the end of the stream, None where nothing came.
+    def read(self) -> bytes:
+        """What has arrived, decrypted, at most READ_SIZE bytes of the wire; empty where nothing came. Sets `arrived_ns` and `ended`.
 
-        Sets `arrived_ns`. Raises OSError and ssl.SSLError.
+        Raises OSError, of which ssl.SSLError is one.
         """
         try:
             data = self._receive(self._raw)
         except (BlockingIOError, InterruptedError):
-            return None
-        if not data or self._tls is None:
-            return data
-        return self._decrypted(data) or None
+            return b""
+        if not data:
+            self.ended = True
+        return self._decrypted(data) if data else data
 
     def write(self, data: bytes) -> int:
         """Hand plain bytes to the kernel; how many it took. Raises BlockingIOError for none, OSError."""
@@ -147,7 +151,7 @@ class Channel:
             self.arrived_ns = clock.now_ns()
             return data
         data, ancillary, _, _ = sock.recvmsg(READ_SIZE, clock.STAMP_SPACE)
-        self.arrived_ns = clock.arrival_ns(ancillary) or clock.now_ns()
+        self.arrived_ns = max(self.arrived_ns, clock.arrival_ns(ancillary) or clock.now_ns())  # two clocks: a stamp is off by microseconds
         return data
 
     def _decrypted(self, data: bytes) -> bytes:
@@ -158,8 +162,11 @@ class Channel:
         try:
             while piece := self._tls.read(READ_SIZE):
                 plain += piece
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            self.ended = True
+        except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
         return bytes(plain)
 
     def _flush_blocking(self) -> None:

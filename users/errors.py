@@ -17,3 +17,9 @@ class RemoteError(RuntimeError):
         self.kind = kind
         self.close_code = close_code
         self.retry_after_s = retry_after_s
+
+
+def seconds_asked(retry_after: object) -> float | None:
+    """What a Retry-After header asks for, in seconds; None for no header and for its form with a date (RFC 9110, section 10.2.3)."""
+    text = str(retry_after).strip()
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdigit() else None

@@ -1,31 +1,25 @@
 """One WebSocket on the event loop: reads whole messages as they arrive, writes without ever blocking.
 
-The opening handshake is websocket-client's; then the socket is taken over. A read watcher hands each message with its arrival instant to
-`on_message`; there is no greenlet switch per message. What the kernel does not take is queued and drained by a write watcher.
+The opening is `users/opening.py`'s. A read watcher hands each message with its arrival instant to `on_message`; there is no greenlet
+switch per message. What the kernel does not take is queued and drained by a write watcher.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from gevent import get_hub
-from gevent.socket import create_connection
-from websocket import WebSocket, WebSocketBadStatusException, WebSocketException
 
 from metrics.records import ErrorKind
 from protocol import CloseCode, FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, parse_close
 from users.channel import Channel
-from users.clock import now_ns
 from users.errors import RemoteError
 
 UNSENT_LIMIT = 1 << 20
-"""Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 8 s of 24 kHz PCM16 in base64."""
+"""Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
 
 _READ, _WRITE = 1, 2
 _KEYS = 1024
@@ -55,13 +49,13 @@ class Link:
         self.opening = opening
         self.clock = channel.clock
         self.messages_sent = self.messages_received = 0
-        self.frames_dropped = 0
+        self.frames_sent = self.frames_dropped = 0
         self.close_code: int | None = None
         self._channel = channel
         self._on_message = on_message
         self._on_closed = on_closed
         self._decoder = FrameDecoder()
-        self._unsent: deque[bytes] = deque()
+        self._unsent: deque[tuple[bytes, bool]] = deque()  # what is left of a message, and whether it is an audio frame
         self._unsent_bytes = 0
         self._keys = b""
         self._key_at = 0
@@ -78,6 +72,8 @@ class Link:
         self._reader.start(self._readable)
         if self._ahead:
             self._take(self._channel.arrived_ns, self._ahead)
+        if self._channel.ended:
+            self._ended_by_peer()
 
     @property
     def open(self) -> bool:
@@ -91,18 +87,17 @@ class Link:
 
     def send(self, text: bytes) -> None:
         """Send one text message; nothing happens on a closed link."""
-        if self.open:
-            self._put(encode(Opcode.TEXT, text, self._key()))
+        if self.open and self._put(encode(Opcode.TEXT, text, self._key())):
             self.messages_sent += 1
 
     def send_frame(self, frame: PreparedFrame) -> bool:
-        """Send a message prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
+        """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
         if not self._open or self._closing:
             return False
-        if self._unsent_bytes > UNSENT_LIMIT:
+        if self._unsent_bytes > UNSENT_LIMIT or not self._put(frame.masked(self._key()), audio=True):
             self.frames_dropped += 1
             return False
-        self._put(frame.masked(self._key()))
+        self.frames_sent += 1
         self.messages_sent += 1
         return True
 
@@ -114,7 +109,7 @@ class Link:
             then()
 
     def round_trip_s(self) -> float | None:
-        """The kernel's smoothed round-trip time; None where it tells none or the link is closed."""
+        """The kernel's least round-trip time; None where it tells none or the link is closed."""
         return self._channel.round_trip_s() if self._open else None
 
     def hang_up(self) -> None:
@@ -135,26 +130,29 @@ class Link:
         self._key_at = at + 4
         return self._keys[at : at + 4]
 
-    def _put(self, frame: bytes) -> None:
-        wire = self._channel.sealed(frame)
-        if not self._unsent:
-            try:
+    def _put(self, frame: bytes, audio: bool = False) -> bool:
+        """Write or queue; False where the link turned out to be broken, and was ended."""
+        sent = 0
+        try:
+            wire = self._channel.sealed(frame)
+            if not self._unsent:
                 sent = self._channel.write(wire)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
-                return
-            if sent == len(wire):
-                return
-            wire = wire[sent:]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
+            return False
+        if sent == len(wire):
+            return True
+        if not self._unsent:
             self._writer.start(self._writable)
-        self._unsent.append(wire)
-        self._unsent_bytes += len(wire)
+        self._unsent.append((wire[sent:], audio))
+        self._unsent_bytes += len(wire) - sent
+        return True
 
     def _writable(self) -> None:
         while self._unsent:
-            wire = self._unsent[0]
+            wire, audio = self._unsent[0]
             try:
                 sent = self._channel.write(wire)
             except (BlockingIOError, InterruptedError):
@@ -164,7 +162,7 @@ class Link:
                 return
             self._unsent_bytes -= sent
             if sent < len(wire):
-                self._unsent[0] = wire[sent:]
+                self._unsent[0] = wire[sent:], audio
                 return
             self._unsent.popleft()
         self._writer.stop()
@@ -175,14 +173,16 @@ class Link:
     def _readable(self) -> None:
         try:
             data = self._channel.read()
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost: {error.strerror or error}")
-            return
-        if data is None:
             return
         if data:
             self._take(self._channel.arrived_ns, data)
-        elif self._closing:
+        if self._channel.ended:
+            self._ended_by_peer()
+
+    def _ended_by_peer(self) -> None:
+        if self._closing:
             self._end(None)
         else:
             self._fail(ErrorKind.REMOTE_CLOSE, "connection closed without a close frame")
@@ -237,75 +237,9 @@ class Link:
             watcher.stop()
             watcher.close()
         self._channel.close()
+        lost = sum(audio for _, audio in self._unsent)
+        self.frames_sent -= lost
+        self.frames_dropped += lost
         self._unsent.clear()
+        self._unsent_bytes = 0
         self._on_closed(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to connect: the WebSocket URL, headers and sub-protocols of the handshake, the TLS context for wss, a time limit in seconds."""
-
-    url: str
-    headers: dict[str, str]
-    subprotocols: list[str]
-    tls: ssl.SSLContext
-    timeout_s: float
-
-
-def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]) -> Link:
-    """Open a WebSocket. Blocks the calling greenlet. Raises RemoteError: connect, handshake, auth, rate_limited or timeout."""
-    parts = urlsplit(target.url)
-    secure = parts.scheme == "wss"
-    host = parts.hostname or ""
-    where = f"{host}:{parts.port or (443 if secure else 80)}"
-    started_ns = now_ns()
-    try:
-        sock = create_connection((host, parts.port or (443 if secure else 80)), timeout=target.timeout_s)
-    except TimeoutError:
-        raise RemoteError(ErrorKind.CONNECT, f"{where} did not answer within {target.timeout_s:g} s") from None
-    except OSError as error:
-        raise RemoteError(ErrorKind.CONNECT, f"cannot connect to {where}: {error.strerror or error}") from None
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    channel = Channel(sock, target.tls if secure else None, host)
-    connected_ns = now_ns()
-    tls_done_ns = connected_ns
-    try:
-        if secure:
-            channel.start_tls()
-            tls_done_ns = now_ns()
-        client = WebSocket(skip_utf8_validation=True)
-        client.settimeout(target.timeout_s)
-        client.connect(  # type: ignore[no-untyped-call]
-            target.url,
-            socket=channel,
-            header=target.headers,
-            subprotocols=target.subprotocols or None,
-            suppress_origin=True,
-            redirect_limit=0,
-        )
-    except BaseException as error:
-        channel.close()
-        if isinstance(error, WebSocketException | OSError | EOFError | ValueError):
-            raise _refused(error, where) from None
-        raise
-    opened_ns = now_ns()
-    opening = Opening(
-        started_ns,
-        (connected_ns - started_ns) / 1e9,
-        (tls_done_ns - connected_ns) / 1e9 if secure else None,
-        (opened_ns - tls_done_ns) / 1e9,
-        opened_ns,
-    )
-    return Link(channel, opening, on_message, on_closed)
-
-
-def _refused(error: Exception, where: str) -> RemoteError:
-    if isinstance(error, WebSocketBadStatusException):
-        status = error.status_code
-        kinds = {401: ErrorKind.AUTH, 403: ErrorKind.AUTH, 429: ErrorKind.RATE_LIMITED, 503: ErrorKind.RATE_LIMITED}
-        return RemoteError(kinds.get(status, ErrorKind.HANDSHAKE), f"{where} refused the WebSocket with HTTP status {status}")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return RemoteError(ErrorKind.CONNECT, f"TLS certificate of {where} is not trusted: {error.verify_message}")
-    if isinstance(error, TimeoutError) or "timed out" in str(error).lower():
-        return RemoteError(ErrorKind.TIMEOUT, f"{where} did not complete the handshake in time")
-    return RemoteError(ErrorKind.HANDSHAKE, f"handshake with {where} failed: {str(error)[:160] or type(error).__name__}")

@@ -36,7 +36,6 @@ class Microphone:
     """Streams into `link` from `start_ns` on. Ends with the link."""
 
     def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
-        self.frames_sent = 0
         self._link = link
         self._prepared = prepared
         self._start_ns = start_ns
@@ -51,11 +50,6 @@ class Microphone:
         """Whether nothing is being spoken."""
         return self._speech is None
 
-    @property
-    def audio_bytes(self) -> int:
-        """PCM bytes sent."""
-        return self.frames_sent * self._prepared.samples * 2
-
     def speak(
         self,
         prepared: PreparedClip,
@@ -65,11 +59,18 @@ class Microphone:
         """Speak from the next frame that has not begun to be captured. Raises RuntimeError while another clip is being spoken."""
         if self._speech is not None:
             raise RuntimeError("a talker speaks one clip at a time")
-        elapsed = now_ns() - self._start_ns
-        self._speech_from = max(self._next, -(-elapsed // self._frame_ns))
+        self._speech_from = self._first_free()
         start_ns = self._start_ns + self._speech_from * self._frame_ns
         self._speech = Speech(prepared, start_ns, on_offset_sent, on_detected)
         return self._speech
+
+    def onset_if_spoken_now(self, prepared: PreparedClip) -> int:
+        """The instant at which this clip's speech would begin."""
+        return self._start_ns + self._first_free() * self._frame_ns + round(prepared.onset_s * SECOND_NS)
+
+    def _first_free(self) -> int:
+        """The first frame that has not begun to be captured."""
+        return max(self._next, -(-(now_ns() - self._start_ns) // self._frame_ns))
 
     def due(self, due_ns: int) -> int | None:
         """Send the frame whose last sample was captured at `due_ns`."""
@@ -80,12 +81,10 @@ class Microphone:
         self._next = index + 1
         speech = self._speech
         if speech is None or index < self._speech_from:
-            if link.send_frame(self._prepared.silence):
-                self.frames_sent += 1
+            link.send_frame(self._prepared.silence)
             return due_ns + self._frame_ns
         position = index - self._speech_from
-        if link.send_frame(speech.prepared.frames[position]):
-            self.frames_sent += 1
+        link.send_frame(speech.prepared.frames[position])
         if position == speech.prepared.offset_frame:
             speech.on_offset_sent(due_ns, now_ns())
         if position + 1 == len(speech.prepared.frames):

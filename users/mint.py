@@ -6,12 +6,14 @@ import ssl
 from dataclasses import dataclass, field
 
 import orjson
+from gevent import Timeout
 from geventhttpclient import HTTPClient
-from geventhttpclient.response import HTTPConnectionClosed
+from geventhttpclient.response import HTTPParseError
 from geventhttpclient.url import URL
 
 from metrics.records import ErrorKind, TokenRecord
 from users.clock import now_ns
+from users.errors import seconds_asked
 
 POINTERS = (("value",), ("client_secret", "value"), ("client_secret",), ("token",))
 """Where a token is found in the reply: OpenAI's GA and beta shapes, and what home-grown endpoints use."""
@@ -19,7 +21,8 @@ POINTERS = (("value",), ("client_secret", "value"), ("client_secret",), ("token"
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """Where tokens come from. `secret`: API key sent as bearer, None for an endpoint that asks none (never shown)."""
+    """Where tokens come from. `timeout_s`: limit of a whole request. `secret`: API key sent as bearer, None for an endpoint that asks none;
+    never shown."""
 
     base_url: str
     path: str
@@ -52,8 +55,10 @@ def request_token(
     token: str | None = None
     kind: ErrorKind | None = None
     text: str | None = None
+    limit = Timeout(mint.timeout_s)
     try:
-        status, retry_after_s, body = _post(http, mint, client)
+        with limit:
+            status, retry_after_s, body = _post(http, mint, client)
         if status == 429:
             kind, text = ErrorKind.RATE_LIMITED, "HTTP status 429"
         elif status in (401, 403):
@@ -64,13 +69,15 @@ def request_token(
             token = find_token(body)
             if token is None:
                 kind, text = ErrorKind.PROTOCOL, "the reply holds no token"
-    except TimeoutError:
+    except (Timeout, TimeoutError) as error:
+        if isinstance(error, Timeout) and error is not limit:
+            raise
         kind, text = ErrorKind.TIMEOUT, f"no reply within {mint.timeout_s:g} s"
     except ssl.SSLCertVerificationError as error:
         kind, text = ErrorKind.CONNECT, f"TLS certificate is not trusted: {error.verify_message}"
     except OSError as error:
         kind, text = ErrorKind.CONNECT, str(error.strerror or error)[:120] or type(error).__name__
-    except (HTTPConnectionClosed, ValueError) as error:
+    except (HTTPParseError, ValueError) as error:
         kind, text = ErrorKind.PROTOCOL, str(error)[:120] or type(error).__name__
     record = TokenRecord(
         user=user,
@@ -106,6 +113,4 @@ def _post(http: HTTPClient, mint: Mint, client: str) -> tuple[int, float | None,
     if mint.secret is not None:
         headers["Authorization"] = f"Bearer {mint.secret}"
     response = http.request("POST", URL(mint.base_url).path.rstrip("/") + mint.path, body=b"{}", headers=headers)
-    wait = response.get("retry-after")
-    seconds = float(str(wait)) if wait is not None and str(wait).replace(".", "", 1).isdigit() else None
-    return response.status_code, seconds, bytes(response.read())
+    return response.status_code, seconds_asked(response.get("retry-after")), bytes(response.read())

@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 from protocol import DIALECTS
-from scenarios import Scenario, ScenarioError, names
-from users.run import AUTHS, Options
+from scenarios import ScenarioError, names
+from users.run import AUTHS, KEY_VARIABLE, Options, Run
 
 _HELP = {
     "scenario": f"what is run: {', '.join(names())}, or a .yml file",
@@ -18,13 +18,14 @@ _HELP = {
     "corpus": "folder with WAV or FLAC clips and transcripts.tsv to speak instead of the built-in corpus",
     "seed": "seed of all plans: the same seed, the same talkers",
     "auth": f"how talkers get in: {', '.join(AUTHS)} (token: one is minted per session; key: the API key itself)",
-    "token_path": "path below the host that mints tokens by POST",
-    "api_key_env": "name of the environment variable that holds the API key",
-    "tls_ca": "file of certificates to trust besides none: for an assistant with a private one",
+    "token_path": "path below the host, or a whole URL elsewhere, that mints tokens by POST",
+    "api_key_env": f"name of the environment variable that holds the API key; empty: {KEY_VARIABLE} for --auth key, no key for minting",
+    "tls_ca": "file of certificates to trust instead of the system's: for an assistant with a private one",
     "tls_insecure": "do not verify TLS certificates",
 }
 _FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")
 """Options on the web form; the others are the machine owner's."""
+_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs"}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -49,7 +50,13 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
-    """The options as chosen: on the command line, or in the web form where it has them. Raises ScenarioError for a wrong type."""
+    """The options as chosen: on the command line, or in the web form where it has them.
+
+    Raises ScenarioError for a wrong type, and for a form that holds an option of the machine's owner: Locust would take it over.
+    """
+    foreign = sorted((_OWNERS - set(_FORM)) & set(form or ()))
+    if foreign:
+        raise ScenarioError(f"{foreign[0]}: it can be set on the command line only")
     chosen: dict[str, Any] = {f.name: getattr(parsed, f.name) for f in fields(Options) if f.name != "host"}
     for name in _FORM:
         text = (form or {}).get(name)
@@ -62,19 +69,15 @@ def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | 
     return Options(**chosen, host=host)
 
 
-def users_needed(scenario: Scenario, minting: bool) -> int:
-    """Locust users that the scenario asks for: its talkers, and a token minter where tokens are to be minted besides theirs."""
-    return scenario.load.talkers + (1 if minting and scenario.load.tokens_per_s > 0 else 0)
-
-
-def apply_load(parsed: Namespace, scenario: Scenario, minting: bool) -> None:
-    """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's."""
+def apply_load(parsed: Namespace, run: Run) -> None:
+    """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's: its talkers, and a token minter."""
+    load = run.scenario.load
     if parsed.num_users is None:
-        parsed.num_users = users_needed(scenario, minting)
+        parsed.num_users = load.talkers + int(run.minting)
     if parsed.spawn_rate is None:
-        parsed.spawn_rate = scenario.load.spawn_per_s
+        parsed.spawn_rate = load.spawn_per_s
     if parsed.run_time is None:
-        parsed.run_time = round(scenario.load.duration_s)
+        parsed.run_time = round(load.duration_s)
 
 
 def _show(action: Any, in_web_ui: bool) -> None:

@@ -55,21 +55,22 @@ class Pacer:
             self._timer.start(self._run, update=True)
 
     def _run(self) -> None:
+        """Do what is due, once for each: what it is due for again waits for the next pass, so that an overloaded pacer leaves the event
+        loop time to receive and to be stopped."""
         self._running = True
         heap = self._heap
-        try:
-            while heap and heap[0][0] <= now_ns():
-                due_ns, order, paced = heap[0]
-                try:
-                    following = paced.due(due_ns)
-                except Exception:
-                    logger.exception("a talker's timetable failed and is stopped")
-                    following = None
-                self.lateness.add((now_ns() - due_ns) / SECOND_NS)
-                if following is None:
-                    heapq.heappop(heap)
-                else:
-                    heapq.heapreplace(heap, (following, order, paced))
-        finally:
-            self._running = False
-            self._arm()
+        began_ns = now_ns()
+        due = []
+        while heap and heap[0][0] <= began_ns:
+            due.append(heapq.heappop(heap))
+        for due_ns, order, paced in due:
+            try:
+                following = paced.due(due_ns)
+            except Exception:
+                logger.exception("a talker's timetable failed and is stopped")
+                following = None
+            self.lateness.add((now_ns() - due_ns) / SECOND_NS)
+            if following is not None:
+                heapq.heappush(heap, (following, order, paced))
+        self._running = False
+        self._arm()

@@ -13,7 +13,7 @@ from users.session import Session
 CLIENT = "preflight"
 _ADVICE = {
     ErrorKind.CONNECT: "is the assistant running, and is --host right?",
-    ErrorKind.AUTH: "check the key in {key_env}, and --auth",
+    ErrorKind.AUTH: "it wants another way in than --auth {auth}, or another key (--api-key-env)",
     ErrorKind.HANDSHAKE: "is this the URL of an assistant that speaks {dialect}?",
     ErrorKind.PROTOCOL: "does it speak {dialect}?",
     ErrorKind.TIMEOUT: "it accepts connections but does not answer in time (limits.setup_s)",
@@ -29,11 +29,16 @@ def preflight(run: Run) -> None:
         secret = _secret(run)
         session = Session(run, -1, 0, None, client=CLIENT)
         session.open(secret)
+        session.hang_up()
     except RemoteError as error:
         if error.kind is ErrorKind.RATE_LIMITED:
             return
-        advice = _ADVICE[error.kind].format(key_env=run.options.api_key_env, dialect=run.options.dialect)
-        raise ScenarioError(f"{run.host} cannot be called: {error}; {advice}") from None
+        advice = _ADVICE[error.kind].format(auth=run.options.auth, dialect=run.options.dialect)
+        if session is None and error.kind in (ErrorKind.ASSISTANT_ERROR, ErrorKind.PROTOCOL):
+            advice = "check --token-path, and --auth"
+        if "certificate" in str(error):
+            advice = "name the authority that signed it with --tls-ca FILE (or trust anything: --tls-insecure)"
+        raise ScenarioError(f"{run.place} cannot be called: {error}; {advice}") from None
     finally:
         if session is not None:
             session.close(SessionOutcome.HUNG_UP)

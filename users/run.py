@@ -6,8 +6,9 @@ import heapq
 import os
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from audio import CorpusError, frame_samples, load_corpus
@@ -21,6 +22,9 @@ from users.prepared import Prepared
 TOKEN, KEY, NONE = "token", "key", "none"
 AUTHS = (TOKEN, KEY, NONE)
 """How talkers get in: an ephemeral token minted per session, the API key itself, or nothing."""
+KEY_VARIABLE = "OPENAI_API_KEY"
+"""Where `--auth key` finds the key unless told otherwise. A token is minted with a key only where its variable is named: a key that
+happens to be in the environment is not sent to whatever host is tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,16 @@ class Options:
     seed: int = 1
     auth: str = TOKEN
     token_path: str = "/rt-token"
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = ""
     tls_ca: str = ""
     tls_insecure: bool = False
+
+    def shown(self) -> dict[str, Any]:
+        """The options as they may be shown: URLs without their parameters, which may hold a key."""
+        plain = asdict(self)
+        for name in ("host", "token_path"):
+            plain[name] = (plain[name] or "").partition("?")[0]
+        return plain
 
 
 class Roster:
@@ -79,6 +90,16 @@ class Run:
     pacer: Pacer = field(default_factory=Pacer)
     roster: Roster = field(default_factory=Roster)
 
+    @property
+    def minting(self) -> bool:
+        """Whether the run has a token minter besides its talkers."""
+        return self.mint is not None and self.scenario.load.tokens_per_s > 0
+
+    @property
+    def place(self) -> str:
+        """The host as it may be shown: without the parameters of its URL, which may hold a key."""
+        return self.host.partition("?")[0]
+
     def dialect(self) -> Dialect:
         """A dialect for a new session."""
         return DIALECTS[self.options.dialect]()
@@ -114,35 +135,55 @@ def make_run(options: Options) -> Run:
     planner = Planner(options.seed, scenario.conversation, corpus)
     key = _key(options)
     tls = _tls(options)
-    http = re.sub(r"^ws", "http", host)
-    mint = Mint(http, options.token_path, tls, scenario.limits.setup_s, key) if options.auth == TOKEN else None
+    mint = None
+    if options.auth == TOKEN:
+        base, path = _token_place(options.token_path, host)
+        mint = Mint(base, path, tls, scenario.limits.setup_s, key)
     return Run(options, scenario, criteria, host, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
 
 
 def _host(host: str | None, dialect: Dialect) -> str:
     if not host:
         raise ScenarioError("no host: say where the assistant is with --host, such as --host http://127.0.0.1:8000")
+    place = host.partition("?")[0]
+    if "@" in place:
+        raise ScenarioError("--host holds a user name or password, which run files would show: put the key into the environment instead")
     try:
         dialect.endpoint(host, None)
         port = urlsplit(host).port
     except ValueError as error:
-        raise ScenarioError(f"--host {host}: {error}") from None
+        raise ScenarioError(f"--host {place}: {error}") from None
     if port == 0:
-        raise ScenarioError(f"--host {host}: port 0 cannot be called")
+        raise ScenarioError(f"--host {place}: port 0 cannot be called")
     return host.rstrip("/")
 
 
+def _token_place(path: str, host: str) -> tuple[str, str]:
+    """Base URL and path at which tokens are minted: `path` below the host, or a URL of its own."""
+    parts = urlsplit(path)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        if "@" in parts.netloc:
+            raise ScenarioError("--token-path holds a user name or password, which run files would show: use --api-key-env instead")
+        return f"{parts.scheme}://{parts.netloc}", parts.path or "/"
+    if "://" in path:
+        raise ScenarioError(f"--token-path {path}: a path such as /rt-token, or a URL that begins with http:// or https://")
+    return re.sub(r"^ws", "http", host, flags=re.IGNORECASE), "/" + path.lstrip("/")
+
+
 def _key(options: Options) -> str | None:
-    key = os.environ.get(options.api_key_env) or None
-    if key is None and options.auth == KEY:
+    variable = options.api_key_env or (KEY_VARIABLE if options.auth == KEY else "")
+    if options.auth == NONE or not variable:
+        return None
+    key = os.environ.get(variable) or None
+    if key is None:
         raise ScenarioError(
-            f"--auth key: set the environment variable {options.api_key_env} to the API key (or name another: --api-key-env)"
+            f"--auth {options.auth}: set the environment variable {variable} to the API key (or name another: --api-key-env)"
         )
     try:
         DIALECTS[options.dialect]().headers(key)
     except ValueError as error:
-        raise ScenarioError(f"the API key in {options.api_key_env}: {error}") from None
-    return key if options.auth != NONE else None
+        raise ScenarioError(f"the API key in {variable}: {error}") from None
+    return key
 
 
 def _tls(options: Options) -> ssl.SSLContext:

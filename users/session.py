@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from gevent.event import Event as Signal
 
 from metrics.assemble import SessionFacts
@@ -9,22 +11,28 @@ from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, T
 from metrics.tracker import Limits, Notice, Tracker
 from metrics.utterance import Utterance
 from protocol import MalformedMessage
-from protocol.events import AssistantError, AudioDelta, Event, RateLimits, SessionCreated, SessionUpdated, Unknown
+from protocol.events import AssistantError, Event, SessionCreated, SessionUpdated
 from users.clock import epoch_s, now_ns
+from users.counted import Counted
 from users.errors import RemoteError
-from users.link import Link, Target, connect
+from users.link import Link
 from users.microphone import Microphone
+from users.opening import Target, connect
 from users.prepared import PreparedClip
 from users.run import Run
 
+_FAREWELL_S = 0.5
+
 
 class Session:
-    """A talker's WebSocket session, from connect to record. `wake` is set whenever the talker may have something to do."""
+    """A talker's WebSocket session, from connect to record. `wake` is set whenever the talker may have something to do; `turns` holds the
+    records of finished turns until somebody takes them."""
 
     def __init__(self, run: Run, talker: int, call: int, lost_ns: int | None, client: str | None = None) -> None:
         self.wake = Signal()
         self.turns: list[TurnRecord] = []
         self.turns_begun = 0
+        self.counted = Counted()
         self._run = run
         self._talker = talker
         self._client = client or f"talker-{talker}"
@@ -40,8 +48,6 @@ class Session:
         self._id: str | None = None
         self._first_event_ns: int | None = None
         self._ready_ns: int | None = None
-        self._audio_bytes_received = 0
-        self._unknown = self._malformed = self._benign = self._errors = self._limits_seen = 0
         self._silence_ms: int | None = None
 
     def open(self, secret: str | None) -> None:
@@ -57,16 +63,13 @@ class Session:
         for message in dialect.configure(run.settings):
             link.send(message)
         until = self._started_ns + round(limit_s * 1e9)
-        while self._ready_ns is None:
+        while self._tracker is None:
             self.check()
             left_s = (until - now_ns()) / 1e9
             if left_s <= 0:
                 raise RemoteError(ErrorKind.TIMEOUT, f"the session was not ready within {limit_s:g} s")
             self.wake.wait(left_s)
             self.wake.clear()
-        speaker, limits = run.scenario.speaker, run.scenario.limits
-        facts = SessionFacts(self._talker, self._id, link.clock, dialect.output_rate, speaker.playout_delay_s, speaker.output_s)
-        self._tracker = Tracker(facts, Limits(limits.response_s, limits.stall_s), self.turns.append, self._ready_ns)
         self._microphone = Microphone(link, run.prepared, run.pacer, now_ns())
 
     @property
@@ -106,19 +109,22 @@ class Session:
         if kind is not TurnKind.FALSE_ALARM:
             self.turns_begun += 1
 
+    def hang_up(self) -> None:
+        """Close in order: waits a moment for the assistant to close too. `close` it is then; this may be broken off at any time."""
+        link = self._link
+        if link is not None and link.open:
+            self.wake.clear()
+            link.hang_up()
+            self.wake.wait(_FAREWELL_S)
+
     def close(self, outcome: SessionOutcome, error: RemoteError | None = None) -> SessionRecord:
-        """End the session, at once unless the talker hangs up, and say what became of it. Turns under way end with it."""
+        """End the session at once and say what became of it. Turns under way end with it."""
         t_ns = now_ns()
         if self._tracker is not None:
             self._tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
-        link = self._link
-        if link is not None and link.open:
-            link.hang_up()
-            if outcome is SessionOutcome.HUNG_UP:
-                self.wake.clear()
-                self.wake.wait(0.5)
-        if link is not None:
-            link.abort()
+        if self._link is not None:
+            self._link.hang_up()
+            self._link.abort()
         return self._record(t_ns, outcome, error)
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
@@ -126,17 +132,14 @@ class Session:
         try:
             event = self._dialect.decode(payload)
             tracker = self._tracker
-            if tracker is None:
-                self._set_up(arrived_ns, event)
-                return
-            notice = tracker.event(arrived_ns, event)
+            notice = tracker.event(arrived_ns, event) if tracker else Notice.NOTHING
         except MalformedMessage:
-            self._malformed += 1
+            self.counted.malformed_messages += 1
             return
-        if isinstance(event, AudioDelta):
-            self._audio_bytes_received += 2 * event.samples
-        else:
-            self._count(event)
+        self.counted.event(event)
+        if tracker is None:
+            self._set_up(arrived_ns, event)
+            return
         if notice:
             if notice & Notice.FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
@@ -151,24 +154,18 @@ class Session:
         elif isinstance(event, SessionUpdated):
             self._ready_ns = arrived_ns
             self._silence_ms = _silence_ms(event.settings)
+            self._tracker = self._track(arrived_ns)
         elif isinstance(event, AssistantError):
             self._error = RemoteError(
                 ErrorKind.PROTOCOL, f"the assistant refused the session's settings: {event.code or event.message[:99]}"
             )
-        else:
-            self._count(event)
         self.wake.set()
 
-    def _count(self, event: Event) -> None:
-        if isinstance(event, Unknown):
-            self._unknown += 1
-        elif isinstance(event, AssistantError):
-            if event.benign:
-                self._benign += 1
-            else:
-                self._errors += 1
-        elif isinstance(event, RateLimits):
-            self._limits_seen += 1
+    def _track(self, ready_ns: int) -> Tracker:
+        speaker, limits = self._run.scenario.speaker, self._run.scenario.limits
+        clock = self._link.clock if self._link else "user"
+        facts = SessionFacts(self._talker, self._id, clock, self._dialect.output_rate, speaker.playout_delay_s, speaker.output_s)
+        return Tracker(facts, Limits(limits.response_s, limits.stall_s), self.turns.append, ready_ns)
 
     def _on_closed(self, error: RemoteError | None) -> None:
         self._error = self._error or error
@@ -207,7 +204,7 @@ class Session:
                 link.send(message)
 
     def _record(self, closed_ns: int, outcome: SessionOutcome, error: RemoteError | None) -> SessionRecord:
-        link, microphone = self._link, self._microphone
+        link = self._link
         opening = link.opening if link else None
         first_event_s = (self._first_event_ns - opening.opened_ns) / 1e9 if opening and self._first_event_ns else None
         return SessionRecord(
@@ -231,16 +228,11 @@ class Session:
             turns=self.turns_begun,
             messages_sent=link.messages_sent if link else 0,
             messages_received=link.messages_received if link else 0,
-            audio_bytes_sent=microphone.audio_bytes if microphone else 0,
-            audio_bytes_received=self._audio_bytes_received,
-            frames_sent=microphone.frames_sent if microphone else 0,
+            audio_bytes_sent=link.frames_sent * self._run.prepared.samples * 2 if link else 0,
+            frames_sent=link.frames_sent if link else 0,
             frames_dropped=link.frames_dropped if link else 0,
-            unknown_events=self._unknown,
-            malformed_messages=self._malformed,
-            benign_errors=self._benign,
-            assistant_errors=self._errors,
-            rate_limits_seen=self._limits_seen,
             silence_duration_ms=self._silence_ms,
+            **asdict(self.counted),
         )
 
 

@@ -32,7 +32,7 @@ class Talker(User):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.run_: Run = environment.doubletalk
-        self.number = self.run_.roster.take()
+        self.number = -1
         self._calls = 0
         self._turns = 0
         self._stopped = Signal()
@@ -41,6 +41,10 @@ class Talker(User):
         """Locust's stop: between turns, unless forced."""
         self._stopped.set()
         return bool(super().stop(force))
+
+    def on_start(self) -> None:
+        """Locust's: the talker gets its number; one that is killed before this has none to give back."""
+        self.number = self.run_.roster.take()
 
     def on_stop(self) -> None:
         """Locust's: the talker's number is free again."""
@@ -83,6 +87,7 @@ class Talker(User):
         try:
             session.open(secret)
             self._converse(session, turns)
+            session.hang_up()
         except RemoteError as error:
             self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
             return error
@@ -114,24 +119,32 @@ class Talker(User):
                 return
             planned_ns = self._planned_ns(session, plan)
             if planned_ns is not None and t_ns >= planned_ns:
-                if session.tracker.audible_at(t_ns) and session.microphone.idle:
-                    plan = self._interrupt(session, plan, turns)
+                after = self._interrupt(session, plan, turns) if session.microphone.idle else None
+                if after is not None:
+                    plan = after
                     continue
                 planned_ns = t_ns + _RETRY_AUDIBLE_NS
             until_ns = deadline_ns if planned_ns is None else min(deadline_ns, planned_ns)
             session.wake.wait(max(0.0, (until_ns - now_ns()) / SECOND_NS))
             session.wake.clear()
 
-    def _interrupt(self, session: Session, plan: TurnPlan, turns: int) -> TurnPlan:
-        """Do what the plan has for this instant of the assistant's speech; returns the plan for what follows."""
-        if plan.false_alarm_after_s is not None:
-            clip = self.run_.prepared.clip(plan.false_alarm)
+    def _interrupt(self, session: Session, plan: TurnPlan, turns: int) -> TurnPlan | None:
+        """Do what the plan has for this instant of the answer, if the assistant will be audible when the talker's speech begins.
+
+        Returns the plan for what follows; None where the assistant will not be audible, and nothing was said.
+        """
+        alarm = plan.false_alarm_after_s is not None
+        following = plan if alarm else self.run_.planner.turn(self.number, self._turns)
+        clip = self.run_.prepared.clip(plan.false_alarm if alarm else following.interruption)
+        if not session.tracker.audible_at(session.microphone.onset_if_spoken_now(clip)):
+            return None
+        if alarm:
             session.speak(TurnKind.FALSE_ALARM, self._turns - 1, clip, plan.false_alarm_after_s)
             return replace(plan, false_alarm_after_s=None)
-        after_s, plan = plan.barge_in_after_s, self._plan()
-        session.speak(TurnKind.BARGE_IN, self._turns - 1, self.run_.prepared.clip(plan.interruption), after_s)
+        self._turns += 1
+        session.speak(TurnKind.BARGE_IN, self._turns - 1, clip, plan.barge_in_after_s)
         last = session.turns_begun >= turns or self.stopping
-        return replace(plan, barge_in_after_s=None, false_alarm_after_s=None) if last else plan
+        return replace(following, barge_in_after_s=None, false_alarm_after_s=None) if last else following
 
     def _planned_ns(self, session: Session, plan: TurnPlan) -> int | None:
         """When the talker means to speak into the assistant's answer; None where it does not, or the answer is not heard yet."""
@@ -175,7 +188,7 @@ class Talker(User):
     def _backoff_s(self, attempts: int, error: RemoteError) -> float:
         """Wait before another attempt: doubling, at random between half and whole, and no shorter than the assistant asks for."""
         rng = generator(self.run_.options.seed, self.number, "backoff", self._calls, attempts)
-        wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (attempts - 1)) * rng.uniform(0.5, 1.0)
+        wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(attempts - 1, 10)) * rng.uniform(0.5, 1.0)
         return float(max(wait_s, error.retry_after_s or 0.0))
 
     def _report(self, session: Session, outcome: SessionOutcome, error: RemoteError | None) -> None:

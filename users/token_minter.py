@@ -9,6 +9,7 @@ from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_STOPPING
 
 import gevent
+from gevent.event import Event as Signal
 from geventhttpclient.url import URL
 
 from metrics.records import ErrorKind
@@ -34,10 +35,16 @@ class TokenMinter(FastHttpUser):
         self.ssl_context_factory = lambda **_: self.run_.tls
         self.insecure = self.run_.options.tls_insecure
         self.connection_timeout = self.network_timeout = self.run_.scenario.limits.setup_s
-        self.host = environment.host
+        self.host = self.run_.mint.base_url if self.run_.mint else self.run_.host
         super().__init__(environment)
         self._wait_until_ns = 0
+        self._stopped = Signal()
         self._under_way: set[gevent.Greenlet] = set()
+
+    def stop(self, force: bool = False) -> bool:
+        """Locust's stop: nothing more is asked for; what is under way may come in, unless forced."""
+        self._stopped.set()
+        return bool(super().stop(force))
 
     @task
     def mint(self) -> None:
@@ -47,8 +54,7 @@ class TokenMinter(FastHttpUser):
             raise StopUser
         period_ns = round(SECOND_NS / rate)
         due_ns = now_ns()
-        while self._state != LOCUST_STATE_STOPPING:
-            gevent.sleep(max(0.0, (due_ns - now_ns()) / SECOND_NS))
+        while not self._stopped.wait(max(0.0, (due_ns - now_ns()) / SECOND_NS)) and self._state != LOCUST_STATE_STOPPING:
             if due_ns >= self._wait_until_ns:
                 asked = gevent.spawn(self._ask, due_ns)
                 self._under_way.add(asked)

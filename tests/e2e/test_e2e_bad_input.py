@@ -74,7 +74,7 @@ def test_wrong_key() -> None:
     done = served("--auth", "key", key=secret)
     line = told(done)
     assert "401" in line
-    assert "OPENAI_API_KEY" in line
+    assert "--api-key-env" in line
     assert secret not in done.stdout + done.stderr
 
 

@@ -101,7 +101,7 @@ def test_false_alarms_are_exact(done: Done) -> None:
     silence_s = both["silence_s"].fillna(0.0) if "silence_s" in both else pd.Series(0.0, index=both.index)
     stopped = (both["action"] == "resumed") & (silence_s > 0.5)
     expected = stopped.map({True: "resumed", False: "continued"}).where(both["action"] != "stuck", "not_resumed")
-    decided = both["windows_met"]
+    decided = both["windows_met"] & ((silence_s - 0.5).abs() > 0.02)  # so near the bound, the two ends of the wire may differ
     assert decided.sum() >= 10
     assert both[decided]["outcome"].tolist() == expected[decided].tolist()
 

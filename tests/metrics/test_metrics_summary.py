@@ -27,7 +27,7 @@ def run(*criteria: str, faults: tuple[str, ...] = (), **health: float) -> dict[s
         "dialect": "openai-realtime",
         "frame_ms": 20.0,
         "seed": 1,
-        "health": Health(**health).to_plain(),
+        "health": Health(**health).told(),
     }
 
 

@@ -1,0 +1,69 @@
+"""The reporter: follows Locust's runs, one after the other, from start to summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from locust.event import EventHook
+
+import gevent
+
+from metrics.health import Health
+from reporting.collector import Collector, Finished
+from reporting.console import print_finished, print_progress
+from reporting.run_folder import RunFacts
+
+
+class Reporter:
+    """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `epoch_s` reads the wall clock.
+
+    `finished`: the last completed run; None before the first.
+    """
+
+    def __init__(self, hooks: Sequence[EventHook], parent: Path, epoch_s: Callable[[], float]) -> None:
+        self.finished: Finished | None = None
+        self._hooks = hooks
+        self._parent = parent
+        self._epoch_s = epoch_s
+        self._collector: Collector | None = None
+        self._progress: gevent.Greenlet | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a run has started and not ended."""
+        return self._collector is not None
+
+    def start(self, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health]) -> None:
+        """A run starts. `talkers` tells how many are there, `health` the tester's own. Raises OSError where its folder cannot be made."""
+        collector = Collector(self._parent, facts, talkers, health, self._epoch_s)
+        for hook in self._hooks:
+            hook.add_listener(collector.on_record)
+        self._collector = collector
+        self._progress = gevent.spawn(print_progress, collector, talkers)
+
+    def stopping(self, limit_s: float) -> None:
+        """The run is to end: say why it goes on for a while."""
+        if self.under_way and limit_s:
+            print(f"Ending: the talkers finish their turns (at most {limit_s:g} s)", flush=True)
+
+    def stop(self) -> None:
+        """The run has ended: complete its folder. Does nothing where none is under way, as when the web UI is closed."""
+        collector, self._collector = self._collector, None
+        if collector is None:
+            return
+        for hook in self._hooks:
+            hook.remove_listener(collector.on_record)
+        if self._progress is not None:
+            self._progress.kill()
+        self.finished = collector.finish()
+
+    def conclude(self, environment: Any) -> None:
+        """Locust quits: settle the exit code, and have the last run's summary printed below Locust's own tables."""
+        finished = self.finished
+        if finished is not None:
+            environment.events.quit.add_listener(lambda **_: print_finished(finished))
+            environment.process_exit_code = 0 if finished.passed else 1
+        elif environment.parsed_options.headless:
+            environment.process_exit_code = 1

@@ -1,0 +1,191 @@
+"""The collector: the aggregate is that of the records, and the timeline's seconds add up to the totals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reporting_records import FACTS, any_record, session, token, turn
+
+from metrics.aggregate import Aggregate
+from metrics.health import Health
+from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from reporting.collector import Collector, Finished
+from reporting.console import print_finished, print_progress, progress_line
+from reporting.run_folder import RunFacts
+
+
+class World:
+    """What the collector asks for, at the test's word. `t_s`: seconds since the start of the run."""
+
+    def __init__(self) -> None:
+        self.t_s = 0.0
+        self.talkers = 0
+        self.state = Health()
+
+    def epoch_s(self) -> float:
+        return FACTS.started_epoch_s + self.t_s
+
+    def health(self) -> Health:
+        self.state.wall_s, self.state.frames_dropped = self.t_s, 0
+        return self.state
+
+
+@contextmanager
+def collecting(parent: Path, facts: RunFacts = FACTS) -> Iterator[tuple[Collector, World]]:
+    world = World()
+    collector = Collector(parent, facts, lambda: world.talkers, world.health, world.epoch_s)
+    try:
+        yield collector, world
+    finally:
+        collector._ticking.kill()
+
+
+def second(collector: Collector, world: World, t_s: float) -> None:
+    """A second of the run ends: what its ticking does, without the waiting."""
+    world.t_s = t_s
+    collector._close_second()
+
+
+def timeline(done: Finished) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = pq.read_table(done.path / "timeline.parquet").to_pylist()
+    return rows
+
+
+@settings(max_examples=15)
+@given(st.lists(st.lists(any_record(), max_size=4), max_size=4))
+def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seconds: list[list[Record]]) -> None:
+    with collecting(tmp_path_factory.mktemp("runs")) as (collector, world):
+        for i, records in enumerate(seconds):
+            for record in records:
+                collector.on_record(record)
+            second(collector, world, i + 1.0)
+        done = collector.finish()
+    flat = [r for records in seconds for r in records]
+    whole = Aggregate()
+    for record in flat:
+        whole.add(record)
+    assert collector.aggregate.to_plain() == whole.to_plain()
+    rows = timeline(done)
+    assert len(rows) == len(seconds) + 1
+    turns = [r for r in flat if isinstance(r, TurnRecord)]
+    owed = [r for r in turns if r.kind is not TurnKind.FALSE_ALARM]
+    counted = ("turns", "failures", "barge_ins", "false_alarms", "sessions_ended", "tokens", "errors", "underruns")
+    totals = {name: sum(row[name] for row in rows) for name in counted}
+    assert totals["turns"] == len(owed)
+    assert totals["failures"] == len([r for r in owed if r.outcome not in SUCCESSES | UNDECIDED])
+    assert totals["barge_ins"] == len([r for r in turns if r.kind is TurnKind.BARGE_IN])
+    assert totals["false_alarms"] == len(turns) - len(owed)
+    assert totals["sessions_ended"] == len([r for r in flat if isinstance(r, SessionRecord)])
+    assert totals["tokens"] == len([r for r in flat if isinstance(r, TokenRecord)])
+    assert totals["errors"] == len([r for r in flat if r.error_kind is not None])
+    assert totals["underruns"] == sum(r.underruns for r in owed)
+    assert done.run["totals"]["turns"] == len(turns)
+    assert done.run["health"]["frames_dropped"] == sum(r.frames_dropped for r in flat if isinstance(r, SessionRecord))
+    assert json.loads((done.path / "run.json").read_text()) == json.loads(json.dumps(done.run))
+
+
+def test_a_row_is_what_ended_in_its_second(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.talkers = 3
+        for e2e_s in (0.3, 0.5, 0.7):
+            collector.add(turn(e2e_s))
+        world.state.cpu_s = 0.25
+        second(collector, world, 1.0)
+        world.talkers = 2
+        collector.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
+        world.state.cpu_s = 1.25
+        second(collector, world, 3.0)
+        world.state.send_lateness.add(0.004)
+        world.state.cpu_s = 1.5
+        world.t_s = 3.5
+        done = collector.finish()
+    first, late, last = timeline(done)
+    assert [first["t_s"], late["t_s"], last["t_s"]] == pytest.approx([1.0, 3.0, 3.5])
+    assert (first["talkers"], first["turns"], first["failures"], first["errors"]) == (3, 3, 0, 0)
+    assert first["e2e_latency_p50_s"] == pytest.approx(0.5, rel=0.02)
+    assert first["barge_in_latency_p95_s"] is None
+    assert first["send_lateness_p99_s"] is None
+    assert (late["talkers"], late["turns"], late["failures"], late["errors"]) == (2, 1, 1, 1)
+    assert late["e2e_latency_p50_s"] is None
+    assert last["send_lateness_p99_s"] == pytest.approx(0.004, rel=0.02)
+    shares = [first["cpu_share"], late["cpu_share"], last["cpu_share"]]
+    assert shares == pytest.approx([0.25, 0.5, 0.5]), "of a core, over the time that the row covers"
+    assert done.run["talkers_max"] == 3
+    assert done.run["duration_s"] == pytest.approx(3.5)
+
+
+def test_time_passes_by_itself(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.t_s = 1.0
+        collector.add(turn(0.4))
+        with gevent.Timeout(20):
+            while not collector._timeline:
+                gevent.sleep(0.01)
+        assert collector._timeline[0]["turns"] == 1
+        collector.finish()
+
+
+def test_a_record_that_cannot_be_kept_makes_the_run_invalid(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Odd:
+        """No record that the run folder knows."""
+
+    with collecting(tmp_path) as (collector, _):
+        collector.on_record(turn(0.4))
+        collector.on_record(Odd())  # type: ignore[arg-type]
+        done = collector.finish()
+    assert not done.run["valid"]
+    assert not done.passed
+    assert done.run["faults"] == ["1 record(s) lost between worker and run files"]
+    assert done.run["totals"]["turns"] == 1
+    assert "could not be kept" in caplog.text
+
+
+@pytest.mark.parametrize(("e2e_s", "passed"), [(0.5, True), (0.9, False), (None, False)])
+def test_passed_means_that_all_criteria_hold(tmp_path: Path, e2e_s: float | None, passed: bool) -> None:
+    with collecting(tmp_path) as (collector, _):
+        for _i in range(20):
+            collector.add(turn(e2e_s, outcome=Outcome.COMPLETED if e2e_s else Outcome.NO_RESPONSE))
+        assert collector.finish().passed is passed
+
+
+def test_the_progress_line(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.t_s = 65.4
+        assert progress_line(collector, 0) == "   65 s     0 talkers      0 turns  E2E p50 -  p95 -  no errors"
+        for _ in range(3):
+            collector.add(turn(0.5))
+            collector.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
+        collector.add(session(ready_ns=None, error_kind=ErrorKind.RATE_LIMITED))
+        collector.add(token(error=ErrorKind.RATE_LIMITED))
+        line = progress_line(collector, 12)
+        assert line.startswith("   65 s    12 talkers      6 turns  E2E p50 ")
+        assert line.endswith("3 timeout, 2 rate_limited")
+        assert "\n" not in line
+
+
+def test_progress_is_printed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("reporting.console.PERIOD_S", 0.01)
+    with collecting(tmp_path) as (collector, _):
+        printing = gevent.spawn(print_progress, collector, lambda: 4)
+        gevent.sleep(0.2)
+        printing.kill()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 2
+    assert all("   4 talkers" in line for line in lines)
+
+
+def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with collecting(tmp_path) as (collector, _):
+        done = collector.finish()
+    print_finished(done)
+    out = capsys.readouterr().out
+    assert done.summary in out
+    assert out.endswith(f"Run folder: {done.path}\n")

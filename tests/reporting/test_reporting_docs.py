@@ -1,0 +1,72 @@
+"""docs/run-files.md says what the run files hold, and every column has a meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metrics.records import Outcome, SessionRecord, TokenRecord, TurnRecord
+from reporting import docs
+from reporting.__main__ import main
+from reporting.run_folder import TIMELINE
+from reporting.tables import schema
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "run-files.md"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert docs.page(text) == text, "run `make docs`"
+
+
+@pytest.mark.parametrize("record_type", [TurnRecord, SessionRecord, TokenRecord])
+def test_every_column_has_a_row_with_a_meaning(record_type: type) -> None:
+    told = docs.rows(record_type)
+    assert [row[0].strip("`") for row in told] == schema(record_type).names
+    assert all(len(row[-1]) > 5 and row[-1].endswith(".") for row in told), [row for row in told if not row[-1].endswith(".")]
+
+
+def test_rows_tell_type_unit_and_null() -> None:
+    turns = {row[0]: row[1:4] for row in docs.rows(TurnRecord)}
+    assert turns["`talker`"] == ("int", "", "")
+    assert turns["`speech_onset_ns`"] == ("int", "ns, monotonic", "")
+    assert turns["`first_audio_ns`"] == ("int", "ns, monotonic", "yes")
+    assert turns["`e2e_latency_s`"] == ("float", "s", "yes")
+    assert turns["`success`"] == ("float", "0 or 1", "yes")
+    assert turns["`continuity`"] == ("float", "s", "yes")
+    assert turns["`windows_met`"] == ("bool", "", "")
+    sessions = {row[0]: row[1:4] for row in docs.rows(SessionRecord)}
+    assert sessions["`started_epoch_s`"] == ("float", "s since 1970", "")
+    assert sessions["`silence_duration_ms`"] == ("int", "ms", "yes")
+
+
+def test_timeline_columns_are_those_of_the_table() -> None:
+    text = docs.tables()
+    timeline = text[text.index("## timeline.parquet") : text.index("## Values")]
+    assert [line.split("`")[1] for line in timeline.splitlines() if line.startswith("| `")] == TIMELINE.names
+
+
+def test_docstrings_are_read_off_the_source() -> None:
+    assert docs.docstrings(TokenRecord)["intended_ns"] == "When the timetable wanted it sent."
+    assert docs.docstrings(Outcome)["COMPLETED"] == "Its answer was received and played to the end."
+
+
+def test_a_page_without_markers_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Run files\n")
+    assert main([str(page)]) == 2
+    assert "must hold the lines" in capsys.readouterr().err
+    assert page.read_text() == "# Run files\n"
+
+
+def test_the_command_writes_between_the_markers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{docs.BEGIN}\nold\n{docs.END}\nafter\n")
+    assert main([str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith(f"before\n{docs.BEGIN}\n\n## turns.parquet")
+    assert text.endswith(f"{docs.END}\nafter\n")
+    assert "\nold\n" not in text
+    assert main([]) == 0
+    assert capsys.readouterr().out.strip() in text

@@ -1,0 +1,182 @@
+"""Minting tokens over real HTTP: every reply that there is, and whose fault it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import gevent
+import gevent.ssl
+import pytest
+import trustme
+from users_peers import Peer, free_port, read_post, served, until
+
+from metrics.records import ErrorKind, TokenRecord
+from users.clock import now_ns
+from users.mint import Mint, find_token, http_client, request_token
+
+AUTHORITY = trustme.CA()
+TRUSTING = gevent.ssl.create_default_context()
+AUTHORITY.configure_trust(TRUSTING)
+SERVER_TLS = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_SERVER)
+
+
+def replying(status: str, body: str = "", headers: str = "") -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        read_post(peer)
+        peer.refuse(status, headers, body)
+
+    return script
+
+
+def ask(host: str, timeout_s: float = 20.0, secret: str | None = None, tls: object = TRUSTING) -> tuple[str | None, TokenRecord]:
+    mint = Mint(host, "/rt-token", tls, timeout_s, secret)  # type: ignore[arg-type]
+    http = http_client(mint)
+    intended_ns = now_ns() - 1_000_000
+    try:
+        token, record = request_token(http, mint, "talker", "talker-7", 7, intended_ns)
+    finally:
+        http.close()
+    assert (record.user, record.talker, record.intended_ns) == ("talker", 7, intended_ns)
+    assert intended_ns < record.sent_ns <= record.done_ns
+    assert (token is None) is (record.error_kind is not None) is (record.error is not None)
+    assert secret is None or secret not in repr(mint) + repr(record)
+    return token, record
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"value": "ek_1"}', '{"client_secret": {"value": "ek_1"}}', '{"client_secret": "ek_1"}', '{"token": "ek_1", "value": null}'],
+)
+def test_a_token_in_every_shape(body: str) -> None:
+    with served(replying("200 OK", body)) as server:
+        token, record = ask(server.host)
+    assert (token, record.status, record.error_kind) == ("ek_1", 200, None)
+    assert "ek_1" not in repr(record)
+
+
+def test_the_request() -> None:
+    seen: list[tuple[str, dict[str, str], bytes]] = []
+
+    def script(peer: Peer) -> None:
+        seen.append(read_post(peer))
+        peer.refuse("201 Created", body='{"value": "ek_1"}')
+
+    with served(script) as server:
+        assert ask(server.host + "/api/", secret="s3cret")[0] == "ek_1"
+        ask(server.host)
+    (line, headers, body), (_, plain, _) = seen
+    assert line == "POST /api/rt-token HTTP/1.1"
+    assert headers["authorization"] == "Bearer s3cret"
+    assert headers["x-client-id"] == "talker-7"
+    assert headers["content-type"] == "application/json"
+    assert headers["host"] == f"localhost:{server.port}"
+    assert body == b"{}"
+    assert "authorization" not in plain
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind", "wait_s", "text"),
+    [
+        ("401 Unauthorized", "", "", ErrorKind.AUTH, None, "HTTP status 401"),
+        ("403 Forbidden", "", "", ErrorKind.AUTH, None, "HTTP status 403"),
+        ("429 Too Many Requests", "Retry-After: 3\r\n", "", ErrorKind.RATE_LIMITED, 3.0, "HTTP status 429"),
+        ("429 Too Many Requests", "", "", ErrorKind.RATE_LIMITED, None, "HTTP status 429"),
+        ("429 Too Many Requests", "Retry-After: Fri, 20 Nov 2026 11:00:00 GMT\r\n", "", ErrorKind.RATE_LIMITED, None, "HTTP status 429"),
+        ("404 Not Found", "", '{"value": "ek_1"}', ErrorKind.ASSISTANT_ERROR, None, "HTTP status 404"),
+        ("500 Internal Server Error", "", "boom", ErrorKind.ASSISTANT_ERROR, None, "HTTP status 500"),
+        ("302 Found", "Location: /elsewhere\r\n", "", ErrorKind.ASSISTANT_ERROR, None, "HTTP status 302"),
+        ("200 OK", "", "<html>", ErrorKind.PROTOCOL, None, "the reply holds no token"),
+        ("200 OK", "", '{"value": ""}', ErrorKind.PROTOCOL, None, "the reply holds no token"),
+        ("204 No Content", "", "", ErrorKind.PROTOCOL, None, "the reply holds no token"),
+    ],
+)
+def test_no_token(status: str, headers: str, body: str, kind: ErrorKind, wait_s: float | None, text: str) -> None:
+    with served(replying(status, body, headers)) as server:
+        token, record = ask(server.host)
+    assert token is None
+    assert (record.status, record.error_kind, record.retry_after_s, record.error) == (int(status[:3]), kind, wait_s, text)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"value"',
+        bytes(range(256)),
+    ],
+)
+def test_not_http_or_broken_off(reply: bytes) -> None:
+    def script(peer: Peer) -> None:
+        read_post(peer)
+        peer.raw(reply)
+
+    with served(script) as server:
+        token, record = ask(server.host)
+    assert token is None
+    assert record.error_kind in (ErrorKind.PROTOCOL, ErrorKind.CONNECT)
+    assert record.error
+
+
+def test_nobody_listens() -> None:
+    _, record = ask(f"http://127.0.0.1:{free_port()}")
+    assert (record.error_kind, record.error, record.status) == (ErrorKind.CONNECT, "Connection refused", None)
+
+
+def test_no_such_host() -> None:
+    assert ask("http://no.such.host.invalid")[1].error_kind is ErrorKind.CONNECT
+
+
+def silent(peer: Peer) -> None:
+    read_post(peer)
+    assert peer.sock.recv(1) == b""
+
+
+def dripping(peer: Peer) -> None:
+    read_post(peer)
+    with pytest.raises(OSError, match=r"Broken pipe|reset"):
+        peer.raw(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while True:
+            peer.raw(b"z")
+            threading.Event().wait(0.01)
+
+
+@pytest.mark.parametrize("script", [silent, dripping])
+def test_it_takes_too_long(script: Callable[[Peer], None]) -> None:
+    with served(script) as server:
+        _, record = ask(server.host, 0.3)
+        assert (record.error_kind, record.error, record.status) == (ErrorKind.TIMEOUT, "no reply within 0.3 s", None)
+        assert record.done_ns - record.sent_ns >= 290_000_000
+
+
+def test_foreign_timeouts_and_kills_pass_through() -> None:
+    with served(silent) as server:
+        with gevent.Timeout(0.1) as mine, pytest.raises(gevent.Timeout) as caught:
+            ask(server.host)
+        assert caught.value is mine
+        asking = gevent.spawn(ask, server.host)
+        until(lambda: len(server.peers) == 2)
+        asking.kill()
+        assert isinstance(asking.value, gevent.GreenletExit)
+
+
+def test_https() -> None:
+    AUTHORITY.issue_cert("localhost").configure_cert(SERVER_TLS)
+    with served(replying("200 OK", '{"value": "ek_1"}'), tls=SERVER_TLS) as server:
+        assert ask(server.host)[0] == "ek_1"
+        untrusting = gevent.ssl.create_default_context()
+        token, record = ask(server.host, tls=untrusting)
+        assert (token, record.error_kind) == (None, ErrorKind.CONNECT)
+        assert record.error == "TLS certificate is not trusted: unable to get local issuer certificate"
+        careless = gevent.ssl.create_default_context()
+        careless.check_hostname, careless.verify_mode = False, gevent.ssl.CERT_NONE
+        assert ask(server.host, tls=careless)[0] == "ek_1"
+        assert (careless.check_hostname, careless.verify_mode) == (False, gevent.ssl.CERT_NONE)
+        assert (TRUSTING.check_hostname, TRUSTING.verify_mode) == (True, gevent.ssl.CERT_REQUIRED)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'"ek_1"', b'{"value": 7}', b'{"client_secret": {"value": []}}', b"\xff"])
+def test_no_token_in_it(body: bytes) -> None:
+    assert find_token(body) is None

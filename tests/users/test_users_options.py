@@ -1,0 +1,105 @@
+"""Options on Locust's own command line and web form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
+
+import pytest
+
+from scenarios import ScenarioError
+from users.options import add_options, apply_load, options_from
+from users.run import Options, Run, make_run
+
+
+def parser() -> Any:
+    """Locust's parser, with our options."""
+    made = get_empty_argument_parser(default_config_files=[])
+    setup_parser_arguments(made)
+    add_options(made)
+    return made
+
+
+def test_they_are_a_group_of_their_own() -> None:
+    text = parser().format_help()
+    part = text[text.index("Doubletalk:") :]
+    for name in ("--scenario", "--dialect", "--frame-ms", "--corpus", "--seed", "--auth", "--token-path", "--api-key-env", "--tls-ca"):
+        assert name in part
+    assert "--tls-insecure" in part
+    assert "--runs" in part
+
+
+def test_defaults_are_those_of_options() -> None:
+    assert options_from(parser().parse_args([]), None) == Options()
+
+
+def test_the_command_line() -> None:
+    line = ["--scenario", "demo", "--frame-ms", "40", "--seed", "-3", "--tls-insecure", "--auth", "key", "--corpus", "clips", "--runs", "r"]
+    parsed = parser().parse_args(line)
+    chosen = options_from(parsed, "http://x")
+    assert chosen == Options("demo", "http://x", frame_ms=40.0, corpus="clips", seed=-3, auth="key", tls_insecure=True)
+    assert parsed.runs == "r"
+
+
+def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOUBLETALK_SCENARIO", "demo")
+    monkeypatch.setenv("DOUBLETALK_FRAME_MS", "30")
+    monkeypatch.setenv("DOUBLETALK_TLS_INSECURE", "true")
+    chosen = options_from(parser().parse_args([]), None)
+    assert (chosen.scenario, chosen.frame_ms, chosen.tls_insecure) == ("demo", 30.0, True)
+
+
+@pytest.mark.parametrize("line", [["--frame-ms", "wide"], ["--seed", "1.5"], ["--seed", "x"]])
+def test_wrong_types_on_the_command_line(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(line)
+    assert caught.value.code == 2
+    assert line[0] in capsys.readouterr().err
+
+
+def test_the_web_form_shows_what_a_user_chooses_and_nothing_of_the_owner() -> None:
+    made = parser()
+    ours = {a.dest: a for group in made._action_groups if group.title == "Doubletalk" for a in group._group_actions}
+    shown = {name for name, action in ours.items() if action.include_in_web_ui}
+    assert shown == {"scenario", "dialect", "frame_ms", "corpus", "seed"}
+    assert all(action.is_secret is action.is_required is action.is_multiple is False for action in ours.values())
+
+
+def test_the_web_form_goes_before_the_command_line() -> None:
+    form = {"scenario": "demo", "seed": "9", "frame_ms": "40", "corpus": "", "user_count": "3"}
+    chosen = options_from(parser().parse_args(["--seed", "5", "--dialect", "openai-realtime-beta"]), "http://x", form)
+    assert chosen == Options("demo", "http://x", "openai-realtime-beta", 40.0, seed=9)
+
+
+@pytest.mark.parametrize(("name", "text"), [("seed", "one"), ("seed", ""), ("seed", "1.5"), ("frame_ms", "wide")])
+def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
+    with pytest.raises(ScenarioError, match=name):
+        options_from(parser().parse_args([]), "http://x", {name: text})
+
+
+@pytest.mark.parametrize("name", ["auth", "token_path", "api_key_env", "tls_ca", "tls_insecure", "runs"])
+def test_a_form_cannot_change_what_is_the_owners(name: str) -> None:
+    """Locust takes any option over that a form holds: with these, a visitor could have a secret sent to a host of theirs."""
+    with pytest.raises(ScenarioError, match=f"^{name}: it can be set on the command line only$"):
+        options_from(parser().parse_args([]), "http://x", {name: "x"})
+
+
+def a_run(tmp_path: Path, tokens_per_s: float, auth: str = "token") -> Run:
+    path = tmp_path / "seven.yml"
+    path.write_text(f"load: {{talkers: 7, spawn_per_s: 2.5, duration_s: 90.4, tokens_per_s: {tokens_per_s}}}")
+    return make_run(Options(scenario=str(path), host="http://x", auth=auth))
+
+
+@pytest.mark.parametrize(("tokens_per_s", "auth", "users"), [(0, "token", 7), (2, "token", 8), (2, "none", 7)])
+def test_a_token_minter_is_a_user_more(tmp_path: Path, tokens_per_s: float, auth: str, users: int) -> None:
+    parsed = parser().parse_args([])
+    apply_load(parsed, a_run(tmp_path, tokens_per_s, auth))
+    assert (parsed.num_users, parsed.spawn_rate, parsed.run_time) == (users, 2.5, 90)
+
+
+def test_what_locust_was_given_stands(tmp_path: Path) -> None:
+    given = parser().parse_args(["-u", "3", "-r", "1", "-t", "5s"])
+    apply_load(given, a_run(tmp_path, 1))
+    assert (given.num_users, given.spawn_rate, given.run_time) == (3, 1, 5)

@@ -1,0 +1,184 @@
+"""A session by itself: how it comes about or does not, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from users_assistants import Assistant, a_run
+from users_peers import Peer, Script, served, until
+from websockets.frames import Opcode
+
+from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
+from users.errors import RemoteError
+from users.session import Session
+
+
+def refused(script: Script, folder: Path, limit_s: float = 20.0) -> tuple[RemoteError, Session]:
+    with served(script) as server:
+        session = Session(a_run(server.host, folder, {"limits": {"setup_s": limit_s}}), 4, 2, None)
+        with pytest.raises(RemoteError) as caught:
+            session.open("s3cret")
+        assert not session.ready
+        record = session.close(SessionOutcome.REFUSED, caught.value)
+        assert (record.talker, record.call, record.outcome, record.ready_ns) == (4, 2, SessionOutcome.REFUSED, None)
+        assert (record.error_kind, record.error) == (caught.value.kind, str(caught.value))
+        assert record.closed_ns >= record.started_ns
+        assert "s3cret" not in repr(record)
+    return caught.value, session
+
+
+def saying(*messages: dict[str, Any]) -> Script:
+    def script(peer: Peer) -> None:
+        peer.accept()
+        for message in messages:
+            peer.tell(**message)
+        peer.drain()
+
+    return script
+
+
+CREATED = {"type": "session.created", "session": {"id": "s"}}
+UPDATED = {"type": "session.updated", "session": {}}
+
+
+@pytest.mark.parametrize("told", [(), (CREATED,), (CREATED, {"type": "brand.new"}, {"type": "session.updated"})])
+def test_never_ready(told: tuple[dict[str, Any], ...], tmp_path: Path) -> None:
+    error, _ = refused(saying(*told), tmp_path, 0.3)
+    assert (error.kind, str(error)) == (ErrorKind.TIMEOUT, "the session was not ready within 0.3 s")
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"), [({"code": "invalid_value", "message": "m"}, "invalid_value"), ({"message": "no " * 99}, ("no " * 33))]
+)
+def test_settings_refused(fault: dict[str, Any], shown: str, tmp_path: Path) -> None:
+    error, _ = refused(saying(CREATED, {"type": "error", "error": fault}), tmp_path)
+    assert (error.kind, str(error)) == (ErrorKind.PROTOCOL, f"the assistant refused the session's settings: {shown}")
+
+
+def test_closed_before_it_was_ready(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.accept()
+        peer.send(Opcode.CLOSE, (1013).to_bytes(2, "big") + b"later")
+
+    error, session = refused(script, tmp_path)
+    assert (error.kind, error.close_code) == (ErrorKind.REMOTE_CLOSE, 1013)
+    assert session.close(SessionOutcome.REFUSED, error).close_code == 1013
+
+
+def test_refused_at_the_handshake(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        assert peer.read_request().headers["Authorization"] == "Bearer s3cret"
+        peer.refuse("401 Unauthorized")
+
+    error, session = refused(script, tmp_path)
+    assert error.kind is ErrorKind.AUTH
+    record = session.close(SessionOutcome.REFUSED, error)
+    assert (record.connect_s, record.handshake_s, record.messages_sent, record.frames_sent) == (None, None, 0, 0)
+
+
+def opened(script: Callable[[Assistant], None], folder: Path, act: Callable[[Session], None], **scenario: Any) -> Session:
+    """A session that became ready; `act` is what the talker does with it."""
+
+    def converse(peer: Peer) -> None:
+        assistant = Assistant(peer).ready()
+        script(assistant)
+        assistant.until_gone()
+
+    with served(converse) as server:
+        session = Session(a_run(server.host, folder, scenario), 0, 0, None)
+        session.open(None)
+        assert session.ready
+        try:
+            act(session)
+        finally:
+            session.hang_up()
+            session.record = session.close(SessionOutcome.HUNG_UP)  # type: ignore[attr-defined]
+    return session
+
+
+def test_what_is_unknown_malformed_or_benign_is_counted(tmp_path: Path) -> None:
+    def script(assistant: Assistant) -> None:
+        peer = assistant.peer
+        peer.tell(type="brand.new.event")
+        peer.tell(type="response.output_audio.delta", response_id="r", item_id="i", content_index=0, delta="AAA")
+        peer.tell(type="response.output_audio.delta", response_id="r", item_id="i", content_index=0, delta="####")
+        peer.text("{not json")
+        peer.send(Opcode.BINARY, b"\xff\xfe")
+        peer.send(Opcode.TEXT, b"\xff\xfe")
+        peer.tell(type="error", error={"code": "response_cancel_not_active", "message": "m"})
+        peer.tell(type="error", error={"code": "server_error", "message": "m"})
+        peer.tell(type="rate_limits.updated", rate_limits=[{"name": "tokens", "remaining": 1}])
+        peer.tell(type="brand.new.event.too")
+
+    def act(session: Session) -> None:
+        until(lambda: session.counted.unknown_events == 2)
+        session.check()
+
+    record = opened(script, tmp_path, act).record  # type: ignore[attr-defined]
+    assert (record.unknown_events, record.malformed_messages) == (2, 5)
+    assert (record.benign_errors, record.assistant_errors, record.rate_limits_seen) == (1, 1, 1)
+    assert record.messages_received == 2 + 10
+    assert record.outcome is SessionOutcome.HUNG_UP
+
+
+def test_a_greeting_that_nobody_asked_for_is_no_answer(tmp_path: Path) -> None:
+    def script(assistant: Assistant) -> None:
+        assistant.answer("greeting", 0.2)
+        assistant.utterance("u0")
+        assistant.answer("r0", 0.1)
+
+    def act(session: Session) -> None:
+        until(lambda: session.counted.audio_bytes_received >= 9600)
+        clip = session._run.planner.turn(0, 0).utterance
+        session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(clip))
+        until(lambda: session.tracker.answer is not None and session.tracker.answer.done_ns is not None)
+
+    session = opened(script, tmp_path, act)
+    (turn,) = session.turns
+    assert (turn.response_id, turn.audio_s) == ("r0", pytest.approx(0.1))
+
+
+def test_an_illegal_move_is_said_loudly(tmp_path: Path) -> None:
+    def act(session: Session) -> None:
+        with pytest.raises(RuntimeError, match="cannot"):
+            session.speak(TurnKind.BARGE_IN, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
+
+    opened(lambda _: None, tmp_path, act)
+
+
+def test_closing_ends_the_turn_under_way(tmp_path: Path) -> None:
+    def act(session: Session) -> None:
+        session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
+
+    session = opened(lambda _: None, tmp_path, act)
+    assert [t.outcome for t in session.turns] == [Outcome.CUT_BY_RUN_END]
+    assert session.record.turns == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("settings", "silence_ms"),
+    [
+        ({"audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}}, 200),
+        ({"turn_detection": {"silence_duration_ms": 700}}, 700),
+        ({"turn_detection": None}, None),
+        ({"audio": {"input": None}}, None),
+        ({"audio": "none"}, None),
+        ({}, None),
+    ],
+)
+def test_the_silence_window_that_is_echoed(settings: dict[str, Any], silence_ms: int | None, tmp_path: Path) -> None:
+    with served(saying(CREATED, {"type": "session.updated", "session": settings})) as server:
+        session = Session(a_run(server.host, tmp_path), 0, 0, None)
+        session.open(None)
+        assert session.close(SessionOutcome.HUNG_UP).silence_duration_ms == silence_ms
+
+
+def test_what_it_needs_an_open_session_for(tmp_path: Path) -> None:
+    session = Session(a_run("http://127.0.0.1:1", tmp_path), 0, 0, None)
+    for name in ("tracker", "microphone"):
+        with pytest.raises(RuntimeError, match="not open"):
+            getattr(session, name)
+    session.hang_up()

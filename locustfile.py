@@ -38,6 +38,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
 
     def prepare(form: Mapping[str, str] | None = None) -> None:
         run = make_run(options_from(parsed, (form or {}).get("host") or environment.host, form))
+        environment.doubletalk_reporter.check()
         preflight(run)
         environment.doubletalk = run
         environment.user_classes = [Talker, TokenMinter] if run.minting else [Talker]
@@ -45,7 +46,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
     try:
         if parsed.master or parsed.worker or parsed.processes:
             raise ScenarioError("--master, --worker and --processes: runs over several processes are not supported yet")
-        environment.doubletalk_reporter = Reporter((events.turn, events.session, events.token), Path(parsed.runs), epoch_s)
+        environment.doubletalk_reporter = Reporter((events.turn, events.session, events.token), Path(parsed.runs), now_ns)
         if web_ui is None:
             prepare()
             apply_load(parsed, environment.doubletalk)
@@ -64,7 +65,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
 def on_test_start(environment: Any, **_: Any) -> None:
     """Open the run folder and begin to listen."""
     run = environment.doubletalk
-    environment.doubletalk_watch = watch = Watch(run.pacer)
+    environment.doubletalk_watch = watch = Watch(run.pacer, run.faults)
     facts = RunFacts(
         scenario=run.scenario.model_dump(mode="json"),
         seed=run.options.seed,
@@ -88,6 +89,8 @@ def on_test_stopping(environment: Any, **_: Any) -> None:
 def on_test_stop(environment: Any, **_: Any) -> None:
     """Complete the run folder."""
     environment.doubletalk_reporter.stop()
+    if hasattr(environment, "doubletalk_watch"):
+        environment.doubletalk_watch.stop()
 
 
 @locust_events.quitting.add_listener

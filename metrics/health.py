@@ -24,6 +24,7 @@ class Health:
     frames_dropped: int = 0
     workers_lost: int = 0
     records_lost: int = 0
+    local_faults: int = 0
 
     def merge(self, other: Health) -> None:
         """Count all that `other` has counted."""
@@ -35,6 +36,7 @@ class Health:
         self.frames_dropped += other.frames_dropped
         self.workers_lost += other.workers_lost
         self.records_lost += other.records_lost
+        self.local_faults += other.local_faults
 
     def faults(self, frame_s: float) -> list[str]:
         """Why the run is invalid, a line each with what to do; empty where it is valid. `frame_s`: frame duration."""
@@ -51,6 +53,8 @@ class Health:
             found.append(f"{self.workers_lost} worker(s) lost: their talkers fell silent; look at their logs")
         if self.records_lost:
             found.append(f"{self.records_lost} record(s) lost between worker and run files")
+        if self.local_faults:
+            found.append(f"{self.local_faults} fault(s) of the load tester itself: see its log, and report them")
         return found
 
     def told(self) -> dict[str, Any]:
@@ -62,7 +66,7 @@ class Health:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data that JSON and msgpack carry."""
-        counts = ("cpu_s", "wall_s", "missed_starts", "frames_dropped", "workers_lost", "records_lost")
+        counts = ("cpu_s", "wall_s", "missed_starts", "frames_dropped", "workers_lost", "records_lost", "local_faults")
         histograms = {"send_lateness": self.send_lateness.to_plain(), "loop_lag": self.loop_lag.to_plain()}
         return {**histograms, **{name: getattr(self, name) for name in counts}}
 

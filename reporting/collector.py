@@ -30,10 +30,11 @@ class Finished:
 
 
 class Collector:
-    """Gathers one run. `talkers` tells how many are there now, `health` the tester's own health; `epoch_s` reads the wall clock."""
+    """Gathers one run. `talkers` tells how many are there now, `health` the tester's own health; `now_ns` reads
+    the monotonic clock."""
 
     def __init__(
-        self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], epoch_s: Callable[[], float]
+        self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], now_ns: Callable[[], int]
     ) -> None:
         self.aggregate = Aggregate()
         self.folder = RunFolder(parent, facts)
@@ -41,7 +42,7 @@ class Collector:
         self._facts = facts
         self._talkers = talkers
         self._health = health
-        self._epoch_s = epoch_s
+        self._now_ns = now_ns
         self._frames_dropped = 0
         self._second = Aggregate()
         self._lost = 0
@@ -68,7 +69,7 @@ class Collector:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the run started."""
-        return self._epoch_s() - self._facts.started_epoch_s
+        return (self._now_ns() - self._facts.started_ns) / 1e9
 
     def finish(self) -> Finished:
         """Complete the run folder; nothing may be added afterwards."""
@@ -77,7 +78,7 @@ class Collector:
         health = self._health()
         health.frames_dropped = self._frames_dropped
         health.records_lost = self._lost
-        run, text = self.folder.finish(self._epoch_s(), self.talkers_max, self.aggregate, health, self._timeline)
+        run, text = self.folder.finish(self.elapsed_s, self.talkers_max, self.aggregate, health, self._timeline)
         return Finished(run, text, self.folder.path, passed(run, self.aggregate))
 
     def _tick(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,27 @@ from reporting.run_folder import RunFacts
 
 
 class Reporter:
-    """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `epoch_s` reads the wall clock.
+    """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
     `finished`: the last completed run; None before the first.
     """
 
-    def __init__(self, hooks: Sequence[EventHook], parent: Path, epoch_s: Callable[[], float]) -> None:
+    def __init__(self, hooks: Sequence[EventHook], parent: Path, now_ns: Callable[[], int]) -> None:
         self.finished: Finished | None = None
         self._hooks = hooks
         self._parent = parent
-        self._epoch_s = epoch_s
+        self._now_ns = now_ns
         self._collector: Collector | None = None
         self._progress: gevent.Greenlet | None = None
+
+    def check(self) -> None:
+        """Raises ValueError where run folders cannot be made: Locust would go on without."""
+        try:
+            self._parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"--runs {self._parent}: {error.strerror}") from None
+        if not os.access(self._parent, os.W_OK):
+            raise ValueError(f"--runs {self._parent}: it cannot be written to")
 
     @property
     def under_way(self) -> bool:
@@ -37,7 +47,7 @@ class Reporter:
 
     def start(self, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health]) -> None:
         """A run starts. `talkers` tells how many are there, `health` the tester's own. Raises OSError where its folder cannot be made."""
-        collector = Collector(self._parent, facts, talkers, health, self._epoch_s)
+        collector = Collector(self._parent, facts, talkers, health, self._now_ns)
         for hook in self._hooks:
             hook.add_listener(collector.on_record)
         self._collector = collector

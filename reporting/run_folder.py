@@ -55,7 +55,7 @@ class RunFolder:
         self._tables[type(record)].add(record)
 
     def finish(
-        self, ended_epoch_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
+        self, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
     ) -> tuple[dict[str, Any], str]:
         """Complete the folder. Returns what `run.json` holds, and the summary."""
         for table in self._tables.values():
@@ -77,7 +77,7 @@ class RunFolder:
             "options": facts.options,
             "started_epoch_s": facts.started_epoch_s,
             "started_ns": facts.started_ns,
-            "duration_s": ended_epoch_s - facts.started_epoch_s,
+            "duration_s": duration_s,
             "talkers_max": talkers_max,
             "workers": [{"name": "local", "clock_offset_s": 0.0}],
             "versions": _versions(),

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+
 from metrics.records import ErrorKind
+
+logger = logging.getLogger(__name__)
 
 
 class LocalError(RuntimeError):
     """Our own fault: the run says so and stops, or is invalid."""
+
+
+class Faults:
+    """Counts faults of our own that end nothing loudly by themselves: the run is invalid by them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, what: str) -> None:
+        """Count and log the exception being handled; `what` failed."""
+        self.count += 1
+        logger.exception("%s: this is a fault of the load tester, and the run is invalid", what)
 
 
 class RemoteError(RuntimeError):

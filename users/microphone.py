@@ -84,8 +84,8 @@ class Microphone:
             link.send_frame(self._prepared.silence)
             return due_ns + self._frame_ns
         position = index - self._speech_from
-        link.send_frame(speech.prepared.frames[position])
-        if position == speech.prepared.offset_frame:
+        sent = link.send_frame(speech.prepared.frames[position])
+        if sent and position == speech.prepared.offset_frame:
             speech.on_offset_sent(due_ns, now_ns())
         if position + 1 == len(speech.prepared.frames):
             self._speech = None

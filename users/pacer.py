@@ -7,15 +7,13 @@ whatever happened before. Lateness is measured, never hidden, and never carried 
 from __future__ import annotations
 
 import heapq
-import logging
 from typing import Any, Protocol
 
 from gevent import get_hub
 
 from metrics.histogram import Histogram
 from users.clock import SECOND_NS, now_ns
-
-logger = logging.getLogger(__name__)
+from users.errors import Faults
 
 
 class Paced(Protocol):
@@ -29,7 +27,8 @@ class Paced(Protocol):
 class Pacer:
     """Keeps the next due instants in a heap and wakes for the earliest. `lateness`: due to done, seconds, of everything paced."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults | None = None) -> None:
+        self._faults = faults or Faults()
         self.lateness = Histogram()
         self._heap: list[tuple[int, int, Paced]] = []
         self._order = 0
@@ -67,7 +66,7 @@ class Pacer:
             try:
                 following = paced.due(due_ns)
             except Exception:
-                logger.exception("a talker's timetable failed and is stopped")
+                self._faults.note("a talker's timetable failed and is stopped")
                 following = None
             self.lateness.add((now_ns() - due_ns) / SECOND_NS)
             if following is not None:

@@ -15,6 +15,7 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, CriterionError, parse
 from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from users.errors import Faults
 from users.mint import Mint
 from users.pacer import Pacer
 from users.prepared import Prepared
@@ -87,8 +88,12 @@ class Run:
     tls: ssl.SSLContext
     mint: Mint | None
     key: str | None = field(repr=False)
-    pacer: Pacer = field(default_factory=Pacer)
     roster: Roster = field(default_factory=Roster)
+    faults: Faults = field(default_factory=Faults)
+    pacer: Pacer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pacer = Pacer(self.faults)
 
     @property
     def minting(self) -> bool:

@@ -14,7 +14,7 @@ from protocol import MalformedMessage
 from protocol.events import AssistantError, Event, SessionCreated, SessionUpdated
 from users.clock import epoch_s, now_ns
 from users.counted import Counted
-from users.errors import RemoteError
+from users.errors import LocalError, RemoteError
 from users.link import Link
 from users.microphone import Microphone
 from users.opening import Target, connect
@@ -42,7 +42,7 @@ class Session:
         self._link: Link | None = None
         self._tracker: Tracker | None = None
         self._microphone: Microphone | None = None
-        self._error: RemoteError | None = None
+        self._error: RemoteError | LocalError | None = None
         self._started_ns = now_ns()
         self._started_epoch_s = epoch_s()
         self._id: str | None = None
@@ -92,7 +92,7 @@ class Session:
         return self._tracker is not None
 
     def check(self) -> None:
-        """Raises the RemoteError that ended the session, if one did."""
+        """Raises the RemoteError or LocalError that ended the session, if one did."""
         if self._error is not None:
             raise self._error
 
@@ -135,6 +135,11 @@ class Session:
             notice = tracker.event(arrived_ns, event) if tracker else Notice.NOTHING
         except MalformedMessage:
             self.counted.malformed_messages += 1
+            return
+        except Exception as error:  # in the event loop's hands it would only be printed
+            self._run.faults.note("a message could not be tracked")
+            self._error = self._error or LocalError(f"a message could not be tracked: {error}")
+            self.wake.set()
             return
         self.counted.event(event)
         if tracker is None:

@@ -6,15 +6,18 @@ import gevent
 
 from metrics.health import Health
 from users.clock import SECOND_NS, cpu_s, now_ns
+from users.errors import Faults
 from users.pacer import Pacer
 
 _PERIOD_NS = SECOND_NS // 50
 
 
 class Watch:
-    """Measures from its creation until `stop`. The loop's lag is the lateness of a greenlet that sleeps to instants 20 ms apart."""
+    """Measures from its creation until `stop`. The loop's lag is the lateness of a greenlet that sleeps to instants 20 ms apart; those that
+    a stall swallows are counted too, each with its own lateness, so that a long stall weighs as much as it lasts."""
 
-    def __init__(self, pacer: Pacer) -> None:
+    def __init__(self, pacer: Pacer, faults: Faults | None = None) -> None:
+        self._faults = faults or Faults()
         self._health = Health(send_lateness=pacer.lateness)
         self._started_ns, self._started_cpu_s = now_ns(), cpu_s()
         self._greenlet = gevent.spawn(self._measure)
@@ -24,6 +27,7 @@ class Watch:
         self._health.cpu_s = cpu_s() - self._started_cpu_s
         self._health.wall_s = (now_ns() - self._started_ns) / SECOND_NS
         self._health.frames_dropped = frames_dropped
+        self._health.local_faults = self._faults.count
         return self._health
 
     def stop(self) -> None:
@@ -33,6 +37,6 @@ class Watch:
     def _measure(self) -> None:
         due_ns = now_ns()
         while True:
-            due_ns = max(due_ns + _PERIOD_NS, now_ns() - _PERIOD_NS)
+            due_ns += _PERIOD_NS
             gevent.sleep(max(0.0, (due_ns - now_ns()) / SECOND_NS))
             self._health.loop_lag.add(max(0, now_ns() - due_ns) / SECOND_NS)

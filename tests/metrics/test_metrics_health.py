@@ -45,8 +45,9 @@ def test_one_in_a_hundred_may_be_late() -> None:
 
 
 def test_losses() -> None:
-    faults = health(workers_lost=1, records_lost=2).faults(0.020)
-    assert [f.split(":")[0] for f in faults] == ["1 worker(s) lost", "2 record(s) lost between worker and run files"]
+    faults = health(workers_lost=1, records_lost=2, local_faults=3).faults(0.020)
+    told = ["1 worker(s) lost", "2 record(s) lost between worker and run files", "3 fault(s) of the load tester itself"]
+    assert [f.split(":")[0] for f in faults] == told
     assert health(missed_starts=9, frames_dropped=9).faults(0.020) == [], "they are told, and are no reason to distrust the rest"
 
 

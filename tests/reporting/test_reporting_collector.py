@@ -30,8 +30,8 @@ class World:
         self.talkers = 0
         self.state = Health()
 
-    def epoch_s(self) -> float:
-        return FACTS.started_epoch_s + self.t_s
+    def now_ns(self) -> int:
+        return FACTS.started_ns + round(self.t_s * 1e9)
 
     def health(self) -> Health:
         self.state.wall_s, self.state.frames_dropped = self.t_s, 0
@@ -41,7 +41,7 @@ class World:
 @contextmanager
 def collecting(parent: Path, facts: RunFacts = FACTS) -> Iterator[tuple[Collector, World]]:
     world = World()
-    collector = Collector(parent, facts, lambda: world.talkers, world.health, world.epoch_s)
+    collector = Collector(parent, facts, lambda: world.talkers, world.health, world.now_ns)
     try:
         yield collector, world
     finally:

@@ -7,6 +7,7 @@ import pytest
 from users_peers import until
 
 from users.clock import SECOND_NS, now_ns
+from users.errors import Faults
 from users.pacer import Pacer
 
 MS = 1_000_000
@@ -99,14 +100,16 @@ def test_what_is_overdue_already() -> None:
 
 
 def test_one_that_fails_stops_alone(caplog: pytest.LogCaptureFixture) -> None:
-    pacer, good, broken = Pacer(), Beat(2 * MS, 20), Broken(2 * MS, 20)
+    faults = Faults()
+    pacer, good, broken = Pacer(faults), Beat(2 * MS, 20), Broken(2 * MS, 20)
     first_ns = now_ns()
     for beat in (broken, good):
         pacer.add(beat, first_ns)
     until(lambda: good.over)
     check(good, first_ns)
     assert broken.told == [first_ns]
-    assert [r.message for r in caplog.records] == ["a talker's timetable failed and is stopped"]
+    assert faults.count == 1
+    assert [r.message.split(":")[0] for r in caplog.records] == ["a talker's timetable failed and is stopped"]
 
 
 def test_something_is_added_while_something_is_done() -> None:

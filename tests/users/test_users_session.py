@@ -12,7 +12,9 @@ from users_peers import Peer, Script, served, until
 from websockets.frames import Opcode
 
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
-from users.errors import RemoteError
+from metrics.tracker import Tracker
+from users.clock import now_ns
+from users.errors import LocalError, RemoteError
 from users.session import Session
 
 
@@ -182,3 +184,17 @@ def test_what_it_needs_an_open_session_for(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="not open"):
             getattr(session, name)
     session.hang_up()
+
+
+def test_a_fault_of_ours_is_loud_and_makes_the_run_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    def act(session: Session) -> None:
+        monkeypatch.setattr(Tracker, "event", broken)
+        session._on_message(now_ns(), b'{"type":"rate_limits.updated","rate_limits":[]}')
+        with pytest.raises(LocalError, match="a message could not be tracked: division by zero"):
+            session.check()
+        assert session._run.faults.count == 1
+
+    opened(lambda assistant: assistant.until_gone(), tmp_path, act)

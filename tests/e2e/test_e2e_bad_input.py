@@ -103,12 +103,13 @@ def test_certificate_not_trusted(certificates: Path, auth: str) -> None:
     assert "--tls-ca" in line
 
 
-def test_trusted_certificate_and_no_verification_run(certificates: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("insecure", [False, True])
+def test_trusted_certificate_and_no_verification_run(certificates: Path, tmp_path: Path, insecure: bool) -> None:
     tls = ("--tls-cert", str(certificates / "cert.pem"), "--tls-key", str(certificates / "key.pem"))
-    text = "load: {talkers: 1, duration_s: 12}\nconversation: {turns: 1, think_s: 0}\ncriteria: [success > 95 %]\n"
-    for trust in (("--tls-ca", str(certificates / "ca.pem")), ("--tls-insecure",)):
-        done = served("--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs"), "-t", "12s", *trust, extra=tls)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    text = "load: {talkers: 1}\nconversation: {turns: 1, think_s: 0}\ncriteria: [success > 95 %]\n"
+    trust = ("--tls-insecure",) if insecure else ("--tls-ca", str(certificates / "ca.pem"))
+    done = served("--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs"), "-t", "3s", *trust, extra=tls)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_corpus_folder_missing_empty_or_broken(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,8 @@ def plan(tmp: Path, seed: int) -> pd.DataFrame:
 
 
 def test_same_seed_same_plan(tmp_path: Path) -> None:
-    first, again, other = (plan(tmp_path / name, seed) for name, seed in (("first", 5), ("again", 5), ("other", 6)))
+    with ThreadPoolExecutor() as at_once:
+        first, again, other = at_once.map(lambda name, seed: plan(tmp_path / name, seed), ("first", "again", "other"), (5, 5, 6))
     both = first.index.intersection(again.index)
     assert len(both) > 15
     assert len(both) > 0.8 * max(len(first), len(again))

@@ -14,30 +14,36 @@ import gc
 import os
 import ssl
 import sys
+from typing import NoReturn
 
 import uvloop
 
 from assistant.hub import Hub
 from assistant.profile import ProfileError, load_profile, profile_names
-from assistant.server import Address, BindError, bind, make_server, serve
+from assistant.server import Address, BindError, allow_many_connections, bind, make_server, serve
 from assistant.settings import RATE
 from assistant.truth import TruthLog
 from audio import CorpusError, load_corpus
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_refuse(f"{message} (see --help)"))
+
+
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(
-        prog="python -m assistant", description="The reference voice assistant: a load-test target with known truth."
-    )
-    options.add_argument("--host", default="127.0.0.1")
+    options = Parser(prog="python -m assistant", description="The reference voice assistant: a load-test target with known truth.")
+    options.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all")
     options.add_argument("--port", type=int, default=8000, help="0: any free port")
     options.add_argument("--profile", default="demo", help=f"{', '.join(profile_names())}, or a YAML file")
-    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--seed", type=int, default=1, help="of everything that is drawn: same seed, same behaviour")
     options.add_argument("--truth", metavar="FILE", help="write what really happened, as JSON Lines")
     options.add_argument("--corpus", metavar="DIR", help="clips that talkers may say, where not the built-in ones")
     options.add_argument("--api-key-env", metavar="VAR", help="environment variable with an API key to accept as well")
-    options.add_argument("--tls-cert", metavar="FILE")
-    options.add_argument("--tls-key", metavar="FILE")
+    options.add_argument("--tls-cert", metavar="FILE", help="serve https and wss with this certificate chain (PEM)")
+    options.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     return options
 
 
@@ -58,14 +64,13 @@ def main(arguments: list[str]) -> int:
         profile = load_profile(options.profile)
         corpus = load_corpus(options.corpus, rate=RATE)
         sock = bind(options.host, options.port)
-        truth = TruthLog(options.truth, seed=options.seed, profile=profile.model_dump(mode="json", exclude_none=True))
-        hub = Hub(profile, options.seed, corpus, truth, api_key=api_key)
     except (ProfileError, CorpusError, BindError) as error:
         return _refuse(str(error))
+    try:
+        truth = TruthLog(options.truth, seed=options.seed, profile=profile.model_dump(mode="json", exclude_none=True))
     except OSError as error:
         return _refuse(f"--truth: cannot write {options.truth}: {error.strerror}")
-    except ValueError as error:
-        return _refuse(str(error))
+    hub = Hub(profile, options.seed, corpus, truth, api_key=api_key)
     address = Address(options.host, sock.getsockname()[1], tls=options.tls_cert is not None)
 
     def ready() -> None:
@@ -76,6 +81,7 @@ def main(arguments: list[str]) -> int:
         server.config.load()
     except (ssl.SSLError, OSError) as error:
         return _refuse(f"--tls-cert, --tls-key: cannot be used: {error.strerror or error}")
+    allow_many_connections()
     gc.freeze()  # corpus and libraries stay: a full collection over them would stall every session for tens of ms
     return uvloop.run(serve(server, hub, sock, address, command))
 

@@ -17,7 +17,8 @@ from starlette.routing import WebSocketRoute
 from assistant.hub import Hub
 from assistant.realtime import DEFAULT_MODEL, MAX_CLIENT_ID, RealtimeEndpoint
 from assistant.session import Receive, Send
-from assistant.settings import Settings, SettingsError
+from assistant.settings import Settings
+from assistant.shapes import RefusedError, ensure_writable
 from assistant.truth import TokenTruth
 
 MAX_BODY = 256 * 1024
@@ -95,7 +96,7 @@ class Routes:
 
     async def rt_token(self, request: Request) -> Response:
         """A token for one of our own clients, in the shapes that clients look for."""
-        return await self._mint(request, "/rt-token", self._hub.profile.tokens.ttl_s, Settings(DEFAULT_MODEL))
+        return await self._mint(request, "/rt-token", self._hub.profile.tokens.ttl_s)
 
     async def client_secrets(self, request: Request) -> Response:
         """POST /v1/realtime/client_secrets, as OpenAI's."""
@@ -103,14 +104,13 @@ class Routes:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
             return error(401, "Incorrect API key provided.", "invalid_api_key")
-        settings = Settings(DEFAULT_MODEL)
         try:
-            ttl_s = _secret_request(await read_json(request), settings)
+            ttl_s, settings = _secret_request(await read_json(request))
         except BodyError as wrong:
             return error(wrong.status, str(wrong), "invalid_value", wrong.param)
         return await self._mint(request, "/v1/realtime/client_secrets", ttl_s, settings)
 
-    async def _mint(self, request: Request, endpoint: str, ttl_s: int, settings: Settings) -> Response:
+    async def _mint(self, request: Request, endpoint: str, ttl_s: int, settings: Settings | None = None) -> Response:
         hub, begun = self._hub, time.perf_counter()
         peer = request.client.host if request.client else "unknown"
         client = request.headers.get("x-client-id", "")[:MAX_CLIENT_ID] or peer
@@ -129,8 +129,9 @@ class Routes:
             hub.exposition.errors.labels("mint").inc()
             hub.truth.write(TokenTruth(time.monotonic_ns(), 500))
             return error(500, "The token could not be minted.", "server_error")
-        token, expires_at = hub.tokens.mint(time.monotonic(), ttl_s), int(time.time() + ttl_s)
-        session = settings.echo(f"sess_{secrets.token_hex(8)}", beta=False, expires_at=0)
+        token = hub.tokens.mint(time.monotonic(), ttl_s, settings.config if settings else None)
+        expires_at = int(time.time() + ttl_s)
+        session = (settings or Settings(DEFAULT_MODEL)).echo(f"sess_{secrets.token_hex(8)}", beta=False, expires_at=0)
         secret = {"value": token, "expires_at": expires_at}
         hub.truth.write(TokenTruth(time.monotonic_ns(), 200))
         hub.exposition.token_mint.observe(time.perf_counter() - begun)
@@ -199,8 +200,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _secret_request(body: Any, settings: Settings) -> int:
-    """Checks the body of client_secrets, applies its session; returns the token's life in seconds. Raises BodyError."""
+def _secret_request(body: Any) -> tuple[int, Settings | None]:
+    """The token's life in seconds and the session asked for in the body of client_secrets (None: none). Raises BodyError."""
     if not isinstance(body, dict):
         raise BodyError(400, "The body must be an object.")
     after = body.get("expires_after") or {}
@@ -208,9 +209,12 @@ def _secret_request(body: Any, settings: Settings) -> int:
     low, high = TTL_RANGE_S
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not low <= seconds <= high:
         raise BodyError(400, f"expires_after.seconds must be an integer from {low} to {high}.", "expires_after.seconds")
-    if body.get("session") is not None:
-        try:
-            settings.update(body["session"], beta=False)
-        except SettingsError as wrong:
-            raise BodyError(400, str(wrong), wrong.param) from None
-    return seconds
+    if body.get("session") is None:
+        return seconds, None
+    settings = Settings(DEFAULT_MODEL)
+    try:
+        ensure_writable(body)
+        settings.update(body["session"], beta=False)
+    except RefusedError as wrong:
+        raise BodyError(400, str(wrong), wrong.param) from None
+    return seconds, settings

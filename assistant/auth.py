@@ -8,30 +8,36 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import OrderedDict
+from typing import Any
 
 MAX_CLIENTS = 100_000  # buckets kept; the one unused for longest goes first
 
 
 class TokenStore:
-    """Ephemeral tokens and when they expire. A token opens any number of sessions until then."""
+    """Ephemeral tokens, when they expire, and the session configuration that was asked for with them. A token opens any
+    number of sessions until it expires."""
 
     def __init__(self, api_key: str | None = None) -> None:
         self._api_key = api_key.encode() if api_key else None
-        self._expires: dict[str, float] = {}
+        self._tokens: dict[str, tuple[float, dict[str, Any] | None]] = {}
         self._next_purge = 0.0
 
     @property
     def has_api_key(self) -> bool:
         return self._api_key is not None
 
-    def mint(self, now_s: float, ttl_s: float) -> str:
-        """A new token that is valid until now_s + ttl_s."""
+    def mint(self, now_s: float, ttl_s: float, config: dict[str, Any] | None = None) -> str:
+        """A new token that is valid until now_s + ttl_s; its sessions start with `config` (None: the defaults)."""
         if now_s >= self._next_purge:
-            self._expires = {token: end for token, end in self._expires.items() if end > now_s}
+            self._tokens = {token: held for token, held in self._tokens.items() if held[0] > now_s}
             self._next_purge = now_s + 10.0
         token = f"ek_{secrets.token_hex(16)}"
-        self._expires[token] = now_s + ttl_s
+        self._tokens[token] = now_s + ttl_s, config
         return token
+
+    def config(self, secret: str | None) -> dict[str, Any] | None:
+        """The session configuration that belongs to a token; None: the defaults."""
+        return self._tokens.get(secret or "", (0.0, None))[1]
 
     def is_api_key(self, secret: str) -> bool:
         return self._api_key is not None and hmac.compare_digest(secret.encode(), self._api_key)
@@ -40,7 +46,7 @@ class TokenStore:
         """Whether this bearer may open a session: an unexpired token, or the API key."""
         if not secret:
             return False
-        return self._expires.get(secret, float("-inf")) > now_s or self.is_api_key(secret)
+        return self._tokens.get(secret, (float("-inf"), None))[0] > now_s or self.is_api_key(secret)
 
 
 class RateLimiter:

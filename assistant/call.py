@@ -23,14 +23,14 @@ log = logging.getLogger("assistant")
 class Call:
     """One session seen from inside. `abort` cuts the connection without a close frame."""
 
-    def __init__(self, hub: Hub, outbox: Outbox, *, tag: str, client: str | None, model: str, beta: bool) -> None:
+    def __init__(self, hub: Hub, outbox: Outbox, *, tag: str, client: str | None, settings: Settings, beta: bool) -> None:
         self.hub = hub
         self.outbox = outbox
         self.client = client
         self.session_id = f"sess_{tag}"
         self.key = hub.session_key(client)
         self.wire = Wire(tag, beta=beta)
-        self.settings = Settings(model)
+        self.settings = settings
         self.conversation = Conversation(f"conv_{tag}")
         self.turn_detection: TurnDetection | None = self.settings.turn_detection
         self.ears = Ears(hub.index, self.turn_detection)

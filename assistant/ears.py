@@ -15,8 +15,9 @@ from assistant.recognise import ClipIndex
 from assistant.settings import TurnDetection
 from audio import Clip, ClipKind, SpeechDetector, SpeechStart
 
-QUIET_HISTORY = 64  # messages remembered while nobody speaks
-SPEECH_HISTORY = 3000  # messages remembered of an utterance: 30 s of the shortest
+QUIET_HISTORY_S = 1.0  # of the stream remembered between utterances
+SPEECH_HISTORY_S = 30.0  # of an utterance, from its first sound until it is committed, pauses and all
+MAX_MESSAGES = 3000  # remembered at most, however short
 FALSE_KINDS = (ClipKind.BACKCHANNEL, ClipKind.NOISE)
 SHORT_SPEECH_S = 0.7  # unrecognised speech shorter than this counts as a backchannel
 LOOK_BACK_S = 0.5
@@ -92,12 +93,13 @@ class Ears:
         self.buffer_start = 0
         self._carry = b""
         # (first sample, sample after the last, arrival, the sound where it is not known)
-        self._history: deque[tuple[int, int, int, bytes | None]] = deque(maxlen=SPEECH_HISTORY)
+        self._history: deque[tuple[int, int, int, bytes | None]] = deque(maxlen=MAX_MESSAGES)
         self._current: Heard | None = None
         self.last_heard: Heard | None = None
         self._number = -1  # of the current clip in the index
         self._open: list[Heard] = []  # clips whose offset has not arrived, or that the VAD may still miss
         self._speech_start: int | None = None
+        self._uncommitted = False  # somebody has spoken since the last commit
         self._zeros = b""
         self._turns: TurnDetection | None = None
         self._detector: SpeechDetector | None = None
@@ -121,7 +123,7 @@ class Ears:
 
     def _listen_afresh(self) -> bool:
         turns, cut = self._turns, self.speaking
-        self._speech_start = None
+        self._speech_start, self._uncommitted = None, False
         self._base = self.position
         self._detector = SpeechDetector(self._index.rate, threshold=turns.threshold, silence_ms=turns.silence_ms) if turns else None
         return cut
@@ -132,7 +134,9 @@ class Ears:
         return self._listen_afresh() if self.speaking else False
 
     def commit(self) -> None:
+        """The buffer becomes an item, or is let go: its sound is needed no more."""
         self.buffer_start = self.position
+        self._uncommitted = False
 
     def hear(self, pcm: bytes, arrival_ns: int) -> list[Event]:
         """Takes a message's audio (little-endian int16, an even number of bytes) and tells what it changed."""
@@ -147,7 +151,8 @@ class Ears:
             known = self._recognise(pcm, start, events) or silent
         history = self._history
         history.append((start, end, arrival_ns, None if known else pcm))
-        if self._speech_start is None and len(history) > QUIET_HISTORY:
+        kept_s = SPEECH_HISTORY_S if self._uncommitted else QUIET_HISTORY_S
+        while len(history) > 1 and history[1][0] < end - kept_s * self._index.rate:
             history.popleft()
         if self._open:
             self._stamp(end, arrival_ns)
@@ -203,7 +208,7 @@ class Ears:
 
     def _speech(self, event: object, events: list[Event]) -> None:
         if isinstance(event, SpeechStart):
-            self._speech_start = self._base + event.sample
+            self._speech_start, self._uncommitted = self._base + event.sample, True
             heard = self._current
             if heard is not None and self._speech_start < heard.end_sample:
                 heard.triggered = True

@@ -1,11 +1,12 @@
 """The way out of one session: messages in order, whichever task makes them.
 
-State changes put their messages here without waiting, so they are atomic; who put something flushes. Only flushing waits,
-where the client does not read.
+State changes put their messages here without waiting, so they are atomic; who put something flushes. Only flushing waits
+where the client does not read, and so everything that makes messages waits: what is kept for such a client is bounded.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ class Outbox:
         self._send = send
         self._counts = counts
         self.waiting: deque[str] = deque()
-        self._flushing = False
+        self._way = asyncio.Lock()
         self.closed = False
 
     def put(self, text: str | None) -> None:
@@ -33,18 +34,14 @@ class Outbox:
             self.waiting.append(text)
 
     async def flush(self) -> None:
-        """Hands what waits to the connection. Where another task does so already, it takes this too."""
-        if self._flushing:
-            return
-        self._flushing = True
-        try:
-            while self.waiting:
-                self._counts.messages_sent += 1
-                await self._send({"type": "websocket.send", "text": self.waiting.popleft()})
-        except OSError:  # the client is gone; the receive loop is told so too, and ends the session
-            self.close()
-        finally:
-            self._flushing = False
+        """Hands what waits to the connection; returns once it is handed over, by this task or by another."""
+        async with self._way:
+            try:
+                while self.waiting:
+                    self._counts.messages_sent += 1
+                    await self._send({"type": "websocket.send", "text": self.waiting.popleft()})
+            except OSError:  # the client is gone; the receive loop is told so too, and ends the session
+                self.close()
 
     def close(self) -> None:
         """Drops what waits and everything that comes."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PROFILES = Path(__file__).parent / "profiles"
+MAX_DELAY_S = 3600.0
+MAX_SESSION_S = 7 * 86400.0
 P95_OF_NORMAL = 1.6448536269514722  # 95th percentile of the standard normal distribution
 
 Rate = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_DELAY_S)]
 
 
 class ProfileError(ValueError):
@@ -32,8 +34,8 @@ class Section(BaseModel):
 class LogNormal(Section):
     """A long-tailed delay, given by two numbers that people quote."""
 
-    median: float = Field(gt=0, allow_inf_nan=False)
-    p95: float = Field(gt=0, allow_inf_nan=False)
+    median: float = Field(gt=0, le=MAX_DELAY_S)
+    p95: float = Field(gt=0, le=MAX_DELAY_S)
 
     @model_validator(mode="after")
     def _ordered(self) -> LogNormal:
@@ -136,17 +138,19 @@ class Failures(Section):
 
 
 class Sessions(Section):
-    max_s: Annotated[float, Field(gt=0)] = Field(3600.0, description="longest session: then session_expired, close 1001")
+    max_s: Annotated[float, Field(gt=0, le=MAX_SESSION_S)] = Field(3600.0, description="longest session: then session_expired, close 1001")
     max_concurrent: Annotated[int, Field(ge=1)] | None = Field(None, description="more get HTTP 503; null: no limit")
 
 
 class Capacity(Section):
     slots: Annotated[int, Field(ge=1)] | None = Field(None, description="responses made at a time; the others queue")
-    slowdown_per_session: Seconds = Field(0.0, description="LLM delay grows by this share per other open session")
+    slowdown_per_session: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0, description="LLM delay grows by this share per other open session"
+    )
 
 
 class Tokens(Section):
-    per_second: Annotated[float, Field(gt=0)] = Field(100.0, description="tokens a client may mint per second")
+    per_second: Annotated[float, Field(ge=0.001, le=1e6)] = Field(100.0, description="tokens a client may mint per second")
     burst: Annotated[int, Field(ge=1)] = Field(200, description="tokens a client may mint at once")
     ttl_s: Annotated[int, Field(ge=10, le=7200)] = Field(600, description="life of a token from /rt-token")
     delay: Distribution = Field(fixed(0.0), description="time to mint a token")
@@ -161,7 +165,7 @@ class Profile(Section):
     llm: Llm = Llm()
     tts: Tts = Tts()
     endpointing: Endpointing = Endpointing()
-    pace: Literal["burst"] | Annotated[float, Field(gt=0)] = Field(1.0, description="audio per real time, or burst")
+    pace: Literal["burst"] | Annotated[float, Field(ge=0.1, le=1000)] = Field(1.0, description="audio per real time, or burst")
     chunk_ms: Annotated[int, Field(ge=10, le=1000, multiple_of=10)] = Field(40, description="audio per delta")
     gaps: Gaps = Gaps()
     interruption: Interruption = Interruption()
@@ -170,7 +174,7 @@ class Profile(Section):
     sessions: Sessions = Sessions()
     capacity: Capacity = Capacity()
     tokens: Tokens = Tokens()
-    leak_kib_per_turn: Annotated[int, Field(ge=0)] = Field(0, description="memory kept for good after each turn")
+    leak_kib_per_turn: Annotated[int, Field(ge=0, le=1024**2)] = Field(0, description="memory kept for good after each turn")
 
 
 def profile_names() -> list[str]:
@@ -183,13 +187,13 @@ def load_profile(name: str) -> Profile:
     built_in = PROFILES / f"{name}.yml"
     path = built_in if name in profile_names() else Path(name)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ProfileError(f"profile {name}: no such profile or file; profiles: {', '.join(profile_names())}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(f"profile {name}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ProfileError(f"profile {name}: not YAML: {' '.join(str(error).split())}") from None
+        raise ProfileError(f"profile {name}: {_yaml_error(error)}") from None
     if data is None:
         data = {}
     if not isinstance(data, dict):
@@ -200,15 +204,46 @@ def load_profile(name: str) -> Profile:
         raise ProfileError(f"profile {name}: {_first_error(error)}") from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which no key comes twice: of two, one would be ignored without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} comes twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _yaml_error(error: yaml.YAMLError) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return f"not usable as YAML: {where}{' '.join(problem.split())}"
+
+
 def _first_error(error: ValidationError) -> str:
+    """The first error: the key, what is wrong, and what is allowed there."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')} (given: {first['input']!r})"
+    if first["loc"][0] == "pace":
+        return f"pace: expected burst, or a number from 0.1 to 1000 (given: {first['input']!r})"
+    if first["type"] in {"extra_forbidden", "invalid_key"}:
+        section = _section(first["loc"][:-1])
+        return f"{where}: unknown key" + (f"; allowed: {', '.join(section.model_fields)}" if section else "")
+    section = _section(first["loc"])
+    if first["type"] == "model_type" and section is not None:
+        return f"{where}: expected a mapping with keys of {', '.join(section.model_fields)} (given: {first['input']!r})"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')} (given: {first['input']!r})"
+
+
+def _section(keys: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model under these keys; None: there is none."""
     section: type[BaseModel] | None = Profile
-    for part in first["loc"][:-1]:
-        field = section.model_fields.get(str(part)) if section else None
-        annotation = field.annotation if field else None
-        section = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    allowed = f"; allowed: {', '.join(section.model_fields)}" if section else ""
-    return f"{where}: unknown key{allowed}"
+    for key in keys:
+        field = section.model_fields.get(str(key)) if section else None
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    return section

@@ -14,6 +14,7 @@ from assistant.call import Call
 from assistant.hub import Hub
 from assistant.outbox import Outbox
 from assistant.session import Receive, Send, Session
+from assistant.settings import Settings
 
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 MAX_CLIENT_ID = 128
@@ -31,7 +32,8 @@ class RealtimeEndpoint:
         hub = self._hub
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         protocols: list[str] = scope["subprotocols"]
-        if not hub.tokens.accepts(bearer(headers, protocols), time.monotonic()):
+        secret = bearer(headers, protocols)
+        if not hub.tokens.accepts(secret, time.monotonic()):
             text = "Incorrect or expired token: mint one at /rt-token or /v1/realtime/client_secrets."
             await self._refuse(send, 401, "invalid_api_key", text, [(b"www-authenticate", b"Bearer")])
             return
@@ -43,14 +45,17 @@ class RealtimeEndpoint:
         if "realtime" in protocols:
             accept["subprotocol"] = "realtime"
         await send(accept)
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        settings = Settings(DEFAULT_MODEL, hub.tokens.config(secret))
+        asked = parse_qs(scope["query_string"].decode("latin-1")).get("model")
+        if asked:
+            settings.config = {**settings.config, "model": asked[0]}
         outbox = Outbox(send, hub.exposition)
         call = Call(
             hub,
             outbox,
             tag=secrets.token_hex(8),
             client=(headers.get("x-client-id") or None) and headers["x-client-id"][:MAX_CLIENT_ID],
-            model=query.get("model", [DEFAULT_MODEL])[0],
+            settings=settings,
             beta="realtime=v1" in headers.get("openai-beta", "") or BETA_PROTOCOL in protocols,
         )
         await Session(call, receive, send).run()

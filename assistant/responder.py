@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from assistant.answers import Answer
 from assistant.conversation import Conversation, Entry
+from assistant.items import message_item, spoken_part
 from assistant.outbox import Outbox
 from assistant.truth import Listener, ResponseTruth
-from assistant.wire import Usage, Wire, message_item, spoken_part
+from assistant.wire import Usage, Wire
 
 SECOND_NS = 1_000_000_000
 EARLY_NS = 400_000  # uvloop's timers count whole milliseconds: what is left within this is now
@@ -52,6 +53,7 @@ class Plan:
     gap_s: float = 0.0
     heard_s: float = 0.0
     voice: str = "marin"
+    metadata: dict[str, Any] | None = None
 
 
 class Responder:
@@ -63,7 +65,6 @@ class Responder:
         self.listener = Listener()
         self.phase: Literal["waiting", "created", "speaking", "done"] = "waiting"
         self.held = False
-        self.silence_ns = 0  # of the latest chunk: what the listener heard of the wait before it
         self._wire = wire
         self._outbox = outbox
         self._conversation = conversation
@@ -75,6 +76,9 @@ class Responder:
         self._gap_begun = False
         self._opened = False  # the output item is announced
         self._entry: Entry | None = None
+        who = plan.response_id, plan.item_id
+        self._audio_frame = wire.delta_frame("response.output_audio.delta", *who)
+        self._text_frame = wire.delta_frame("response.output_audio_transcript.delta", *who)
         self._ids = {"response_id": plan.response_id, "item_id": plan.item_id, "output_index": 0, "content_index": 0}
 
     @property
@@ -164,14 +168,9 @@ class Responder:
         self._emit("response.output_item.added", response_id=self.plan.response_id, output_index=0, item=item)
         self._emit("conversation.item.added", previous_item_id=previous, item=item)
         self._emit("response.content_part.added", **self._ids, part={"type": "audio", "transcript": ""})
-        text = self._wire.delta_frame("response.output_audio_transcript.delta", *self._who)
-        self._outbox.put(self._wire.text_delta(text, self.plan.answer.first_text))
+        self._outbox.put(self._wire.text_delta(self._text_frame, self.plan.answer.first_text))
         self.truth.first_token_ns = monotonic_ns()
         await self._outbox.flush()
-
-    @property
-    def _who(self) -> tuple[str, str]:
-        return self.plan.response_id, self.plan.item_id
 
     async def _speak(self) -> None:
         assert self.truth.first_token_ns is not None
@@ -180,16 +179,14 @@ class Responder:
         if self.plan.fault == "tts":
             raise _FaultError("tts")
         self.phase = "speaking"
-        audio = self._wire.delta_frame("response.output_audio.delta", *self._who)
-        text = self._wire.delta_frame("response.output_audio_transcript.delta", *self._who)
         answer, put = self.plan.answer, self._outbox.put
         for index, chunk in enumerate(answer.chunks):
             self._next = index
             await self._due(index)
             words = answer.texts[index]
             if words is not None:
-                put(self._wire.text_delta(text, words))
-            put(self._wire.audio_delta(audio, chunk))
+                put(self._wire.text_delta(self._text_frame, words))
+            put(self._wire.audio_delta(self._audio_frame, chunk))
             self._sent(monotonic_ns(), answer.samples[index])
             await self._outbox.flush()
 
@@ -218,7 +215,7 @@ class Responder:
 
     def _sent(self, now_ns: int, samples: int) -> None:
         truth = self.truth
-        self.silence_ns = self.listener.hear(now_ns, samples, self._rate)
+        self.listener.hear(now_ns, samples, self._rate)
         if truth.first_audio_ns is None:
             truth.first_audio_ns = now_ns
         truth.last_audio_ns = now_ns
@@ -283,6 +280,7 @@ class Responder:
             output=output,
             usage=usage,
             voice=self.plan.voice,
+            metadata=self.plan.metadata,
         )
 
     def _emit(self, kind: str, **fields: Any) -> None:

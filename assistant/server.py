@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,7 +20,9 @@ from assistant.session import GOING_AWAY
 
 MAX_MESSAGE = 16 * 1024 * 1024  # the protocol's 15 MiB per append, and room for the event around it
 BACKLOG = 2048
+GIVE_UP_MS = 60_000  # a peer that takes nothing for so long is gone: else its session would wait for it for ever
 LAST_WORDS_S = 5.0  # how long closing sessions may take
+HTTP_LAST_WORDS_S = 2  # how long HTTP requests may take after that
 
 
 class BindError(Exception):
@@ -48,12 +51,21 @@ def bind(host: str, port: int) -> socket.socket:
     """A bound socket. Raises BindError."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GIVE_UP_MS)
     try:
         sock.bind((host, port))
     except (OSError, OverflowError) as error:
         sock.close()
         raise BindError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
     return sock
+
+
+def allow_many_connections() -> None:
+    """Raises the limit on open files as far as we may: every session takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where the system has no such limit after all
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Server(uvicorn.Server):
@@ -90,7 +102,7 @@ def make_server(hub: Hub, on_ready: Callable[[], None], *, tls_cert: str | None 
         lifespan="off",
         backlog=BACKLOG,
         server_header=False,
-        timeout_graceful_shutdown=int(LAST_WORDS_S),
+        timeout_graceful_shutdown=HTTP_LAST_WORDS_S,
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
     )

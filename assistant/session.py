@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 from typing import Any
@@ -16,19 +17,25 @@ from typing import Any
 import orjson
 
 from assistant.call import Call
-from assistant.conversation import ItemError, checked_item
 from assistant.floor import Floor
-from assistant.settings import SettingsError
+from assistant.items import checked_item
+from assistant.responder import SECOND_NS
+from assistant.settings import RATE, spoken
+from assistant.shapes import RefusedError, ensure_writable, fields, missing, optional, texts
 
 APPEND_HEAD = '{"type":"input_audio_buffer.append","audio":"'
+APPEND_QUOTES = 8  # with no field behind the audio
 MAX_APPEND = 15 * 1024 * 1024  # bytes of base64 in one event (Realtime API reference)
+SLICE_BYTES = 2 * RATE // 5  # a longer append is heard in slices, so that clips in it are told apart and others get their turn
 MIN_COMMIT_S = 0.1
 CLOSE_TIMEOUT_S = 3.0
 NORMAL, GOING_AWAY, ABNORMAL = 1000, 1001, 1006
 
+RESPONSE = optional(fields({}, metadata=optional(texts), output_modalities=spoken, modalities=spoken))
+
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Handler = Callable[[dict[str, Any], Any], None]
+Handler = Callable[[dict[str, Any]], None]
 
 
 class Session:
@@ -42,9 +49,9 @@ class Session:
         self._close_code: int | None = None
         self._expires_at = int(time.time() + call.hub.profile.sessions.max_s)
         self._silence = ("", b"")
+        self._unheard: deque[tuple[bytes, int]] = deque()  # slices of a long append: sound, when its last sample was captured
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
-            "input_audio_buffer.append": self._append_event,
             "input_audio_buffer.commit": self._commit,
             "input_audio_buffer.clear": self._clear,
             "conversation.item.create": self._item_create,
@@ -99,11 +106,11 @@ class Session:
         """Closes the connection with a code; the receive loop then ends."""
         if self._close_code is None:
             self._close_code = code
-            await self._call.outbox.flush()
-            self._call.outbox.close()
-            closing = self._send({"type": "websocket.close", "code": code, "reason": reason})
             try:
-                await asyncio.wait_for(closing, CLOSE_TIMEOUT_S)
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._call.outbox.flush()
+                    self._call.outbox.close()
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
             except (TimeoutError, OSError):  # a client that does not read, or is gone
                 self._call.aborted.set()
 
@@ -128,14 +135,18 @@ class Session:
             text = message.get("text")
             if text is None:
                 self._call.error("Binary messages are not part of this protocol: send JSON text.", code="invalid_message")
-            elif text.startswith(APPEND_HEAD) and text.endswith('"}') and "\\" not in text:
+            elif text.startswith(APPEND_HEAD) and text.endswith('"}') and text.count('"') == APPEND_QUOTES and "\\" not in text:
                 self._append(text[len(APPEND_HEAD) : -2], now_ns, None)
             else:
-                self._dispatch(text)
+                self._dispatch(text, now_ns)
+            while self._unheard:
+                self._hear(*self._unheard.popleft())
+                await outbox.flush()
+                await asyncio.sleep(0)
             if outbox.waiting:
                 await outbox.flush()
 
-    def _dispatch(self, text: str) -> None:
+    def _dispatch(self, text: str, now_ns: int) -> None:
         try:
             event = orjson.loads(text)
         except orjson.JSONDecodeError as error:
@@ -145,88 +156,81 @@ class Session:
             self._call.error("The message must be a JSON object.", code="invalid_json")
             return
         event_id, kind = event.get("event_id"), event.get("type")
+        if kind == "input_audio_buffer.append":
+            self._append(event.get("audio"), now_ns, event_id)
+            return
         handler = self._handlers.get(kind) if isinstance(kind, str) else None
         if handler is None:
-            missing = kind is None
-            message = "Missing required parameter: 'type'." if missing else f"Invalid value for 'type': {kind!r:.80}."
-            code = "missing_required_parameter" if missing else "invalid_value"
-            self._call.error(message, code=code, param="type", event_id=event_id)
+            known = RefusedError(f"Invalid value for 'type': {kind!r:.80}.", "type")
+            self._refuse(missing("type") if kind is None else known, event_id)
             return
         try:
-            handler(event, event_id)
-        except (ItemError, SettingsError) as error:
-            self._call.error(str(error), code=error.code, param=error.param, event_id=event_id)
+            ensure_writable(event)
+            handler(event)
+        except RefusedError as error:
+            self._refuse(error, event_id)
+
+    def _refuse(self, error: RefusedError, event_id: Any) -> None:
+        self._call.error(str(error), code=error.code, param=error.param, event_id=event_id)
 
     # Audio
 
-    def _append_event(self, event: dict[str, Any], event_id: Any) -> None:
-        audio = event.get("audio")
-        if not isinstance(audio, str):
-            self._missing("audio", event_id)
-            return
-        self._append(audio, monotonic_ns(), event_id)
-
-    def _append(self, encoded: str, now_ns: int, event_id: Any) -> None:
+    def _append(self, encoded: Any, now_ns: int, event_id: Any) -> None:
         if encoded == self._silence[0]:
             pcm = self._silence[1]
         else:
-            if len(encoded) > MAX_APPEND:
-                self._bad_audio("audio exceeds 15 MiB.", event_id, code="string_above_max_length")
-                return
             try:
-                pcm = binascii.a2b_base64(encoded, strict_mode=True)
-            except ValueError:
-                self._bad_audio("audio is not base64.", event_id)
+                pcm = _decoded(encoded)
+            except RefusedError as error:
+                self._refuse(error, event_id)
                 return
-            if len(pcm) % 2:
-                self._bad_audio("audio has an odd number of bytes: expected 16-bit samples.", event_id)
+            if len(pcm) > SLICE_BYTES:
+                pieces = [pcm[start : start + SLICE_BYTES] for start in range(0, len(pcm), SLICE_BYTES)]
+                left = len(pcm)
+                for piece in pieces:
+                    left -= len(piece)
+                    self._unheard.append((piece, now_ns - left // 2 * SECOND_NS // RATE))
                 return
             if not pcm.strip(b"\0"):
                 self._silence = (encoded, pcm)
+        self._hear(pcm, now_ns)
+
+    def _hear(self, pcm: bytes, now_ns: int) -> None:
         events = self._call.ears.hear(pcm, now_ns)
         if events:
             self.floor.take(events)
 
-    def _bad_audio(self, what: str, event_id: Any, code: str = "invalid_value") -> None:
-        self._call.error(f"Invalid 'audio': {what}", code=code, param="audio", event_id=event_id)
-
-    def _missing(self, name: str, event_id: Any) -> None:
-        text = f"Missing required parameter: '{name}'."
-        self._call.error(text, code="missing_required_parameter", param=name, event_id=event_id)
-
-    def _commit(self, event: dict[str, Any], event_id: Any) -> None:
+    def _commit(self, event: dict[str, Any]) -> None:
         buffered_s = self._call.ears.buffered_s
         if buffered_s < MIN_COMMIT_S:
             text = f"Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer only \
 has {buffered_s * 1000:.2f}ms of audio."
-            self._call.error(text, code="input_audio_buffer_commit_empty", event_id=event_id)
-            return
+            raise RefusedError(text, code="input_audio_buffer_commit_empty")
         self.floor.commit()
 
-    def _clear(self, event: dict[str, Any], event_id: Any) -> None:
+    def _clear(self, event: dict[str, Any]) -> None:
         if self._call.ears.clear():
             self.floor.forget()
         self._call.emit("input_audio_buffer.cleared")
 
-    def _output_clear(self, event: dict[str, Any], event_id: Any) -> None:
+    def _output_clear(self, event: dict[str, Any]) -> None:
         text = "output_audio_buffer.clear is for WebRTC and SIP: over WebSocket the client holds the buffer."
-        self._call.error(text, code="invalid_value", param="type", event_id=event_id)
+        raise RefusedError(text, "type")
 
     # Session and items
 
-    def _session_update(self, event: dict[str, Any], event_id: Any) -> None:
+    def _session_update(self, event: dict[str, Any]) -> None:
         call = self._call
         if "session" not in event:
-            self._missing("session", event_id)
-            return
-        spoken = self.floor.turns.latest is not None
-        call.settings.update(event["session"], beta=call.wire.beta, spoken=spoken)
+            raise missing("session")
+        heard = self.floor.turns.latest is not None
+        call.settings.update(event["session"], beta=call.wire.beta, voice_fixed=heard)
         call.turn_detection = call.settings.turn_detection
         if call.ears.configure(call.turn_detection):
             self.floor.forget()
         call.emit("session.updated", session=self._echo())
 
-    def _item_create(self, event: dict[str, Any], event_id: Any) -> None:
+    def _item_create(self, event: dict[str, Any]) -> None:
         call = self._call
         item = checked_item(event.get("item"), call.fresh_id("item"))
         previous = call.conversation.insert(item, event.get("previous_item_id"))
@@ -234,31 +238,47 @@ has {buffered_s * 1000:.2f}ms of audio."
         call.emit("conversation.item.added", previous_item_id=previous, item=shown)
         call.emit("conversation.item.done", previous_item_id=previous, item=shown)
 
-    def _item_retrieve(self, event: dict[str, Any], event_id: Any) -> None:
+    def _item_retrieve(self, event: dict[str, Any]) -> None:
         item = self._call.conversation.get(event.get("item_id")).item
         self._call.emit("conversation.item.retrieved", item=self._call.wire.item(item))
 
-    def _item_delete(self, event: dict[str, Any], event_id: Any) -> None:
+    def _item_delete(self, event: dict[str, Any]) -> None:
         self._call.conversation.delete(event.get("item_id"))
         self._call.emit("conversation.item.deleted", item_id=event["item_id"])
 
-    def _item_truncate(self, event: dict[str, Any], event_id: Any) -> None:
+    def _item_truncate(self, event: dict[str, Any]) -> None:
         item_id, end_ms = event.get("item_id"), event.get("audio_end_ms")
         self._call.conversation.truncate(item_id, event.get("content_index"), end_ms)
         self._call.emit("conversation.item.truncated", item_id=item_id, content_index=0, audio_end_ms=end_ms)
 
     # Responses
 
-    def _response_create(self, event: dict[str, Any], event_id: Any) -> None:
-        if not self.floor.turns.request():
+    def _response_create(self, event: dict[str, Any]) -> None:
+        given = event.get("response")
+        if wrong := RESPONSE(given):
+            raise RefusedError(f"Invalid value for 'response': {wrong}.", "response")
+        if not self.floor.turns.request((given or {}).get("metadata")):
             text = "Conversation already has an active response in progress. Wait until the response is finished."
-            self._call.error(text, code="conversation_already_has_active_response", event_id=event_id)
+            raise RefusedError(text, code="conversation_already_has_active_response")
 
-    def _response_cancel(self, event: dict[str, Any], event_id: Any) -> None:
+    def _response_cancel(self, event: dict[str, Any]) -> None:
         responder = self.floor.turns.responder
         wanted = event.get("response_id")
         if responder is None or wanted not in (None, responder.plan.response_id):
-            text = "Cancellation failed: no active response found"
-            self._call.error(text, code="response_cancel_not_active", event_id=event_id)
-            return
+            raise RefusedError("Cancellation failed: no active response found", code="response_cancel_not_active")
         responder.interrupt("client_cancelled")
+
+
+def _decoded(encoded: Any) -> bytes:
+    """The samples of an append. Raises RefusedError."""
+    if not isinstance(encoded, str):
+        raise missing("audio")
+    if len(encoded) > MAX_APPEND:
+        raise RefusedError("Invalid 'audio': audio exceeds 15 MiB.", "audio", "string_above_max_length")
+    try:
+        pcm = binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError:
+        raise RefusedError("Invalid 'audio': audio is not base64.", "audio") from None
+    if len(pcm) % 2:
+        raise RefusedError("Invalid 'audio': audio has an odd number of bytes: expected 16-bit samples.", "audio")
+    return pcm

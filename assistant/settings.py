@@ -5,10 +5,10 @@ Kept in the GA shape; the beta's flat shape is translated on the way in and out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
+
+from assistant.shapes import Check, RefusedError, choice, either, fields, flag, listed, number, optional, text, texts
 
 RATE = 24000
 EAGERNESS_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
@@ -27,22 +27,43 @@ SEMANTIC_VAD: dict[str, Any] = {
     "create_response": True,
     "interrupt_response": True,
 }
-# Top-level fields that are echoed and change nothing here.
-ECHOED = {
-    "model", "instructions", "tools", "tool_choice", "max_output_tokens", "truncation", "tracing", "prompt", "include",
-    "parallel_tool_calls", "reasoning", "metadata",
-}  # fmt: skip
+TOOL = either(
+    fields({"type": choice("function"), "name": text}, description=text),
+    fields({"type": choice("mcp"), "server_label": text}, server_url=text, server_description=text, authorization=text),
+)
+TOOL_CHOICE = either(
+    choice("none", "auto", "required"),
+    fields({"type": choice("function"), "name": text}),
+    fields({"type": choice("mcp"), "server_label": text}, name=optional(text)),
+)
+TOKEN_LIMITS = fields({}, post_instructions=optional(number(0, 10**9, whole=True)))
+# Fields that are checked and echoed, and change nothing here.
+ECHOED: dict[str, Check] = {
+    "model": text,
+    "instructions": optional(text),
+    "tools": optional(listed(TOOL)),
+    "tool_choice": optional(TOOL_CHOICE),
+    "max_output_tokens": optional(either(number(1, 4096, whole=True), choice("inf"))),
+    "truncation": optional(
+        either(
+            choice("auto", "disabled"),
+            fields({"type": choice("retention_ratio"), "retention_ratio": number(0, 1)}, token_limits=optional(TOKEN_LIMITS)),
+        )
+    ),
+    "tracing": optional(either(choice("auto"), fields({}, workflow_name=text, group_id=text))),
+    "prompt": optional(fields({"id": text}, version=optional(text), variables=optional(texts))),
+    "include": optional(listed(choice("item.input_audio_transcription.logprobs"))),
+    "parallel_tool_calls": optional(flag),
+    "reasoning": optional(fields({}, effort=choice("minimal", "low", "medium", "high", "xhigh"))),
+}
+AUDIO: dict[str, Check] = {
+    "voice": either(text, fields({"id": text})),
+    "speed": number(0.25, 1.5),
+    "transcription": optional(fields({}, model=text, language=text, prompt=text)),
+    "noise_reduction": optional(fields({}, type=choice("near_field", "far_field"))),
+}
 BETA_ECHOED = {"temperature", "speed", "client_secret", "id", "object", "expires_at"}
 FORMATS = ({"type": "audio/pcm", "rate": RATE}, {"type": "audio/pcm"})
-
-
-class SettingsError(ValueError):
-    """A value that session.update may not set."""
-
-    def __init__(self, message: str, param: str, code: str = "invalid_value") -> None:
-        super().__init__(message)
-        self.param = param
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +77,29 @@ class TurnDetection:
     interrupt_response: bool
 
 
-def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
-        right = isinstance(value, int) if whole else isinstance(value, (int, float))
-        if right and not isinstance(value, bool) and low <= value <= high:
-            return None
-        return f"expected {'an integer' if whole else 'a number'} from {low:g} to {high:g}"
-
-    return check
-
-
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "expected true or false"
-
-
-def _choice(*names: str) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
-        return None if isinstance(value, str) and value in names else f"expected one of {', '.join(names)}"
-
-    return check
-
-
-def _optional(check: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
-    return lambda value: None if value is None else check(value)
-
-
-TURN_FIELDS: dict[str, Callable[[Any], str | None]] = {
-    "threshold": _number(0, 1),
-    "prefix_padding_ms": _number(0, 10_000, whole=True),
-    "silence_duration_ms": _number(10, 10_000, whole=True),
-    "create_response": _flag,
-    "interrupt_response": _flag,
-    "idle_timeout_ms": _optional(_number(5000, 30_000, whole=True)),
-    "eagerness": _choice(*EAGERNESS_MS),
+TURN_FIELDS: dict[str, Check] = {
+    "threshold": number(0, 1),
+    "prefix_padding_ms": number(0, 10_000, whole=True),
+    "silence_duration_ms": number(10, 10_000, whole=True),
+    "create_response": flag,
+    "interrupt_response": flag,
+    "idle_timeout_ms": optional(number(5000, 30_000, whole=True)),
+    "eagerness": choice(*EAGERNESS_MS),
 }
 
 
-class Settings:
-    """One session's configuration."""
+def spoken(modalities: Any) -> str | None:
+    """Checks output modalities: this assistant speaks, with or without text beside it."""
+    right = isinstance(modalities, list) and "audio" in modalities and all(name in ("audio", "text") for name in modalities)
+    return None if right else "this assistant speaks: expected ['audio']"
 
-    def __init__(self, model: str) -> None:
+
+class Settings:
+    """One session's configuration; `config`: what to start from, None for the defaults. It is never changed in place."""
+
+    def __init__(self, model: str, config: dict[str, Any] | None = None) -> None:
         pcm = {"type": "audio/pcm", "rate": RATE}
-        self.config: dict[str, Any] = {
+        self.config: dict[str, Any] = config or {
             "output_modalities": ["audio"],
             "model": model,
             "instructions": "You are a helpful assistant.",
@@ -140,31 +142,35 @@ class Settings:
 
     @property
     def voice(self) -> str:
-        return str(self.config["audio"]["output"]["voice"])
+        voice = self.config["audio"]["output"]["voice"]
+        return str(voice["id"] if isinstance(voice, dict) else voice)
 
-    def update(self, session: Any, *, beta: bool, spoken: bool = False) -> None:
-        """Merges the fields of session.update; nothing changes where one is wrong. `spoken`: audio was already sent, so
-        the voice is fixed. Raises SettingsError."""
+    def update(self, session: Any, *, beta: bool, voice_fixed: bool = False) -> None:
+        """Merges the fields of session.update; nothing changes where one is wrong. `voice_fixed`: audio was already sent, so
+        the voice stays. Raises RefusedError."""
         if not isinstance(session, dict):
-            raise SettingsError("session must be an object", "session")
+            raise RefusedError("session must be an object", "session")
         if beta:
             session = _from_beta(session)
         elif session.get("type") != "realtime":
-            raise SettingsError("session.type must be 'realtime'", "session.type", "missing_required_parameter")
-        config = deepcopy(self.config)
+            raise RefusedError("session.type must be 'realtime'", "session.type", "missing_required_parameter")
+        audio = {side: dict(part) for side, part in self.config["audio"].items()}
+        config = {**self.config, "audio": audio}
         for name, value in session.items():
             if name in ECHOED:
+                if wrong := ECHOED[name](value):
+                    raise RefusedError(f"Invalid value for 'session.{name}': {wrong}.", f"session.{name}")
                 config[name] = value
             elif name == "output_modalities":
-                if not isinstance(value, list) or "audio" not in value or not set(map(str, value)) <= {"audio", "text"}:
-                    raise SettingsError("this assistant speaks: expected ['audio']", "session.output_modalities")
+                if wrong := spoken(value):
+                    raise RefusedError(f"Invalid value for 'session.{name}': {wrong}.", f"session.{name}")
             elif name == "audio":
-                self._update_audio(config["audio"], value, spoken)
+                self._update_audio(audio, value, voice_fixed)
             elif name not in {"type", "id", "object", "expires_at", "client_secret"}:
-                raise SettingsError(f"Unknown parameter: 'session.{name}'.", f"session.{name}", "unknown_parameter")
+                raise RefusedError(f"Unknown parameter: 'session.{name}'.", f"session.{name}", "unknown_parameter")
         self.config = config
 
-    def _update_audio(self, audio: dict[str, Any], given: Any, spoken: bool) -> None:
+    def _update_audio(self, audio: dict[str, Any], given: Any, voice_fixed: bool) -> None:
         for side in ("input", "output"):
             part = _object(given, "session.audio").get(side)
             if part is None:
@@ -172,24 +178,22 @@ class Settings:
             at = f"session.audio.{side}"
             for name, value in _object(part, at).items():
                 if name not in audio[side]:
-                    raise SettingsError(f"Unknown parameter: '{at}.{name}'.", f"{at}.{name}", "unknown_parameter")
-                audio[side][name] = self._audio_value(f"{at}.{name}", name, audio[side][name], value, spoken)
+                    raise RefusedError(f"Unknown parameter: '{at}.{name}'.", f"{at}.{name}", "unknown_parameter")
+                audio[side][name] = self._audio_value(f"{at}.{name}", name, audio[side][name], value, voice_fixed)
 
-    def _audio_value(self, at: str, name: str, current: Any, value: Any, spoken: bool) -> Any:
+    def _audio_value(self, at: str, name: str, current: Any, value: Any, voice_fixed: bool) -> Any:
         if name == "turn_detection":
             return _turn_detection(at, current, value)
         if name == "format":
             if value not in FORMATS:
-                raise SettingsError(f"expected audio/pcm with rate {RATE}", at)
+                raise RefusedError(f"expected audio/pcm with rate {RATE}", at)
             return {"type": "audio/pcm", "rate": RATE}
-        if name == "voice" and spoken and value != current:
-            raise SettingsError("Cannot update a conversation's voice if assistant audio is present.", at)
-        if name == "voice" and not isinstance(value, (str, dict)):
-            raise SettingsError("expected the name of a voice", at)
-        if name == "speed" and (wrong := _number(0.25, 1.5)(value)):
-            raise SettingsError(wrong, at)
+        if name == "voice" and voice_fixed and value != current:
+            raise RefusedError("Cannot update a conversation's voice if assistant audio is present.", at)
+        if wrong := AUDIO[name](value):
+            raise RefusedError(f"Invalid value for '{at}': {wrong}.", at)
         if name in {"transcription", "noise_reduction"} and value is not None:
-            return {**(current or {}), **_object(value, at)}
+            return {**(current or {}), **value}
         return value
 
     def echo(self, session_id: str, *, beta: bool, expires_at: int) -> dict[str, Any]:
@@ -218,7 +222,7 @@ class Settings:
 
 def _object(value: Any, at: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SettingsError(f"{at} must be an object", at)
+        raise RefusedError(f"{at} must be an object", at)
     return value
 
 
@@ -229,14 +233,16 @@ def _turn_detection(at: str, current: dict[str, Any] | None, value: Any) -> dict
     kind = given.get("type", (current or SERVER_VAD)["type"])
     base = {"server_vad": SERVER_VAD, "semantic_vad": SEMANTIC_VAD}.get(str(kind))
     if base is None:
-        raise SettingsError("expected server_vad or semantic_vad", f"{at}.type")
+        raise RefusedError("expected server_vad or semantic_vad", f"{at}.type")
     merged = {**base, **(current if current and current["type"] == kind else {})}
     for name, entry in given.items():
         if name not in base:
-            raise SettingsError(f"Unknown parameter: '{at}.{name}'.", f"{at}.{name}", "unknown_parameter")
+            raise RefusedError(f"Unknown parameter: '{at}.{name}'.", f"{at}.{name}", "unknown_parameter")
         if name != "type" and (wrong := TURN_FIELDS[name](entry)):
-            raise SettingsError(f"Invalid value for '{at}.{name}': {wrong}.", f"{at}.{name}")
+            raise RefusedError(f"Invalid value for '{at}.{name}': {wrong}.", f"{at}.{name}")
         merged[name] = entry
+    if "idle_timeout_ms" in merged:  # this assistant never asks whether anybody is there: what is echoed is what holds
+        merged["idle_timeout_ms"] = None
     return merged
 
 
@@ -254,7 +260,7 @@ def _from_beta(session: dict[str, Any]) -> dict[str, Any]:
     for name, value in session.items():
         if name.endswith("_audio_format"):
             if value != "pcm16":
-                raise SettingsError("expected pcm16", f"session.{name}")
+                raise RefusedError("expected pcm16", f"session.{name}")
             value = {"type": "audio/pcm", "rate": RATE}
         if name in inward:
             audio["input"][inward[name]] = value

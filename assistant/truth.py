@@ -29,8 +29,8 @@ class Listener:
         self.underruns = 0
         self.underrun_ns = 0
 
-    def hear(self, sent_ns: int, samples: int, rate: int) -> int:
-        """Takes a chunk sent at `sent_ns`; returns the silence before it in ns (0: none)."""
+    def hear(self, sent_ns: int, samples: int, rate: int) -> None:
+        """Takes a chunk sent at `sent_ns`."""
         silence_ns = 0
         if self.playing_until_ns is None:
             start_ns = sent_ns + round(PLAYOUT_DELAY_S * 1e9)
@@ -41,7 +41,6 @@ class Listener:
             self.underruns += 1
             self.underrun_ns += silence_ns
         self.playing_until_ns = start_ns + samples * 1_000_000_000 // rate
-        return silence_ns
 
 
 @dataclass(slots=True)

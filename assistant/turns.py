@@ -9,10 +9,11 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from time import monotonic_ns
+from typing import Any
 
 from assistant.call import Call
 from assistant.ears import Heard
-from assistant.responder import SECOND_NS, Fault, Plan, Reason, Responder
+from assistant.responder import SECOND_NS, Fault, Plan, Responder
 from assistant.settings import RATE
 from assistant.truth import BargeInTruth, ResponseTruth
 
@@ -56,6 +57,8 @@ class Turn:
     barge_in: BargeIn | None = None
     responder: Responder | None = None
     task: asyncio.Task[None] | None = None
+    metadata: dict[str, Any] | None = None
+    finished: bool = False
 
 
 class Turns:
@@ -65,6 +68,7 @@ class Turns:
         self._call = call
         self._line = asyncio.Lock()
         self._waiting: list[Turn] = []  # committed, not answered yet
+        self._loose: list[BargeIn] = []  # became no turn, and their hosts have not ended
         self.active: Turn | None = None
         self.latest: Responder | None = None
         self.count = 0
@@ -93,8 +97,9 @@ class Turns:
         self._waiting.append(turn)
         turn.task = self._call.spawn(self._run(turn))
 
-    def request(self) -> bool:
-        """response.create: answers the last unanswered turn, else speaks unasked. False: a response is under way."""
+    def request(self, metadata: dict[str, Any] | None = None) -> bool:
+        """response.create: answers the last unanswered turn, else speaks unasked. False: a response is under way.
+        `metadata` comes back with the response."""
         if self.active is not None:
             return False
         turn = self._waiting[-1] if self._waiting else None
@@ -104,7 +109,7 @@ class Turns:
             self._waiting.append(turn)
         elif turn.wants_answer:
             return False
-        turn.wants_answer = True
+        turn.wants_answer, turn.metadata = True, metadata
         if turn.task is None or turn.task.done():
             turn.task = self._call.spawn(self._respond(turn))
         return True
@@ -114,24 +119,19 @@ class Turns:
         for turn in list(self._waiting):
             turn.truth.reason = "turn_detected"
             turn.truth.status = "cancelled"
-            if turn.task is not None and not turn.task.done():
+            if turn.task is not None:
                 turn.task.cancel()
-            else:
-                self._finish(turn)
+            self._finish(turn)
 
-    def interrupt(self, reason: Reason) -> bool:
-        """Stops the response under way; False: there is none."""
-        if self.responder is None:
-            return False
-        self.responder.interrupt(reason)
-        return True
+    def settle(self, barge_in: BargeIn) -> None:
+        """Takes a barge-in that became no turn; its record is written once its host has ended."""
+        if barge_in.host.phase == "done":
+            self._call.hub.truth.write(barge_in.settled())
+        else:
+            self._loose.append(barge_in)
 
     async def _run(self, turn: Turn) -> None:
-        try:
-            await self._transcribe(turn)
-        except asyncio.CancelledError:
-            self._finish(turn)
-            raise
+        await self._transcribe(turn)
         if turn.wants_answer:
             await self._respond(turn)
 
@@ -212,10 +212,14 @@ class Turns:
             gap_s=gap_s,
             heard_s=turn.heard_s,
             voice=call.settings.voice,
+            metadata=turn.metadata,
         )
 
     def _finish(self, turn: Turn) -> None:
-        """Writes what became of a turn."""
+        """Writes what became of a turn, once."""
+        if turn.finished:
+            return
+        turn.finished = True
         call, truth = self._call, turn.truth
         if turn in self._waiting:
             self._waiting.remove(turn)
@@ -231,6 +235,9 @@ class Turns:
         call.hub.truth.write(truth)
         if turn.barge_in is not None:
             call.hub.truth.write(turn.barge_in.settled())
+        for loose in [one for one in self._loose if one.host is responder]:
+            self._loose.remove(loose)
+            call.hub.truth.write(loose.settled())
         self._count(truth)
         call.hub.leak()
 
@@ -249,6 +256,8 @@ class Turns:
         """The session is over and its tasks have ended: writes the turns that nobody answered."""
         for turn in list(self._waiting):
             self._finish(turn)
+        for barge_in in self._loose:
+            self._call.hub.truth.write(barge_in.settled())
 
 
 def garbled(text: str, rate: float, rng: random.Random) -> str:

@@ -128,6 +128,7 @@ class Wire:
         output: list[dict[str, Any]] | None = None,
         usage: Usage | None = None,
         voice: str = "marin",
+        metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The `response` object of response.created and response.done."""
         shape: dict[str, Any] = {
@@ -138,7 +139,7 @@ class Wire:
             "output": [self.item(item) for item in output or []],
             "conversation_id": conversation_id,
             "max_output_tokens": "inf",
-            "metadata": None,
+            "metadata": metadata,
             "usage": usage.as_dict() if usage else None,
         }
         if self.beta:
@@ -153,16 +154,3 @@ class Wire:
             for (name, limit), taken in zip(LIMITS, used, strict=True)
         ]
         return self.event("rate_limits.updated", rate_limits=limits)
-
-
-def message_item(item_id: str, role: str, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
-    """A conversation item of type message, in GA shape."""
-    return {"id": item_id, "object": "realtime.item", "type": "message", "status": status, "role": role, "content": content}
-
-
-def spoken_part(transcript: str) -> dict[str, Any]:
-    return {"type": "output_audio", "transcript": transcript}
-
-
-def heard_part(transcript: str | None) -> dict[str, Any]:
-    return {"type": "input_audio", "transcript": transcript}

@@ -202,7 +202,7 @@ class Talker:
 async def talking(
     server: Running,
     *,
-    speed: float = 10.0,
+    speed: float = 16.0,
     official: bool = False,
     beta: bool = False,
     mic: bool = True,

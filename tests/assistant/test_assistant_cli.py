@@ -134,6 +134,13 @@ def test_what_cannot_be_used(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert "cannot listen" in refused(capsys, "--port", "70000")
 
 
+def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--port", "x"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "assistant: argument --port: invalid int value: 'x' (see --help)\n"
+
+
 def test_no_traceback_when_started_for_real() -> None:
     done = run("--profile", "nosuch")
     assert done.returncode == 2

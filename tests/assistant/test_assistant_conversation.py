@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from assistant.answers import AnswerBook, prepare
-from assistant.conversation import MAX_ITEMS, Conversation, ItemError, checked_item
+from assistant.conversation import MAX_ITEMS, Conversation
+from assistant.items import checked_item, message_item, spoken_part
 from assistant.settings import RATE
+from assistant.shapes import RefusedError
 from assistant.turns import garbled
-from assistant.wire import message_item, spoken_part
 from audio import ClipKind, load_corpus
 
 
@@ -64,7 +65,7 @@ def test_what_cannot_be_done(action: Any, param: str) -> None:
     conversation = Conversation("conv_1")
     conversation.append(item("a"), audio_ms=1000)
     conversation.append(message_item("user", "user", "completed", []))
-    with pytest.raises(ItemError) as error:
+    with pytest.raises(RefusedError) as error:
         action(conversation)
     assert error.value.param == param
 
@@ -74,7 +75,7 @@ def test_truncating_forgets_the_transcript() -> None:
     conversation.append(item("a"), audio_ms=1000)
     conversation.truncate("a", 0, 400)
     assert conversation.get("a").item["content"][0]["transcript"] == ""
-    with pytest.raises(ItemError):
+    with pytest.raises(RefusedError):
         conversation.truncate("a", 0, 401)
 
 
@@ -92,7 +93,7 @@ def test_truncating_forgets_the_transcript() -> None:
     ],
 )
 def test_items_that_cannot_be_created(given: Any, param: str) -> None:
-    with pytest.raises(ItemError) as error:
+    with pytest.raises(RefusedError) as error:
         checked_item(given, "item_9")
     assert error.value.param == param
 
@@ -128,3 +129,10 @@ def test_word_errors_come_at_their_rate() -> None:
     kept = set(garbled(text, 0.1, random.Random(1)).split())
     wrong = sum(word not in kept for word in text.split())
     assert 0.04 * 5000 < wrong < 0.1 * 5000  # a doubled word still contains the right one
+
+
+def test_items_put_first_are_bounded_too() -> None:
+    conversation = Conversation("c")
+    for number in range(MAX_ITEMS + 5):
+        conversation.insert(item(f"i{number}"), "root" if number else None)
+    assert len(conversation) == MAX_ITEMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,24 @@ def test_client_secrets_as_openai_has_them(server: Running) -> None:
 def test_wrong_requests_for_secrets(server: Running, body: Any, status: int, param: str | None) -> None:
     got, _, reply = server.request("POST", "/v1/realtime/client_secrets", body)
     assert (got, reply["error"]["param"]) == (status, param)
+
+
+def test_a_secret_brings_its_session_along(server: Running) -> None:
+    vad = {"type": "server_vad", "silence_duration_ms": 250}
+    asked = {"type": "realtime", "model": "mine", "instructions": "Be brief.", "audio": {"input": {"turn_detection": vad}}}
+    secret = server.request("POST", "/v1/realtime/client_secrets", {"session": asked})[2]["value"]
+
+    async def open_session(query: str) -> dict[str, Any]:
+        url = f"ws://127.0.0.1:{server.port}/v1/realtime{query}"
+        async with websockets.connect(url, additional_headers={"Authorization": f"Bearer {secret}"}) as socket:
+            session: dict[str, Any] = json.loads(await socket.recv())["session"]
+            return session
+
+    session = asyncio.run(open_session(""))
+    assert (session["model"], session["instructions"]) == ("mine", "Be brief.")
+    assert session["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 250
+    assert asyncio.run(open_session("?model=other"))["model"] == "other"
+    assert asyncio.run(open_session(""))["model"] == "mine"  # one session does not change the next
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,20 @@ def test_memory_of_a_silent_stream_is_bounded(index: ClipIndex) -> None:
     assert ears.instant_of(499 * FRAME) is not None
 
 
+def test_memory_of_an_utterance_is_bounded_and_let_go(index: ClipIndex) -> None:
+    ears, noise = ears_of(index), np.random.default_rng(1).integers(-9000, 9000, 10 * RATE, dtype=np.int16).tobytes()
+    for number in range(6):
+        ears.hear(noise, number)
+    assert sum(len(message[3] or b"") for message in ears._history) <= 40 * 2 * RATE
+    for number in range(5000):
+        ears.hear(b"\1\1", number)
+    assert len(ears._history) <= 3000
+    ears.commit()
+    for number in range(100):
+        ears.hear(bytes(2 * FRAME), number)
+    assert not any(message[3] for message in ears._history)
+
+
 def test_loudness_of_known_signals() -> None:
     pcm = np.concatenate((np.zeros(240), np.full(240, 1000), np.full(100, 5))).astype(np.int16)
     assert loudness_db(pcm, 240) == pytest.approx([0.0, 60.0], abs=1e-3)

@@ -18,6 +18,10 @@ from audio import ClipKind
 QUESTION = first(ClipKind.QUESTION)
 TEXT = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
 
+NESTED: Any = "deep"
+for _ in range(300):
+    NESTED = [NESTED]
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -68,6 +72,13 @@ def append(audio: Any) -> str:
         (event("conversation.item.delete", item_id=[]), "item_not_found", "item_id"),
         (event("conversation.item.truncate", item_id="x"), "item_not_found", "item_id"),
         (event("response.cancel"), "response_cancel_not_active", None),
+        (event("response.cancel", response_id=[]), "response_cancel_not_active", None),
+        (event("response.create", response=5), "invalid_value", "response"),
+        (event("response.create", response={"output_modalities": ["text"]}), "invalid_value", "response"),
+        (event("response.create", response={"metadata": {"a": 1}}), "invalid_value", "response"),
+        (event("conversation.item.create", item={"type": []}), "invalid_value", "item.type"),
+        (event("conversation.item.create", item={**TEXT, "role": {}}), "invalid_value", "item.role"),
+        (event("session.update", session=NESTED), "invalid_json", None),
         (event("output_audio_buffer.clear"), "invalid_value", "type"),
     ],
 )
@@ -134,6 +145,36 @@ def test_items_are_created_kept_and_deleted(server: Running) -> None:
         "conversation.item.deleted",
         "error",
     ]
+
+
+def test_fields_behind_the_audio(server: Running) -> None:
+    """JavaScript clients write without spaces, and may put the event's id last."""
+
+    async def talk() -> None:
+        async with talking(server, mic=False) as talker:
+            audio = b64encode(QUESTION.pcm.tobytes() + bytes(48000)).decode()
+            await talker.send_raw(f'{{"type":"input_audio_buffer.append","audio":"{audio}","event_id":"mine"}}')
+            await talker.wait("response.done")
+            assert talker.all("error") == []
+
+    asyncio.run(talk())
+
+
+def test_a_long_append_is_heard_in_slices(server: Running) -> None:
+    """A minute in one message: the labelled instants lie as far apart as in the sound, whichever slice they are in."""
+
+    async def talk() -> None:
+        async with talking(server, mic=False) as talker:
+            silence = bytes(2 * 24000 * 29)
+            await talker.append(silence + QUESTION.pcm.tobytes() + silence)
+            await talker.wait("response.done")
+
+    before = len(server.truth("response"))
+    asyncio.run(talk())
+    truth = server.until("response", before + 1)[-1]
+    spoken_ns = (QUESTION.offset_sample - QUESTION.onset_sample) * 1_000_000_000 // 24000
+    assert truth["clip"] == QUESTION.name
+    assert abs(truth["speech_offset_ns"] - truth["speech_onset_ns"] - spoken_ns) <= 2
 
 
 def test_a_client_that_vanishes(server: Running) -> None:

@@ -8,7 +8,8 @@ import pytest
 from assistant_harness import BETA, GA
 from pydantic import TypeAdapter
 
-from assistant.settings import Settings, SettingsError, TurnDetection
+from assistant.settings import Settings, TurnDetection
+from assistant.shapes import RefusedError
 
 
 def turn(value: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def test_the_betas_flat_shape() -> None:
 def test_wrong_values_are_refused_and_change_nothing(session: Any, param: str) -> None:
     settings = Settings("m")
     before = settings.echo("s", beta=False, expires_at=0)
-    with pytest.raises(SettingsError) as error:
+    with pytest.raises(RefusedError) as error:
         settings.update(session, beta=False)
     assert error.value.param == param
     assert settings.echo("s", beta=False, expires_at=0) == before
@@ -107,11 +108,24 @@ def test_the_voice_is_fixed_once_heard() -> None:
     settings = Settings("m")
     voice = {"type": "realtime", "audio": {"output": {"voice": "cedar"}}}
     settings.update(voice, beta=False)
-    with pytest.raises(SettingsError):
-        settings.update({"type": "realtime", "audio": {"output": {"voice": "marin"}}}, beta=False, spoken=True)
-    settings.update(voice, beta=False, spoken=True)
+    with pytest.raises(RefusedError):
+        settings.update({"type": "realtime", "audio": {"output": {"voice": "marin"}}}, beta=False, voice_fixed=True)
+    settings.update(voice, beta=False, voice_fixed=True)
 
 
 def test_the_beta_takes_pcm16_only() -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(RefusedError):
         Settings("m").update({"input_audio_format": "g711_ulaw"}, beta=True)
+
+
+def test_what_does_not_hold_is_not_echoed() -> None:
+    """The assistant never asks whether anybody is there, so the echo has no idle timeout, whatever was asked for."""
+    settings = Settings("m")
+    settings.update(turn({"type": "server_vad", "idle_timeout_ms": 6000}), beta=False)
+    assert settings.config["audio"]["input"]["turn_detection"]["idle_timeout_ms"] is None
+
+
+def test_a_voice_by_id() -> None:
+    settings = Settings("m")
+    settings.update({"type": "realtime", "audio": {"output": {"voice": {"id": "voice_1"}}}}, beta=False)
+    assert settings.voice == "voice_1"

@@ -30,9 +30,10 @@ MS = 1_000_000
 def test_what_a_listener_hears(sent_ms: list[int], underruns: int, silence_ms: int, until_ms: int) -> None:
     """Chunks of 100 ms, a playout delay of 60 ms."""
     listener = Listener()
-    silences = [listener.hear(sent * MS, 2400, 24000) for sent in sent_ms]
+    for sent in sent_ms:
+        listener.hear(sent * MS, 2400, 24000)
     assert listener.underruns == underruns
-    assert listener.underrun_ns == sum(silences) == silence_ms * MS
+    assert listener.underrun_ns == silence_ms * MS
     assert listener.playing_until_ns == until_ms * MS
 
 

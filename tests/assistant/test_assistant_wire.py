@@ -9,7 +9,8 @@ from assistant_harness import BETA, GA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.wire import Usage, Wire, heard_part, message_item, spoken_part
+from assistant.items import heard_part, message_item, spoken_part
+from assistant.wire import Usage, Wire
 
 IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
 USAGE = Usage.of(history_words=100, heard_s=3.0, words=12, spoken_s=4.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
-from users.options import add_options, apply_load, options_from
+from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import make_run
 from users.talker import Talker
@@ -35,9 +36,10 @@ events.token.add_listener(locust_stats.on_token)
 def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
     """Check what the user asked for, and take the scenario's load where Locust was given none."""
     parsed = environment.parsed_options
+    given = Namespace(**vars(parsed))  # as on the command line: Locust writes web forms into its own
 
     def prepare(form: Mapping[str, str] | None = None) -> None:
-        run = make_run(options_from(parsed, (form or {}).get("host") or environment.host, form))
+        run = make_run(options_from(given, (form or {}).get("host") or environment.host, form))
         environment.doubletalk_reporter.check()
         preflight(run)
         environment.doubletalk = run
@@ -52,9 +54,11 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
             apply_load(parsed, environment.doubletalk)
         else:
             check_port(parsed.web_host, parsed.web_port)
-            apply_load(parsed, make_run(options_from(parsed, environment.host or "http://127.0.0.1")))
-            check_form(environment, web_ui, prepare)
+            apply_load(parsed, make_run(options_from(given, environment.host or "http://127.0.0.1")))
+            check_form(environment, web_ui, refuse_owners, prepare, lambda: environment.doubletalk_reporter.under_way)
             follow_to_the_end(web_ui)
+            if parsed.autostart:
+                prepare()
     except ValueError as error:
         if not (parsed.worker and parsed.processes):  # the children say no more than their parent
             print(f"doubletalk: {error}", file=sys.stderr)
@@ -98,5 +102,10 @@ def on_quitting(environment: Any, **_: Any) -> None:
     """Settle the exit code. Where a signal ends the run, Locust would stop its talkers only after this."""
     reporter = environment.doubletalk_reporter
     if reporter.under_way:
-        environment.runner.stop()
+        reporter.interrupted = True
+        try:
+            environment.runner.stop()
+        except KeyboardInterrupt:  # pressed again: do not wait for the talkers
+            environment.stop_timeout = 0
+            environment.runner.stop()
     reporter.conclude(environment)

@@ -79,7 +79,10 @@ def parse(text: str) -> Criterion:
     if unit not in units:
         allowed = " or ".join(u or "no unit" for u in units)
         raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
-    return Criterion(text.strip(), metric.name, aggregate, found["op"], float(Decimal(found["bound"]) * Decimal(units[unit])))
+    bound = float(Decimal(found["bound"]) * Decimal(units[unit]))
+    if metric.unit is Unit.SHARE and aggregate != "count" and not 0.0 <= bound <= 1.0:
+        raise CriterionError(f"criterion {text!r}: a share lies between 0 % and 100 %")
+    return Criterion(text.strip(), metric.name, aggregate, found["op"], bound)
 
 
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:

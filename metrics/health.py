@@ -20,7 +20,6 @@ class Health:
     loop_lag: Histogram = field(default_factory=Histogram)
     cpu_s: float = 0.0
     wall_s: float = 0.0
-    missed_starts: int = 0
     frames_dropped: int = 0
     workers_lost: int = 0
     records_lost: int = 0
@@ -32,7 +31,6 @@ class Health:
         self.loop_lag.merge(other.loop_lag)
         self.cpu_s += other.cpu_s
         self.wall_s += other.wall_s
-        self.missed_starts += other.missed_starts
         self.frames_dropped += other.frames_dropped
         self.workers_lost += other.workers_lost
         self.records_lost += other.records_lost
@@ -66,7 +64,7 @@ class Health:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data that JSON and msgpack carry."""
-        counts = ("cpu_s", "wall_s", "missed_starts", "frames_dropped", "workers_lost", "records_lost", "local_faults")
+        counts = ("cpu_s", "wall_s", "frames_dropped", "workers_lost", "records_lost", "local_faults")
         histograms = {"send_lateness": self.send_lateness.to_plain(), "loop_lag": self.loop_lag.to_plain()}
         return {**histograms, **{name: getattr(self, name) for name in counts}}
 

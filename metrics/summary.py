@@ -33,8 +33,24 @@ def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
 
 
 def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:
-    """Whether the run may end with exit code 0: valid, at least one turn measured, and every criterion holds."""
-    return bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+    """Whether the run may end with exit code 0: not cut off, valid, at least one turn measured, and every criterion holds."""
+    whole = run["ended"] != "interrupted"
+    return whole and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+
+
+def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
+    """The run's verdict in a line."""
+    judged = verdicts(run, aggregate)
+    failed = [v for v in judged if not v.holds]
+    if not run["valid"]:
+        return "INVALID: the tester was not fit to measure; do not use these numbers."
+    if run["ended"] == "interrupted":
+        return f"INTERRUPTED: the run was cut off after {run['duration_s']:.0f} s; what was measured until then is below."
+    if not aggregate.turns():
+        return "FAILED: no turn was measured."
+    if failed:
+        return f"FAILED: {len(failed)} of {len(judged)} criteria missed: {'; '.join(v.criterion.text for v in failed)}"
+    return f"PASSED: all {len(judged)} criteria hold." if judged else "No criteria were set."
 
 
 def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
@@ -46,22 +62,9 @@ def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
 
 
 def _head(run: dict[str, Any], aggregate: Aggregate) -> str:
-    judged = verdicts(run, aggregate)
-    failed = [v for v in judged if not v.holds]
-    lines = [f"# {run['scenario']['name']}: {run['run_id']}", ""]
-    if not run["valid"]:
-        lines += ["**INVALID: the tester was not fit to measure; do not use these numbers.**", ""]
-        lines += [*(f"- {fault}" for fault in run["faults"]), ""]
-    if not aggregate.turns():
-        lines.append("**FAILED: no turn was measured.**")
-    elif failed:
-        lines.append(f"**FAILED: {len(failed)} of {len(judged)} criteria missed: {'; '.join(v.criterion.text for v in failed)}**")
-    elif judged:
-        lines.append(
-            f"**PASSED: all {len(judged)} criteria hold.**" if run["valid"] else f"All {len(judged)} criteria hold, for what it is worth."
-        )
-    else:
-        lines.append("**No criteria were set.**")
+    lines = [f"# {run['scenario']['name']}: {run['run_id']}", "", f"**{verdict(run, aggregate)}**"]
+    if run["faults"]:
+        lines += ["", *(f"- {fault}" for fault in run["faults"])]
     lines += [
         "",
         f"{run['talkers_max']} talkers for {run['duration_s']:.0f} s against {run['host']}, dialect {run['dialect']}, "
@@ -88,7 +91,10 @@ def _criteria(run: dict[str, Any], aggregate: Aggregate) -> str:
     judged = verdicts(run, aggregate)
     if not judged:
         return ""
-    rows = [(v.criterion.text, v.measured, str(v.count), "holds" if v.holds else "MISSED") for v in judged]
+    rows = []
+    for v in judged:
+        few = "" if v.count >= METRICS[v.criterion.metric].min_count else " (few)"
+        rows.append((v.criterion.text, v.measured, str(v.count), ("holds" if v.holds else "MISSED") + few))
     return "## Criteria\n\n" + _markdown(("criterion", "measured", "n", "verdict"), rows)
 
 
@@ -168,7 +174,7 @@ def _tester(run: dict[str, Any]) -> str:
     told = [f"{name} p50 {p50}, p99 {p99}" for name, (p50, p99) in late.items()]
     return (
         f"## The tester itself\n\n{'Valid' if run['valid'] else 'INVALID'}: {'; '.join(told)}; CPU {cpu} of a core; "
-        f"{health['missed_starts']} missed starts, {health['frames_dropped']} frames dropped, {health['records_lost']} records lost."
+        f"{health['frames_dropped']} frames dropped, {health['records_lost']} records lost."
     )
 
 

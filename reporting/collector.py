@@ -13,7 +13,7 @@ import gevent
 from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
-from metrics.summary import passed
+from metrics.summary import passed, verdict
 from reporting.run_folder import RunFacts, RunFolder
 
 logger = logging.getLogger(__name__)
@@ -21,10 +21,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A completed run: what `run.json` holds, the summary, where the folder is, and whether all criteria hold."""
+    """A completed run: what `run.json` holds, the summary, its verdict in a line, where the folder is, and whether all criteria hold."""
 
     run: dict[str, Any]
     summary: str
+    verdict: str
     path: Path
     passed: bool
 
@@ -71,15 +72,17 @@ class Collector:
         """Seconds since the run started."""
         return (self._now_ns() - self._facts.started_ns) / 1e9
 
-    def finish(self) -> Finished:
-        """Complete the run folder; nothing may be added afterwards."""
+    def finish(self, interrupted: bool = False) -> Finished:
+        """Complete the run folder; nothing may be added afterwards. `interrupted`: by a signal, before its time."""
         self._ticking.kill()
         self._close_second()
         health = self._health()
         health.frames_dropped = self._frames_dropped
         health.records_lost = self._lost
-        run, text = self.folder.finish(self.elapsed_s, self.talkers_max, self.aggregate, health, self._timeline)
-        return Finished(run, text, self.folder.path, passed(run, self.aggregate))
+        run, text = self.folder.finish(
+            "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health, self._timeline
+        )
+        return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     def _tick(self) -> None:
         second = 0

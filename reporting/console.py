@@ -34,6 +34,6 @@ def print_progress(collector: Collector, talkers: Any) -> None:
 
 
 def print_finished(finished: Finished) -> None:
-    """Print the summary and where the run folder is."""
-    print(f"\n{finished.summary}\nRun folder: {finished.path}", flush=True)
+    """Print the summary, where the run folder is, and the verdict once more, where the eye is."""
+    print(f"\n{finished.summary}\nRun folder: {finished.path}\n{finished.verdict}", flush=True)
     sys.stdout.flush()

@@ -25,10 +25,10 @@ def on_turn(environment: Any, record: TurnRecord, **_: Any) -> None:
 
 
 def on_session(environment: Any, record: SessionRecord, **_: Any) -> None:
-    """A session: its set-up. One that was lost later counts as set up, and its loss as a failed turn if one was under way."""
+    """A session: its set-up. One that was refused, or lost later, has failed."""
     if record.ready_ns is None and record.error_kind is None:
         return
-    failed = Failed(record.error_kind.value) if record.ready_ns is None and record.error_kind else None
+    failed = Failed(record.error_kind.value) if record.error_kind else None
     _fire(environment, "WS", "session", derive.session_setup(record), 0, failed)
 
 

@@ -20,11 +20,12 @@ from reporting.run_folder import RunFacts
 class Reporter:
     """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
-    `finished`: the last completed run; None before the first.
+    `finished`: the last completed run; None before the first. `interrupted`: set where a signal ends the run before its time.
     """
 
     def __init__(self, hooks: Sequence[EventHook], parent: Path, now_ns: Callable[[], int]) -> None:
         self.finished: Finished | None = None
+        self.interrupted = self._told = False
         self._hooks = hooks
         self._parent = parent
         self._now_ns = now_ns
@@ -47,6 +48,9 @@ class Reporter:
 
     def start(self, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health]) -> None:
         """A run starts. `talkers` tells how many are there, `health` the tester's own. Raises OSError where its folder cannot be made."""
+        if self.under_way:
+            raise RuntimeError("a run is under way")
+        self.interrupted = self._told = False
         collector = Collector(self._parent, facts, talkers, health, self._now_ns)
         for hook in self._hooks:
             hook.add_listener(collector.on_record)
@@ -55,7 +59,8 @@ class Reporter:
 
     def stopping(self, limit_s: float) -> None:
         """The run is to end: say why it goes on for a while."""
-        if self.under_way and limit_s:
+        if self.under_way and limit_s and not self._told:
+            self._told = True
             print(f"Ending: the talkers finish their turns (at most {limit_s:g} s)", flush=True)
 
     def stop(self) -> None:
@@ -67,7 +72,7 @@ class Reporter:
             hook.remove_listener(collector.on_record)
         if self._progress is not None:
             self._progress.kill()
-        self.finished = collector.finish()
+        self.finished = collector.finish(self.interrupted)
 
     def conclude(self, environment: Any) -> None:
         """Locust quits: settle the exit code, and have the last run's summary printed below Locust's own tables."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from metrics.aggregate import Aggregate
 from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
-from metrics.records import Record, SessionRecord, TokenRecord, TurnRecord
+from metrics.records import Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from metrics.summary import summary, verdicts
 from reporting.tables import SCHEMA_VERSION, Table
 
@@ -55,9 +55,9 @@ class RunFolder:
         self._tables[type(record)].add(record)
 
     def finish(
-        self, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
+        self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
     ) -> tuple[dict[str, Any], str]:
-        """Complete the folder. Returns what `run.json` holds, and the summary."""
+        """Complete the folder. `ended`: `complete`, or `interrupted` by a signal before its time. Returns what `run.json` holds, and the summary."""
         for table in self._tables.values():
             table.close()
         pq.write_table(pa.Table.from_pylist(timeline, schema=TIMELINE), self.path / "timeline.parquet", compression="zstd")
@@ -77,12 +77,13 @@ class RunFolder:
             "options": facts.options,
             "started_epoch_s": facts.started_epoch_s,
             "started_ns": facts.started_ns,
+            "ended": ended,
             "duration_s": duration_s,
             "talkers_max": talkers_max,
             "workers": [{"name": "local", "clock_offset_s": 0.0}],
             "versions": _versions(),
-            "totals": {"turns": self._tables[TurnRecord].rows_written, "sessions": self._tables[SessionRecord].rows_written,
-                       "tokens": self._tables[TokenRecord].rows_written, **dict(sorted(aggregate.counts.items()))},
+            "totals": {"turns": aggregate.turns(), "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
+                       "sessions": self._tables[SessionRecord].rows_written, **dict(sorted(aggregate.counts.items()))},
             "health": health.told(),
         }  # fmt: skip
         run["criteria"] = [

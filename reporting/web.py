@@ -11,6 +11,7 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING
 import gevent.socket
 from flask import Response, jsonify, request
 from flask_login import current_user
+from gevent.lock import Semaphore
 
 
 def check_port(host: str, port: int) -> None:
@@ -23,11 +24,32 @@ def check_port(host: str, port: int) -> None:
             raise ValueError(f"the web UI cannot be served on {host or '*'}:{port}: {error.strerror}; choose another --web-port") from None
 
 
-def check_form(environment: Any, web_ui: Any, prepare: Callable[[Mapping[str, str]], None]) -> None:
-    """Call `prepare` with the form before Locust starts a run; where it raises ValueError, its text is shown and nothing starts.
+def check_form(
+    environment: Any,
+    web_ui: Any,
+    refuse: Callable[[Mapping[str, str]], None],
+    prepare: Callable[[Mapping[str, str]], None],
+    under_way: Callable[[], bool],
+) -> None:
+    """Check the form before Locust sees it; where `refuse` or `prepare` raises ValueError, its text is shown and nothing starts.
 
-    A form that comes during a run is Locust's alone: it changes the number of users.
+    `refuse` sees every form: Locust takes over whatever options one holds. `prepare` makes a run ready; a form that comes while talkers
+    are there only changes their number. A run that is still ending (`under_way` tells) must not be overtaken by the next.
     """
+    starting = Semaphore(1)
+
+    def check(form: Mapping[str, str]) -> None:
+        refuse(form)
+        if environment.runner is not None and environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
+            return
+        if not starting.acquire(blocking=False):
+            raise ValueError("another run is being started")
+        try:
+            if under_way():
+                raise ValueError("the last run is still ending: its talkers finish their turns")
+            prepare(form)
+        finally:
+            starting.release()
 
     @web_ui.app.before_request  # type: ignore[untyped-decorator]
     def _check() -> Response | None:
@@ -35,10 +57,8 @@ def check_form(environment: Any, web_ui: Any, prepare: Callable[[Mapping[str, st
             return None
         if environment.parsed_options.web_login and not current_user.is_authenticated:
             return None
-        if environment.runner is not None and environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
-            return None
         try:
-            prepare(request.form)
+            check(request.form)
         except ValueError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})
         return None

@@ -47,6 +47,11 @@ class Planner:
         if missing or not self._voices:
             raise ScenarioError(f"the corpus has no clips of kind {', '.join(missing) or 'question'}: add some, or use the built-in corpus")
 
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """Every clip that a talker may speak."""
+        return tuple(clip for clip in self._corpus.clips if clip.kind is not ClipKind.ANSWER)
+
     def voice(self, talker: int) -> str:
         """The voice that a talker speaks with all along: the voices go round, so that any number of talkers shares them evenly."""
         return self._voices[talker % len(self._voices)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import fields
@@ -49,14 +50,15 @@ def add_options(parser: ArgumentParser) -> None:
     _show(runs, False)
 
 
-def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
-    """The options as chosen: on the command line, or in the web form where it has them.
-
-    Raises ScenarioError for a wrong type, and for a form that holds an option of the machine's owner: Locust would take it over.
-    """
-    foreign = sorted((_OWNERS - set(_FORM)) & set(form or ()))
+def refuse_owners(form: Mapping[str, str]) -> None:
+    """Raises ScenarioError for a form that holds an option of the machine's owner: Locust would take it over, whatever the run's state."""
+    foreign = sorted((_OWNERS - set(_FORM)) & set(form))
     if foreign:
         raise ScenarioError(f"{foreign[0]}: it can be set on the command line only")
+
+
+def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
+    """The options as chosen: on the command line, or in the web form where it has them. Raises ScenarioError for a wrong type."""
     chosen: dict[str, Any] = {f.name: getattr(parsed, f.name) for f in fields(Options) if f.name != "host"}
     for name in _FORM:
         text = (form or {}).get(name)
@@ -70,14 +72,21 @@ def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | 
 
 
 def apply_load(parsed: Namespace, run: Run) -> None:
-    """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's: its talkers, and a token minter."""
+    """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's: its talkers, and a token minter.
+
+    Raises ScenarioError for a number of users without a talker.
+    """
     load = run.scenario.load
+    least = 1 + int(run.minting)
+    if parsed.num_users is not None and parsed.num_users < least:
+        needs = "a talker and the token minter (load.tokens_per_s)" if run.minting else "a talker"
+        raise ScenarioError(f"--users {parsed.num_users}: the run needs at least {least}, {needs}")
     if parsed.num_users is None:
         parsed.num_users = load.talkers + int(run.minting)
     if parsed.spawn_rate is None:
         parsed.spawn_rate = load.spawn_per_s
     if parsed.run_time is None:
-        parsed.run_time = round(load.duration_s)
+        parsed.run_time = math.ceil(load.duration_s)
 
 
 def _show(action: Any, in_web_ui: bool) -> None:

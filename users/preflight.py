@@ -23,7 +23,11 @@ _ADVICE = {
 
 
 def preflight(run: Run) -> None:
-    """Open a session and hang up. Raises ScenarioError where the assistant cannot be talked to; being rate-limited is no reason."""
+    """Prepare the clips, open a session and hang up.
+
+    Raises ScenarioError where the assistant cannot be talked to; being rate-limited is no reason.
+    """
+    run.prepared.all(run.planner.clips)
     session: Session | None = None
     try:
         secret = _secret(run)

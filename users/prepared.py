@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +58,11 @@ class Prepared:
         if made is None:
             made = self._clips[clip.name] = self._prepare(clip)
         return made
+
+    def all(self, clips: Iterable[Clip]) -> None:
+        """Prepare them now, so that no talker's first use of a clip holds the others up."""
+        for clip in clips:
+            self.clip(clip)
 
     def _prepare(self, clip: Clip) -> PreparedClip:
         step = self.rate * _STEP_MS // 1000

@@ -11,7 +11,7 @@ from locust.user.task import LOCUST_STATE_STOPPING
 from gevent import wait
 from gevent.event import Event as Signal
 
-from metrics.records import ErrorKind, SessionOutcome, TurnKind
+from metrics.records import SUCCESSES, ErrorKind, SessionOutcome, TurnKind
 from scenarios import TurnPlan, generator
 from users import events
 from users.clock import SECOND_NS, now_ns
@@ -35,6 +35,8 @@ class Talker(User):
         self.number = -1
         self._calls = 0
         self._turns = 0
+        self._backoffs = 0
+        self._progressed = False
         self._stopped = Signal()
 
     def stop(self, force: bool = False) -> bool:
@@ -73,7 +75,7 @@ class Talker(User):
             error = self._use(session, secret, left)
             if error is None:
                 break
-            attempts = 1 if session.ready else attempts + 1
+            attempts = 1 if self._progressed else attempts + 1
             left -= session.turns_begun
             if session.ready:
                 lost_ns = now_ns()
@@ -84,6 +86,7 @@ class Talker(User):
 
     def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
+        self._progressed = False
         try:
             session.open(secret)
             self._converse(session, turns)
@@ -187,7 +190,8 @@ class Talker(User):
 
     def _backoff_s(self, attempts: int, error: RemoteError) -> float:
         """Wait before another attempt: doubling, at random between half and whole, and no shorter than the assistant asks for."""
-        rng = generator(self.run_.options.seed, self.number, "backoff", self._calls, attempts)
+        self._backoffs += 1
+        rng = generator(self.run_.options.seed, self.number, "backoff", self._backoffs)
         wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(attempts - 1, 10)) * rng.uniform(0.5, 1.0)
         return float(max(wait_s, error.retry_after_s or 0.0))
 
@@ -198,5 +202,6 @@ class Talker(User):
 
     def _fire_turns(self, session: Session) -> None:
         finished, session.turns[:] = session.turns[:], []
+        self._progressed |= any(record.outcome in SUCCESSES for record in finished)
         for record in finished:
             events.turn.fire(environment=self.environment, record=record)

@@ -66,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
     health = Health(wall_s=10.0)
     health.send_lateness.add(0.001)
     health.loop_lag.add(0.001)
-    written.finish(10.0, 1, aggregate, health, [])
+    written.finish("complete", 10.0, 1, aggregate, health, [])
     return written.path
 
 

@@ -38,10 +38,37 @@ def test_a_signal_ends_the_run_and_loses_nothing(tmp_path: Path, how: signal.Sig
     run = json.loads((folder / "run.json").read_text())
     turns = pd.read_parquet(folder / "turns.parquet")
     owed = turns[turns["kind"] != "false_alarm"]
-    assert process.returncode == (0 if all(c["holds"] for c in run["criteria"]) and run["valid"] else 1)
+    assert process.returncode == 1
+    assert run["ended"] == "interrupted"
+    assert "INTERRUPTED: the run was cut off" in told
     lines = [json.loads(line) for line in truth.read_text().splitlines()]
     completed = {d["response_id"] for d in lines if d["kind"] == "response" and d["status"] == "completed"}
     assert completed <= set(owed["response_id"])
     cut = owed["outcome"] == "cut_by_run_end"
     assert cut.any() == (stop_timeout_s == 0)
     assert owed["success"].notna().tolist() == (~cut).tolist()
+
+
+def test_pressed_twice_it_does_not_wait_and_still_loses_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal"]
+    command = [*assistant, "--", *LOCUST, "--headless", "--scenario", "demo", "--users", "5", "--run-time", "120s", "--runs", str(runs)]
+    out = tmp_path / "out"
+    with out.open("w") as sink:
+        process = subprocess.Popen([*command, "--stop-timeout", "60"], cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT)
+        try:
+            for awaited in ("5 s", "Ending: "):
+                until = time.monotonic() + 60
+                while awaited not in out.read_text():
+                    assert process.poll() is None and time.monotonic() < until, out.read_text()
+                    time.sleep(0.1)
+                process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            process.kill()
+    told = out.read_text()
+    assert process.returncode == 1, told
+    assert "INTERRUPTED" in told
+    (folder,) = runs.iterdir()
+    turns = pd.read_parquet(folder / "turns.parquet")
+    assert (turns["outcome"] == "cut_by_run_end").any()

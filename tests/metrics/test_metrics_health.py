@@ -48,13 +48,13 @@ def test_losses() -> None:
     faults = health(workers_lost=1, records_lost=2, local_faults=3).faults(0.020)
     told = ["1 worker(s) lost", "2 record(s) lost between worker and run files", "3 fault(s) of the load tester itself"]
     assert [f.split(":")[0] for f in faults] == told
-    assert health(missed_starts=9, frames_dropped=9).faults(0.020) == [], "they are told, and are no reason to distrust the rest"
+    assert health(frames_dropped=9).faults(0.020) == [], "it is told, and is no reason to distrust the rest"
 
 
 def test_merging_and_travelling() -> None:
-    a, b = health(0.001, 0.002, missed_starts=1, workers_lost=1), health(0.5, 0.6, frames_dropped=2, records_lost=3)
+    a, b = health(0.001, 0.002, workers_lost=1), health(0.5, 0.6, frames_dropped=2, records_lost=3)
     a.cpu_s, a.wall_s, b.cpu_s, b.wall_s = 1.0, 10.0, 2.0, 10.0
     a.merge(Health.from_plain(json.loads(json.dumps(b.to_plain()))))
-    assert (a.cpu_s, a.wall_s, a.missed_starts, a.frames_dropped, a.workers_lost, a.records_lost) == (3.0, 20.0, 1, 2, 1, 3)
+    assert (a.cpu_s, a.wall_s, a.frames_dropped, a.workers_lost, a.records_lost) == (3.0, 20.0, 2, 1, 3)
     assert (a.send_lateness.count, a.send_lateness.high, a.loop_lag.high) == (200, 0.5, 0.6)
     assert Health.from_plain(a.to_plain()) == a

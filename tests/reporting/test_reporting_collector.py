@@ -87,7 +87,7 @@ def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seco
     assert totals["tokens"] == len([r for r in flat if isinstance(r, TokenRecord)])
     assert totals["errors"] == len([r for r in flat if r.error_kind is not None])
     assert totals["underruns"] == sum(r.underruns for r in owed)
-    assert done.run["totals"]["turns"] == len(turns)
+    assert done.run["totals"]["turns"] == len(owed)
     assert done.run["health"]["frames_dropped"] == sum(r.frames_dropped for r in flat if isinstance(r, SessionRecord))
     assert json.loads((done.path / "run.json").read_text()) == json.loads(json.dumps(done.run))
 
@@ -188,4 +188,4 @@ def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     print_finished(done)
     out = capsys.readouterr().out
     assert done.summary in out
-    assert out.endswith(f"Run folder: {done.path}\n")
+    assert out.endswith(f"Run folder: {done.path}\n{done.verdict}\n")

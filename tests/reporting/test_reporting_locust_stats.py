@@ -74,7 +74,7 @@ def test_sessions() -> None:
     (good,), _ = told(session())
     assert (good["request_type"], good["name"], good["response_time"], good["exception"]) == ("WS", "session", 250.0, None)
     (lost,), _ = told(session(outcome=SessionOutcome.LOST, error_kind=ErrorKind.REMOTE_CLOSE))
-    assert lost["exception"] is None, "it had been set up; what was lost is a turn"
+    assert (lost["response_time"], repr(lost["exception"])) == (250.0, "remote_close")
     (refused,), _ = told(session(ready_ns=None, outcome=SessionOutcome.REFUSED, error_kind=ErrorKind.CONNECT, error="some detail"))
     assert (refused["response_time"], repr(refused["exception"])) == (None, "connect")
     assert told(session(ready_ns=None, outcome=SessionOutcome.CUT_BY_RUN_END))[0] == []

@@ -35,7 +35,7 @@ def finished(parent: Path, health: Health | None = None, facts: RunFacts = FACTS
     for record in [*everything, session(), token(), token()]:
         folder.add(record)
         aggregate.add(record)
-    run, text = folder.finish(10.5, 5, aggregate, health or healthy(), [ROW])
+    run, text = folder.finish("complete", 10.5, 5, aggregate, health or healthy(), [ROW])
     return folder, run, text
 
 
@@ -71,7 +71,7 @@ def test_run_json(tmp_path: Path) -> None:
     assert (run["started_epoch_s"], run["started_ns"], run["duration_s"]) == (FACTS.started_epoch_s, 123, 10.5)
     assert run["talkers_max"] == 5
     totals = run["totals"]
-    assert (totals["turns"], totals["sessions"], totals["tokens"]) == (4, 1, 2)
+    assert (totals["turns"], totals["false_alarms"], totals["sessions"], totals["tokens"]) == (3, 1, 1, 2)
     assert (totals["turns.utterance.completed"], totals["turns.false_alarm.continued"], totals["sessions.hung_up"]) == (2, 1, 1)
     assert {"python", "platform", "locust", "gevent", "pyarrow"} <= set(run["versions"])
     first, second = run["criteria"]
@@ -103,14 +103,14 @@ def test_everything_is_there_and_nothing_half_written(tmp_path: Path) -> None:
     back = Aggregate.from_plain(json.loads((folder.path / "histograms.json").read_text())["metrics"])
     assert back.histogram("e2e_latency").count == 2
     assert back.histogram("token_mint_latency").total == pytest.approx(0.2)
-    assert dict(back.counts) == {k: v for k, v in run["totals"].items() if k not in ("turns", "sessions", "tokens")} | {
+    assert dict(back.counts) == {k: v for k, v in run["totals"].items() if k not in ("turns", "false_alarms", "sessions", "tokens")} | {
         "tokens": run["totals"]["tokens"]
     }
 
 
 def test_no_turns_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FACTS)
-    run, text = folder.finish(0.0, 0, Aggregate(), Health(), [])
+    run, text = folder.finish("complete", 0.0, 0, Aggregate(), Health(), [])
     assert (run["totals"]["turns"], run["duration_s"]) == (0, 0.0)
     assert [c["value"] for c in run["criteria"]] == [None, None]
     assert not any(c["holds"] for c in run["criteria"])

@@ -37,9 +37,14 @@ class Site:
         self.environment.stop_timeout = 0
         self.runner = self.environment.create_local_runner()
         self.web_ui = self.environment.create_web_ui("127.0.0.1", 0, web_login=login)
-        check_form(self.environment, self.web_ui, self.prepare)
+        self.ending = False
+        check_form(self.environment, self.web_ui, self.refuse, self.prepare, lambda: self.ending)
         follow_to_the_end(self.web_ui)
         self.client = self.web_ui.app.test_client()
+
+    def refuse(self, form: Mapping[str, str]) -> None:
+        if "api_key_env" in form:
+            raise ValueError("api_key_env: it can be set on the command line only")
 
     def prepare(self, form: Mapping[str, str]) -> None:
         self.forms.append(dict(form))
@@ -150,3 +155,21 @@ def test_the_page_follows_a_run_to_its_end(site: Site, state: str, shown: str) -
     assert told["state"] == shown
     assert "stats" in told
     site.runner.state = "ready"
+
+
+def test_the_owners_options_are_refused_in_any_state(site: Site) -> None:
+    """Locust takes over what a form holds even while talkers are there: it would be the next run's."""
+    assert site.swarm().json["success"]
+    assert site.started
+    refused = site.swarm(api_key_env="SECRET").json
+    assert (refused["success"], refused["message"]) == (False, "api_key_env: it can be set on the command line only")
+
+
+def test_a_run_that_is_ending_is_not_overtaken(site: Site) -> None:
+    site.ending = True
+    refused = site.swarm().json
+    assert not refused["success"]
+    assert "still ending" in refused["message"]
+    assert site.forms == []
+    site.ending = False
+    assert site.swarm().json["success"]

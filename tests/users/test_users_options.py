@@ -10,7 +10,7 @@ from locust.argument_parser import get_empty_argument_parser, setup_parser_argum
 import pytest
 
 from scenarios import ScenarioError
-from users.options import add_options, apply_load, options_from
+from users.options import add_options, apply_load, options_from, refuse_owners
 from users.run import Options, Run, make_run
 
 
@@ -83,7 +83,8 @@ def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
 def test_a_form_cannot_change_what_is_the_owners(name: str) -> None:
     """Locust takes any option over that a form holds: with these, a visitor could have a secret sent to a host of theirs."""
     with pytest.raises(ScenarioError, match=f"^{name}: it can be set on the command line only$"):
-        options_from(parser().parse_args([]), "http://x", {name: "x"})
+        refuse_owners({"scenario": "demo", name: "x"})
+    refuse_owners({"scenario": "demo", "user_count": "1", "host": "http://x"})
 
 
 def a_run(tmp_path: Path, tokens_per_s: float, auth: str = "token") -> Run:
@@ -96,10 +97,18 @@ def a_run(tmp_path: Path, tokens_per_s: float, auth: str = "token") -> Run:
 def test_a_token_minter_is_a_user_more(tmp_path: Path, tokens_per_s: float, auth: str, users: int) -> None:
     parsed = parser().parse_args([])
     apply_load(parsed, a_run(tmp_path, tokens_per_s, auth))
-    assert (parsed.num_users, parsed.spawn_rate, parsed.run_time) == (users, 2.5, 90)
+    assert (parsed.num_users, parsed.spawn_rate, parsed.run_time) == (users, 2.5, 91)
 
 
 def test_what_locust_was_given_stands(tmp_path: Path) -> None:
     given = parser().parse_args(["-u", "3", "-r", "1", "-t", "5s"])
     apply_load(given, a_run(tmp_path, 1))
     assert (given.num_users, given.spawn_rate, given.run_time) == (3, 1, 5)
+
+
+@pytest.mark.parametrize(("users", "tokens_per_s"), [(0, 0), (-3, 0), (1, 2)])
+def test_a_run_without_a_talker_is_refused(tmp_path: Path, users: int, tokens_per_s: float) -> None:
+    parsed = parser().parse_args([])
+    parsed.num_users = users
+    with pytest.raises(ScenarioError, match=f"--users {users}: the run needs at least"):
+        apply_load(parsed, a_run(tmp_path, tokens_per_s))

@@ -385,7 +385,7 @@ def test_no_token_no_session_and_the_wait_is_the_one_asked_for(tmp_path: Path) -
 def test_the_back_off_never_overflows(tmp_path: Path) -> None:
     class Lonely:
         run_ = a_run("http://127.0.0.1:1", tmp_path)
-        number, _calls = 0, 0
+        number, _calls, _backoffs = 0, 0, 0
 
     error = RemoteError(ErrorKind.CONNECT, "")
     waits = [Talker._backoff_s(Lonely, attempts, error) for attempts in (1, 2, 3, 4, 5, 6, 5000)]  # type: ignore[arg-type]

@@ -108,3 +108,9 @@ def measured() -> Aggregate:
 def test_verdicts(measured: Aggregate, text: str, holds: bool, shown: str) -> None:
     verdict = judge(parse(text), measured)
     assert (verdict.holds, verdict.measured) == (holds, shown)
+
+
+@pytest.mark.parametrize("text", ["success > 150 %", "yield_rate > -1 %"])
+def test_a_share_that_cannot_be(text: str) -> None:
+    with pytest.raises(CriterionError, match="a share lies between 0 % and 100 %"):
+        parse(text)

@@ -26,7 +26,7 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("doubletalk needs Python 3.11 or newer; this is %d.%d (choose another: make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing Doubletalk into $(VENV) (about a minute, once)..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { echo "cannot make a virtual environment in $(VENV): on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
 	@$(PIP) --editable . >$(VENV)/install.log 2>&1 || { $(CANNOT); exit 1; }
 	@touch $@
 

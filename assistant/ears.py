@@ -13,7 +13,7 @@ import numpy as np
 
 from assistant.recognise import ClipIndex
 from assistant.settings import TurnDetection
-from audio import Clip, ClipKind, SpeechDetector, SpeechStart
+from audio import Clip, ClipKind, SpeechDetector, SpeechStart, SpeechStop
 
 QUIET_HISTORY_S = 1.0  # of the stream remembered between utterances
 SPEECH_HISTORY_S = 30.0  # of an utterance, from its first sound until it is committed, pauses and all
@@ -215,8 +215,8 @@ class Ears:
             else:
                 heard = None
             events.append(Started(self._speech_start, heard))
-        elif self._speech_start is not None:
-            sample, decided = self._base + event.sample, self._base + event.decided  # type: ignore[attr-defined]
+        elif isinstance(event, SpeechStop) and self._speech_start is not None:
+            sample, decided = self._base + event.sample, self._base + event.decided
             events.append(Stopped(self._speech_start, sample, decided))
             self._speech_start = None
 

@@ -103,25 +103,19 @@ class Aggregate:
 
 
 def metric_columns(record: Record) -> dict[str, float | None]:
-    """The metrics of one record as columns of a run file: a share as such, a rate by its numerator, None where it does not apply.
-
-    Metrics whose column would repeat a field of the record are left out.
-    """
+    """The metrics of one record as columns of a run file, a share as such; None where it does not apply."""
     columns: dict[str, float | None] = {}
-    for metric in _BY_RECORD[type(record)]:
-        name = column(metric)
-        if name in type(record).__dataclass_fields__:
-            continue
+    for name, metric in columns_of(type(record)).items():
         measured = metric.measure(record)
         if isinstance(measured, tuple):
             numerator, denominator = measured
-            share = numerator / denominator if denominator else None
-            columns[name] = share if metric.unit is Unit.SHARE else numerator
-        else:
-            columns[name] = measured
+            measured = numerator / denominator if denominator else None
+        columns[name] = measured
     return columns
 
 
-def column(metric: Metric) -> str:
-    """Name of a metric's column in run files: seconds end in `_s`, everything else carries the metric's own name."""
-    return f"{metric.name}_s" if metric.unit is Unit.SECONDS else metric.name
+def columns_of(record_type: type[Record]) -> dict[str, Metric]:
+    """The metrics that are columns of a run file for such records, by the column's name: seconds end in `_s`, everything else carries the
+    metric's own name. Left out are metrics that only mean something over many records, and those that would repeat a field."""
+    named = {f"{m.name}_s" if m.unit is Unit.SECONDS else m.name: m for m in _BY_RECORD[record_type] if not m.summed}
+    return {name: metric for name, metric in named.items() if name not in record_type.__dataclass_fields__}

@@ -177,6 +177,15 @@ def answered(measure: Callable[[TurnRecord], Pair]) -> Callable[[TurnRecord], Pa
     return of
 
 
+def gaps_under(ms: int) -> Callable[[TurnRecord], Pair]:
+    """Whether a response's longest gap was under this many milliseconds."""
+
+    def measure(record: TurnRecord) -> Pair:
+        return float(record.longest_gap_s < ms / 1000), 1.0
+
+    return measure
+
+
 def underruns_per_minute(record: TurnRecord) -> Pair | None:
     """Underruns against minutes of session time."""
     return None if record.kind is TurnKind.FALSE_ALARM else (float(record.underruns), record.span_s / 60.0)

@@ -78,6 +78,9 @@ class Metric:
     code: str = ""
     """Identifier in the system design: E2E, L1 to L9, B1 to B4; empty where it has none."""
     min_count: int = 10
+    summed: bool = False
+    """A ratio that means something over many records only: the numerator comes with one record, the denominator with another, or is time.
+    It has no column in run files."""
 
 
 def aggregate_of(value: Histogram | Ratio, aggregate: str) -> float | None:

@@ -17,8 +17,7 @@ from typing import get_args, get_type_hints
 import pyarrow as pa
 
 from metrics import records
-from metrics.aggregate import column
-from metrics.catalog import of
+from metrics.aggregate import columns_of
 from metrics.metric import Metric, Shape
 from metrics.records import SessionRecord, TokenRecord, TurnRecord
 from reporting.run_folder import TIMELINE
@@ -53,8 +52,6 @@ _TIMELINE = {
 _SUFFIXES = (
     ("_epoch_s", "s since 1970"), ("_ns", "ns, monotonic"), ("_ms", "ms"), ("_s", "s"), ("_share", "share"),
 )  # fmt: skip
-_NUMERATORS = {"continuity": "s"}
-"""Unit of a ratio's numerator in one record, where it is not yes (1) or no (0)."""
 _PLAIN_TYPES = {pa.int64(): "int", pa.float64(): "float", pa.string(): "text", pa.bool_(): "bool"}
 
 
@@ -80,7 +77,7 @@ def tables() -> str:
 def rows(record_type: type) -> list[tuple[str, ...]]:
     """Column, type, unit, whether it may be null, and meaning of each column of a table of such records."""
     meanings = docstrings(record_type)
-    metrics = {column(metric): metric for metric in of(record_type)}
+    metrics = columns_of(record_type)
     told = []
     for field in schema(record_type):
         if field.name in meanings:
@@ -110,10 +107,10 @@ def _attribute(node: ast.stmt) -> str | None:
 
 
 def _metric(metric: Metric) -> tuple[str, str]:
-    """Meaning and unit of a metric's column. A ratio's is the numerator of the one record."""
+    """Meaning and unit of a metric's column."""
     if metric.shape is Shape.DISTRIBUTION:
         return f"{metric.title}: {metric.begins} → {metric.ends}.", metric.unit.value
-    return f"{metric.title}: of {metric.begins}, {metric.ends}.", _NUMERATORS.get(metric.name, "0 or 1")
+    return f"{metric.title}: of {metric.begins}, {metric.ends}.", "share"
 
 
 def _unit(field: pa.Field) -> str:

@@ -11,8 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metrics.aggregate import column, metric_columns
-from metrics.catalog import of
+from metrics.aggregate import columns_of, metric_columns
 from metrics.records import Record
 
 SCHEMA_VERSION = 1
@@ -23,14 +22,10 @@ _PLAIN = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string
 
 
 def schema(record_type: type) -> pa.Schema:
-    """The columns of a table of such records. A field keeps its name, a metric's is as `metrics.aggregate.column` says."""
+    """The columns of a table of such records. A field keeps its name, a metric's is as `metrics.aggregate.columns_of` says."""
     hints = get_type_hints(record_type)
     fields = [pa.field(f.name, _type(hints[f.name]), nullable=_optional(hints[f.name])) for f in dataclasses.fields(record_type)]
-    known = {f.name for f in fields}
-    for metric in of(record_type):
-        name = column(metric)
-        if name not in known:
-            fields.append(pa.field(name, pa.float64()))
+    fields += [pa.field(name, pa.float64()) for name in columns_of(record_type)]
     return pa.schema(fields, metadata={"doubletalk_schema_version": str(SCHEMA_VERSION)})
 
 

@@ -51,7 +51,6 @@ def check_form(
         finally:
             starting.release()
 
-    @web_ui.app.before_request  # type: ignore[untyped-decorator]
     def _check() -> Response | None:
         if request.endpoint != "locust.swarm":
             return None
@@ -63,6 +62,8 @@ def check_form(
             return jsonify({"success": False, "message": str(error), "host": environment.host})
         return None
 
+    web_ui.app.before_request(_check)
+
 
 def follow_to_the_end(web_ui: Any) -> None:
     """Keep the page's numbers moving while talkers finish their turns.
@@ -70,9 +71,10 @@ def follow_to_the_end(web_ui: Any) -> None:
     The page stops asking as soon as it sees the state `cleanup`, and then shows it for good; until the run is over it is told `running`.
     """
 
-    @web_ui.app.after_request  # type: ignore[untyped-decorator]
     def _follow(response: Response) -> Response:
         told = response.json if request.endpoint == "locust.request_stats" and response.is_json else None
         if told and told.get("state") == "cleanup":
             response.set_data(json.dumps({**told, "state": "running"}))
         return response
+
+    web_ui.app.after_request(_follow)

@@ -72,7 +72,7 @@ def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed:
 
 def _shake_hands(channel: Channel, target: Target) -> None:
     client = WebSocket(skip_utf8_validation=True)
-    client.connect(  # type: ignore[no-untyped-call]
+    client.connect(
         target.url,
         socket=channel,
         header=target.headers,

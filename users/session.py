@@ -49,6 +49,7 @@ class Session:
         self._first_event_ns: int | None = None
         self._ready_ns: int | None = None
         self._silence_ms: int | None = None
+        self._said: Utterance | None = None  # what the microphone speaks, or spoke last
 
     def open(self, secret: str | None) -> None:
         """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
@@ -178,7 +179,7 @@ class Session:
 
     def _offset_sent(self, due_ns: int, sent_ns: int) -> None:
         said, link = self._said, self._link
-        if link is None:
+        if said is None or link is None:
             return
         said.offset_sent_ns = sent_ns
         said.mic_capture_s = (self._run.prepared.frame_ns + sent_ns - due_ns) / 1e9
@@ -192,10 +193,12 @@ class Session:
 
     def _heard_myself(self, detected_ns: int) -> None:
         said, link = self._said, self._link
+        if said is None or link is None:
+            return
         silenced_ns = now_ns()
         told = self.tracker.silence(detected_ns, silenced_ns)
         said.flush_s = (now_ns() - silenced_ns) / 1e9
-        if told is None or link is None:
+        if told is None:
             return
         response_id, item_id, content_index, played_ms = told
         if self._run.scenario.conversation.barge_in.cancel and self.tracker.host_open:

@@ -41,7 +41,7 @@ def run(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str
 def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     line = [sys.executable, "-m", "assistant", "--port", "0", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(line, cwd=ROOT, text=True, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(line, cwd=ROOT, text=True, **pipes) as process:
         try:
             yield process, process.stdout.readline()
         finally:

@@ -189,7 +189,7 @@ def test_a_goodbye_when_the_server_goes_away(tmp_path: Path) -> None:
     def stop() -> None:
         context.__exit__(None, None, None)
 
-    code, _ = asyncio.run(talk(server))  # type: ignore[misc]
+    code, _ = asyncio.run(talk(server))
     assert code == 1001
     truth = server.truth("response")[0]
     assert (truth["status"], truth["reason"]) == (None, "session_closed")

@@ -13,7 +13,7 @@ def clip_of(kind: ClipKind, number: int = 0, rate: int = 24000):
 
 
 def detect(pcm: bytes, rate: int = 24000, **settings: float) -> list[SpeechStart | SpeechStop]:
-    detector = SpeechDetector(rate, **settings)  # type: ignore[arg-type]
+    detector = SpeechDetector(rate, **settings)
     return detector.feed(pcm)
 
 
@@ -31,7 +31,7 @@ class CountingDetector:
 
 def scripted(pattern: str, pieces: int = 1, **settings: float) -> list[SpeechStart | SpeechStop]:
     """What a detector at 8 kHz makes of steps voiced (x), unvoiced (-) or digitally silent (0), fed in pieces."""
-    detector = SpeechDetector(8000, **settings)  # type: ignore[arg-type]
+    detector = SpeechDetector(8000, **settings)
     detector._vad._detector = CountingDetector([step == "x" for step in pattern if step != "0"])
     pcm = b"".join(bytes(160) if step == "0" else b"\1\0" * 80 for step in pattern)
     size = -(-len(pcm) // pieces // 2) * 2

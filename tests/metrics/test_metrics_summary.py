@@ -93,6 +93,20 @@ def test_an_invalid_run_says_so_first() -> None:
     assert "INVALID: send_lateness" in text
 
 
+def test_a_run_that_was_cut_off_has_not_passed() -> None:
+    cut = run("success > 90 %") | {"ended": "interrupted", "duration_s": 9.4}
+    assert passed(run("success > 90 %"), FULL)
+    assert not passed(cut, FULL)
+    assert summary(cut, FULL).splitlines()[2].startswith("**INTERRUPTED: the run was cut off after 9 s;")
+    assert "PASSED" not in summary(cut, FULL)
+
+
+def test_a_criterion_judged_by_few_values_says_so() -> None:
+    few = Aggregate()
+    few.ratio("success").add(1.0, 1.0)
+    assert re.search(r"^\| success > 90 % +\| 100.0 % +\| 1 +\| holds \(few\)", summary(run("success > 90 %"), few), re.M)
+
+
 def test_a_run_without_criteria() -> None:
     text = summary(run(), FULL)
     assert "**No criteria were set.**" in text

@@ -139,7 +139,7 @@ def test_a_record_that_cannot_be_kept_makes_the_run_invalid(tmp_path: Path, capl
 
     with collecting(tmp_path) as (collector, _):
         collector.on_record(turn(0.4))
-        collector.on_record(Odd())  # type: ignore[arg-type]
+        collector.on_record(Odd())
         done = collector.finish()
     assert not done.run["valid"]
     assert not done.passed

@@ -33,10 +33,11 @@ def test_rows_tell_type_unit_and_null() -> None:
     assert turns["`speech_onset_ns`"] == ("int", "ns, monotonic", "")
     assert turns["`first_audio_ns`"] == ("int", "ns, monotonic", "yes")
     assert turns["`e2e_latency_s`"] == ("float", "s", "yes")
-    assert turns["`success`"] == ("float", "0 or 1", "yes")
-    assert turns["`continuity`"] == ("float", "s", "yes")
+    assert turns["`success`"] == ("float", "share", "yes")
+    assert turns["`continuity`"] == ("float", "share", "yes")
     assert turns["`windows_met`"] == ("bool", "", "")
     sessions = {row[0]: row[1:4] for row in docs.rows(SessionRecord)}
+    assert "`reconnects_per_hour`" not in sessions
     assert sessions["`started_epoch_s`"] == ("float", "s since 1970", "")
     assert sessions["`silence_duration_ms`"] == ("int", "ms", "yes")
 

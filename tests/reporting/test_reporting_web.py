@@ -82,7 +82,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.close()
 
 
-class Visitor(flask_login.UserMixin):  # type: ignore[misc]
+class Visitor(flask_login.UserMixin):
     def __init__(self, name: str) -> None:
         self.id = name
 

@@ -30,7 +30,7 @@ def replying(status: str, body: str = "", headers: str = "") -> Callable[[Peer],
 
 
 def ask(host: str, timeout_s: float = 20.0, secret: str | None = None, tls: object = TRUSTING) -> tuple[str | None, TokenRecord]:
-    mint = Mint(host, "/rt-token", tls, timeout_s, secret)  # type: ignore[arg-type]
+    mint = Mint(host, "/rt-token", tls, timeout_s, secret)
     http = http_client(mint)
     intended_ns = now_ns() - 1_000_000
     try:

@@ -97,7 +97,7 @@ def opened(script: Callable[[Assistant], None], folder: Path, act: Callable[[Ses
             act(session)
         finally:
             session.hang_up()
-            session.record = session.close(SessionOutcome.HUNG_UP)  # type: ignore[attr-defined]
+            session.record = session.close(SessionOutcome.HUNG_UP)
     return session
 
 
@@ -119,7 +119,7 @@ def test_what_is_unknown_malformed_or_benign_is_counted(tmp_path: Path) -> None:
         until(lambda: session.counted.unknown_events == 2)
         session.check()
 
-    record = opened(script, tmp_path, act).record  # type: ignore[attr-defined]
+    record = opened(script, tmp_path, act).record
     assert (record.unknown_events, record.malformed_messages) == (2, 5)
     assert (record.benign_errors, record.assistant_errors, record.rate_limits_seen) == (1, 1, 1)
     assert record.messages_received == 2 + 10
@@ -157,7 +157,7 @@ def test_closing_ends_the_turn_under_way(tmp_path: Path) -> None:
 
     session = opened(lambda _: None, tmp_path, act)
     assert [t.outcome for t in session.turns] == [Outcome.CUT_BY_RUN_END]
-    assert session.record.turns == 1  # type: ignore[attr-defined]
+    assert session.record.turns == 1
 
 
 @pytest.mark.parametrize(

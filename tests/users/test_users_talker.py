@@ -51,7 +51,7 @@ def test_a_turn_is_recorded_in_full(tmp_path: Path) -> None:
         now_ns(),
     ]
     assert None not in instants
-    assert instants == sorted(instants)  # type: ignore[type-var]
+    assert instants == sorted(instants)
     assert turn.speech_started_ns is not None
     assert turn.speech_onset_ns < turn.speech_started_ns < turn.transcribed_ns
     assert turn.first_audio_ns is not None
@@ -235,6 +235,33 @@ def test_attempts_are_limited_and_wait_longer_each_time(tmp_path: Path) -> None:
     assert heard.turns == []
 
 
+def test_a_call_that_never_gets_an_answer_is_given_up_though_its_sessions_become_ready(tmp_path: Path) -> None:
+    def drops(peer: Peer) -> None:
+        Assistant(peer).ready()
+        peer.raw(b"\x88\x02\x03\xf3")
+        peer.drain()
+
+    conversation = {"turns": 3, "think_s": 30, "between_calls_s": 0}
+    with served(drops) as server:
+        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 2}, "conversation": conversation})
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: len(heard.sessions) == 4)
+    assert [s.call for s in heard.sessions] == [0, 0, 0, 1]
+    assert {s.outcome for s in heard.sessions} == {SessionOutcome.LOST}
+    waits_s = [(b.started_ns - a.closed_ns) / 1e9 for a, b in zip(heard.sessions, heard.sessions[1:], strict=False)]
+    assert waits_s[1] >= 0.5
+    assert waits_s[2] >= 1.0
+
+
+def test_no_two_waits_of_a_talker_are_drawn_alike(tmp_path: Path) -> None:
+    class Lonely:
+        run_ = a_run("http://127.0.0.1:1", tmp_path)
+        number, _backoffs = 0, 0
+
+    error = RemoteError(ErrorKind.CONNECT, "")
+    assert len({Talker._backoff_s(Lonely, 1, error) for _ in range(20)}) == 20
+
+
 def test_the_assistant_says_how_long_to_wait(tmp_path: Path) -> None:
     def busy(peer: Peer) -> None:
         peer.read_request()
@@ -388,7 +415,7 @@ def test_the_back_off_never_overflows(tmp_path: Path) -> None:
         number, _calls, _backoffs = 0, 0, 0
 
     error = RemoteError(ErrorKind.CONNECT, "")
-    waits = [Talker._backoff_s(Lonely, attempts, error) for attempts in (1, 2, 3, 4, 5, 6, 5000)]  # type: ignore[arg-type]
+    waits = [Talker._backoff_s(Lonely, attempts, error) for attempts in (1, 2, 3, 4, 5, 6, 5000)]
     for wait_s, longest in zip(waits, (0.5, 1, 2, 4, 8, 8, 8), strict=True):
         assert longest / 2 <= wait_s <= longest
-    assert Talker._backoff_s(Lonely, 1, RemoteError(ErrorKind.RATE_LIMITED, "", retry_after_s=99.0)) == 99.0  # type: ignore[arg-type]
+    assert Talker._backoff_s(Lonely, 1, RemoteError(ErrorKind.RATE_LIMITED, "", retry_after_s=99.0)) == 99.0

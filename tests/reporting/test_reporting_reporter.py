@@ -1,0 +1,102 @@
+"""The reporter: runs follow one another, and the last one settles the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from locust.event import EventHook, Events
+
+import pytest
+from reporting_records import FACTS, turn
+
+from metrics.health import Health
+from reporting.reporter import Reporter
+
+
+class Stage:
+    """A reporter with one hook and a clock that stands still."""
+
+    def __init__(self, folder: Path) -> None:
+        self.hook = EventHook()
+        self.reporter = Reporter([self.hook], folder / "runs", lambda: FACTS.started_ns)
+        self.environment = SimpleNamespace(events=Events(), process_exit_code=None, parsed_options=SimpleNamespace(headless=True))
+
+    def run(self, turns: int, interrupted: bool = False) -> None:
+        self.reporter.start(FACTS, lambda: 1, Health)
+        for _ in range(turns):
+            self.hook.fire(environment=None, record=turn(0.5))
+        self.reporter.interrupted = interrupted
+        self.reporter.stop()
+
+    def exit_code(self) -> int | None:
+        self.reporter.conclude(self.environment)
+        return self.environment.process_exit_code
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_each_run_has_its_own_records(stage: Stage) -> None:
+    for turns in (2, 3):
+        stage.run(turns)
+        assert stage.reporter.finished is not None
+        assert stage.reporter.finished.run["totals"]["turns"] == turns
+        assert not stage.reporter.under_way
+    stage.hook.fire(environment=None, record=turn(0.5))  # nobody listens between runs
+    assert stage.reporter.finished is not None
+    assert stage.reporter.finished.run["totals"]["turns"] == 3
+
+
+def test_a_run_under_way_is_not_replaced(stage: Stage) -> None:
+    stage.reporter.start(FACTS, lambda: 1, Health)
+    with pytest.raises(RuntimeError, match="a run is under way"):
+        stage.reporter.start(FACTS, lambda: 1, Health)
+    stage.hook.fire(environment=None, record=turn(0.5))
+    stage.reporter.stop()
+    assert stage.reporter.finished is not None
+    assert stage.reporter.finished.run["totals"]["turns"] == 1
+
+
+def test_the_end_is_announced_once_and_only_where_it_takes_time(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.reporter.stopping(20)
+    stage.reporter.start(FACTS, lambda: 1, Health)
+    stage.reporter.stopping(0)
+    assert capsys.readouterr().out == ""
+    stage.reporter.stopping(20)
+    stage.reporter.stopping(20)
+    assert capsys.readouterr().out == "Ending: the talkers finish their turns (at most 20 s)\n"
+    stage.reporter.stop()
+
+
+@pytest.mark.parametrize(("turns", "interrupted", "code"), [(1, False, 0), (0, False, 1), (1, True, 1)])
+def test_exit_code(stage: Stage, turns: int, interrupted: bool, code: int) -> None:
+    stage.run(turns, interrupted)
+    assert stage.exit_code() == code
+    assert stage.reporter.finished is not None
+    assert stage.reporter.finished.run["ended"] == ("interrupted" if interrupted else "complete")
+
+
+def test_an_interruption_does_not_stick_to_the_next_run(stage: Stage) -> None:
+    stage.run(1, interrupted=True)
+    stage.run(1)
+    assert stage.exit_code() == 0
+
+
+def test_without_a_run(stage: Stage) -> None:
+    stage.reporter.stop()
+    assert stage.reporter.finished is None
+    assert stage.exit_code() == 1
+    stage.environment.process_exit_code = None
+    stage.environment.parsed_options.headless = False
+    assert stage.exit_code() is None
+
+
+def test_a_place_that_cannot_hold_runs_is_told(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(ValueError, match=r"^--runs .*runs: File exists$"):
+        Stage(tmp_path).reporter.check()
+    Stage(tmp_path / "new").reporter.check()
+    assert (tmp_path / "new" / "runs").is_dir()

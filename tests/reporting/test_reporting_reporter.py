@@ -26,7 +26,8 @@ class Stage:
         self.reporter.start(FACTS, lambda: 1, Health)
         for _ in range(turns):
             self.hook.fire(environment=None, record=turn(0.5))
-        self.reporter.interrupted = interrupted
+        if interrupted:
+            self.reporter.interrupted = True
         self.reporter.stop()
 
     def exit_code(self) -> int | None:

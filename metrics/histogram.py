@@ -7,8 +7,11 @@ a round trip through plain data keeps all of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 GAMMA = 1.01
 """Ratio of neighbouring bucket bounds: a quantile is off by at most half of it, 0.5 % of its value."""
@@ -51,6 +54,28 @@ class Histogram:
             self.low = value
         if self.high is None or value > self.high:
             self.high = value
+
+    def add_all(self, values: Sequence[float], unit: float = 1.0) -> None:
+        """Count many values at once, each times `unit`, at a fraction of the cost of `add`.
+
+        They go into the same buckets, but for values within a rounding error of a bound. Raises ValueError for NaN and infinities, and
+        then counts none.
+        """
+        if not values:
+            return
+        scaled = np.asarray(values, np.float64) * unit
+        if not np.isfinite(scaled).all():
+            _refuse(math.nan)
+        for mine, part in ((self.positive, scaled[scaled > _SMALLEST]), (self.negative, -scaled[scaled < -_SMALLEST])):
+            keys, counts = np.unique(np.ceil(np.log(part) / _LOG_GAMMA).astype(np.int64), return_counts=True)
+            for key, n in zip(keys.tolist(), counts.tolist(), strict=True):
+                mine[key] = mine.get(key, 0) + n
+        self.zeros += int((np.abs(scaled) <= _SMALLEST).sum())
+        self.count += len(scaled)
+        self.total += float(scaled.sum())
+        low, high = float(scaled.min()), float(scaled.max())
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
 
     def merge(self, other: Histogram) -> None:
         """Count all that `other` has counted."""

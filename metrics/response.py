@@ -24,7 +24,6 @@ class Response:
         "_audio_before",
         "_first_sound",
         "_mean_s",
-        "_previous_ns",
         "_rate",
         "_spread",
         "chunks",
@@ -72,7 +71,6 @@ class Response:
         self.rfc3550_s = 0.0
         self._rate = rate
         self._first_sound: FirstSound | None = FirstSound(rate)
-        self._previous_ns = 0
         self._audio_before = 0
         self._mean_s = 0.0
         self._spread = 0.0
@@ -109,7 +107,7 @@ class Response:
         else:
             self._spacing(t_ns)
         self.playout.push(t_ns, delta.samples)
-        self._previous_ns, self._audio_before, self.last_audio_ns = t_ns, delta.samples, t_ns
+        self._audio_before, self.last_audio_ns = delta.samples, t_ns
         self.chunks += 1
         if sound is not None:
             self.first_audible_ns = self.playout.instant_of(sound)
@@ -152,7 +150,7 @@ class Response:
         return (self.silenced_ns is None or t_ns < self.silenced_ns) and self.playout.audible_at(t_ns)
 
     def _spacing(self, t_ns: int) -> None:
-        spacing_s = (t_ns - self._previous_ns) / SECOND_NS
+        spacing_s = (t_ns - (self.last_audio_ns or 0)) / SECOND_NS
         n = self.chunks
         step = spacing_s - self._mean_s
         self._mean_s += step / n

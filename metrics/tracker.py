@@ -51,6 +51,9 @@ class Notice(IntFlag):
     """A response opened: the deadline has moved."""
 
 
+_NOTHING = Notice.NOTHING
+
+
 @dataclass(slots=True)
 class Tracker:
     """Tracks one session of one talker and hands each finished turn to `emit`. `started_ns`: when the session became ready."""
@@ -102,6 +105,11 @@ class Tracker:
 
         Raises MalformedMessage where a piece of audio turns out to be broken.
         """
+        if type(event) is AudioDelta:
+            response = self._responses.find(event.response_id)
+            if response is not None and response.first_audible_ns is not None:  # most events of a call
+                response.audio(t_ns, event)
+                return _NOTHING
         match event:
             case AudioDelta() | TextDelta() | ResponseCreated() | ResponseDone():
                 return self._told(t_ns, event)
@@ -109,7 +117,7 @@ class Tracker:
                 self.turn.error = event.code or event.message[:120]
             case _:
                 self._items.heard(t_ns, event, self._said())
-        return Notice.NOTHING
+        return _NOTHING
 
     def first_audio_cost(self, rendering_s: float, downlink_s: float | None) -> None:
         """What the first audio message, just noticed, cost to decode, and half the round trip at its arrival (None: unknown)."""

@@ -9,19 +9,10 @@ from typing import Final
 
 from protocol.dialect import Dialect, MalformedMessage, SessionSettings
 from protocol.events import Event
-from protocol.frames import (
-    CloseCode,
-    FrameDecoder,
-    FrameError,
-    Message,
-    Opcode,
-    PreparedFrame,
-    close_payload,
-    encode,
-    mask,
-    parse_close,
-)
+from protocol.frames import FrameDecoder
+from protocol.masking import PreparedFrame, encode, mask, mask_keys
 from protocol.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.rfc6455 import CloseCode, FrameError, Message, Opcode, close_payload, parse_close
 
 __all__ = [
     "DIALECTS",
@@ -40,6 +31,7 @@ __all__ = [
     "close_payload",
     "encode",
     "mask",
+    "mask_keys",
     "parse_close",
 ]
 

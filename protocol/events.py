@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class AudioDelta:
+class AudioDelta(NamedTuple):
     """A piece of the response's audio, still as the wire has it: most receivers need only its length.
 
-    `encoded` is base64 text of PCM16 little-endian mono, or those bytes themselves; `samples` is its length.
+    The one event of the hot path, hence a named tuple: made in half the time. `encoded` is base64 text of PCM16
+    little-endian mono, or those bytes themselves; `samples` is its length.
     """
 
     response_id: str | None

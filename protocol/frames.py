@@ -1,4 +1,4 @@
-"""RFC 6455 frames without I/O: bytes from the peer in, whole messages out; and a frame for a message to send.
+"""RFC 6455 frames without I/O: bytes from the peer in, whole messages out.
 
 Covered: framing, fragmentation, masking. Not covered: the opening handshake, extensions (a reserved bit is an error),
 and UTF-8 of text messages: their content is JSON here, whose parser refuses invalid UTF-8 itself.
@@ -6,32 +6,19 @@ and UTF-8 of text messages: their content is JSON here, whose parser refuses inv
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
-from protocol.rfc6455 import MAX_CONTROL_PAYLOAD, CloseCode, FrameError, Message, Opcode, close_payload, parse_close
-
-__all__ = [
-    "CloseCode",
-    "FrameDecoder",
-    "FrameError",
-    "Message",
-    "Opcode",
-    "PreparedFrame",
-    "close_payload",
-    "encode",
-    "mask",
-    "parse_close",
-]
+from protocol.masking import mask
+from protocol.rfc6455 import MAX_CONTROL_PAYLOAD, CloseCode, FrameError, Message, Opcode
 
 _FIN: Final = 0x80
 _RSV: Final = 0x70
 _FIRST_CONTROL: Final = 0x8
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
-# Bounds the numbers in the cache; a multiple of 4, so that every block starts with the key's first byte.
-_MASK_BLOCK: Final = 2**16
 _TEXT: Final = Opcode.TEXT
 _WHOLE_TEXT: Final = _FIN | int(_TEXT)
+_WHOLE_LONG_TEXT: Final = bytes((_WHOLE_TEXT, 126))
+"""How a server's text frame begins that is whole and has a 16-bit length."""
 
 
 class FrameDecoder:
@@ -43,7 +30,7 @@ class FrameDecoder:
     After a close frame everything is ignored (section 5.5.1). After a FrameError every further `feed` raises it again.
     """
 
-    __slots__ = ("_closed", "_failure", "_fragments", "_key_size", "_mask_bit", "_max", "_need", "_opcode", "_rest")
+    __slots__ = ("_between", "_closed", "_failure", "_fragments", "_key_size", "_mask_bit", "_max", "_need", "_opcode", "_rest")
 
     def __init__(self, *, max_message: int = 16 * 2**20, expect_masked: bool = False) -> None:
         self._max = max_message
@@ -55,6 +42,7 @@ class FrameDecoder:
         self._fragments = bytearray()
         self._closed = False
         self._failure: tuple[CloseCode, str] | None = None
+        self._between = not expect_masked  # on a client, while nothing is held back and nothing has ended
 
     @property
     def pending(self) -> int:
@@ -71,6 +59,10 @@ class FrameDecoder:
 
         Raises FrameError; what was complete before the fault is in its `messages`.
         """
+        if self._between and type(data) is bytes and data[:2] == _WHOLE_LONG_TEXT:
+            size = len(data) - 4
+            if MAX_CONTROL_PAYLOAD < size <= self._max and size == data[2] << 8 | data[3]:  # one whole message: most reads of a call
+                return [Message(_TEXT, data[4:])]
         if self._failure is not None:
             raise FrameError(*self._failure)
         if self._closed:
@@ -88,11 +80,13 @@ class FrameDecoder:
             end = self._cut(data, messages)
         except FrameError as fault:
             self._failure = fault.code, str(fault)
+            self._between = False
             self._fragments = bytearray()
             fault.messages = tuple(messages)
             raise
         if end < len(data):
             self._rest += memoryview(data)[end:]
+        self._between = not (self._rest or self._opcode or self._closed or self._mask_bit)
         return messages
 
     def _cut(self, data: bytes, messages: list[Message]) -> int:
@@ -182,75 +176,3 @@ def _extended_length(field: bytes) -> int:
     if length <= (MAX_CONTROL_PAYLOAD if len(field) == 2 else 0xFFFF):
         raise FrameError(CloseCode.PROTOCOL_ERROR, f"length {length} is written in {len(field)} bytes, more than it needs")
     return length
-
-
-@lru_cache(maxsize=64)
-def _ones(words: int, offset: int = 0) -> int:
-    """The number whose product with a 32-bit key is, little-endian, `offset` zero bytes and the key `words` times."""
-    return int.from_bytes(bytes(offset) + b"\1\0\0\0" * words, "little")
-
-
-def mask(payload: bytes, key: bytes) -> bytes:
-    """`payload` XOR the 4-byte `key` repeated (section 5.3); its own inverse.
-
-    One multiplication and one XOR of long integers: the standard library's quickest way for the payloads of a call.
-    """
-    size = len(payload)
-    if size > _MASK_BLOCK:
-        return b"".join(mask(payload[i : i + _MASK_BLOCK], key) for i in range(0, size, _MASK_BLOCK))
-    words = (size + 3) >> 2
-    masked = int.from_bytes(payload, "little") ^ _ones(words) * int.from_bytes(key, "little")
-    return masked.to_bytes(words * 4, "little")[:size]
-
-
-def _header(opcode: Opcode, size: int, masked: bool, fin: bool) -> bytes:
-    """A frame's bytes before key and payload. Raises ValueError where a control frame is too long or fragmented."""
-    if opcode >= _FIRST_CONTROL and (size > MAX_CONTROL_PAYLOAD or not fin):
-        raise ValueError(f"{opcode.name} frame must be whole and of at most {MAX_CONTROL_PAYLOAD} bytes: {size=}, {fin=}")
-    first = opcode | (_FIN if fin else 0)
-    bit = 0x80 if masked else 0
-    if size <= MAX_CONTROL_PAYLOAD:
-        return bytes((first, bit | size))
-    if size <= 0xFFFF:
-        return bytes((first, bit | 126, size >> 8, size & 0xFF))
-    return bytes((first, bit | 127)) + size.to_bytes(8, "big")
-
-
-def _check_key(key: bytes) -> None:
-    if len(key) != 4:
-        raise ValueError(f"masking key must be 4 bytes, not {len(key)}")
-
-
-def encode(opcode: Opcode, payload: bytes, key: bytes | None, *, fin: bool = True) -> bytes:
-    """One frame. `key`: 4 unpredictable bytes on a client, None on a server; `fin=False`: more fragments follow.
-
-    Raises ValueError for a key of another length and for a control frame that is fragmented or over 125 bytes.
-    """
-    if key is None:
-        return _header(opcode, len(payload), False, fin) + payload
-    _check_key(key)
-    return b"".join((_header(opcode, len(payload), True, fin), key, mask(payload, key)))
-
-
-class PreparedFrame:
-    """A client's frame prepared once and masked afresh at every send, for three fifths of the cost of `encode`.
-
-    Holds the frame as one number in which the key is zero: as the key stands directly before the payload, one XOR with
-    the repeated key both writes the key and masks the payload. `size`: bytes of the frame.
-    """
-
-    __slots__ = ("_number", "_offset", "_padded", "_words", "size")
-
-    def __init__(self, opcode: Opcode, payload: bytes) -> None:
-        header = _header(opcode, len(payload), True, True)
-        self.size = len(header) + 4 + len(payload)
-        self._number = int.from_bytes(header + bytes(4) + payload, "little")
-        self._offset = len(header)
-        self._words = (len(payload) + 7) >> 2  # of the key field and the payload
-        self._padded = self._offset + 4 * self._words
-
-    def masked(self, key: bytes) -> bytes:
-        """What `encode(opcode, payload, key)` gives. Raises ValueError for a key not of 4 bytes."""
-        _check_key(key)
-        pad = _ones(self._words, self._offset) * int.from_bytes(key, "little")
-        return (self._number ^ pad).to_bytes(self._padded, "little")[: self.size]

@@ -121,25 +121,29 @@ def _text_delta(kind: str, fields: _Json) -> Event:
 
 
 def _audio_delta(kind: str, fields: _Json) -> Event:
-    delta = _need(kind, fields, "delta", str)
-    return AudioDelta(
-        _need(kind, fields, "response_id", str),
-        _need(kind, fields, "item_id", str),
-        _need(kind, fields, "content_index", int),
-        _samples(kind, delta),
-        delta,
-    )
+    delta, response, item, index = fields.get("delta"), fields.get("response_id"), fields.get("item_id"), fields.get("content_index")
+    if type(delta) is not str:
+        raise _wrong(kind, "delta", delta, str)
+    if type(response) is not str:
+        raise _wrong(kind, "response_id", response, str)
+    if type(item) is not str:
+        raise _wrong(kind, "item_id", item, str)
+    if type(index) is not int:
+        raise _wrong(kind, "content_index", index, int)
+    length = len(delta)
+    size = length // 4 * 3
+    if delta[-1:] == "=":
+        size -= 2 if delta[-2:-1] == "=" else 1
+    if length & 3 or size & 1:
+        raise _no_samples(kind, length, size)
+    return AudioDelta(response, item, index, size >> 1, delta)
 
 
-def _samples(kind: str, encoded: str) -> int:
-    """Samples of PCM16 in padded base64 (RFC 4648, section 4), from its length alone."""
-    quads, over = divmod(len(encoded), 4)
-    if over:
-        raise MalformedMessage(f"{kind}: delta of {len(encoded)} characters is not padded base64")
-    size = quads * 3 - encoded.count("=", -2)
-    if size & 1:
-        raise MalformedMessage(f"{kind}: delta holds {size} bytes, which are no whole PCM16 samples")
-    return size >> 1
+def _no_samples(kind: str, length: int, size: int) -> MalformedMessage:
+    """What is wrong with `length` characters that are no padded base64 (RFC 4648, section 4) of `size` bytes of PCM16."""
+    if length & 3:
+        return MalformedMessage(f"{kind}: delta of {length} characters is not padded base64")
+    return MalformedMessage(f"{kind}: delta holds {size} bytes, which are no whole PCM16 samples")
 
 
 def _audio_done(kind: str, fields: _Json) -> Event:

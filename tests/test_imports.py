@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant"}
 RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
-    "protocol": (set(), {"orjson"}),
+    "protocol": (set(), {"orjson", "numpy"}),
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
     "metrics": ({"audio", "protocol"}, {"numpy"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),

@@ -22,19 +22,23 @@ _TCP_INFO_MIN_RTT = slice(148, 152)
 
 
 class Channel:
-    """A connected TCP socket, with TLS where `tls` is given. `clock` is `kernel` or `user`: where arrival times come from.
+    """A connected TCP socket, with TLS where `tls` is given. `arrivals`: where arrival times are to come from, `kernel` or `user`; `clock`:
+    where they do come from, as the kernel may know none.
     `ended`: the peer sends no more; with TLS, it may say so before it closes the socket."""
 
-    def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None, host: str | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, tls: ssl.SSLContext | None = None, host: str | None = None, arrivals: str = clock.KERNEL
+    ) -> None:
         self._sock: Any = sock
         self._raw: Any = None
         self._ahead = b""
         self.arrived_ns = 0
         self.ended = False
-        self.clock = "kernel" if clock.stamp_arrivals(sock) else "user"
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=host) if tls else None
+        self.clock = clock.KERNEL if arrivals == clock.KERNEL and clock.stamp_arrivals(sock) else clock.USER
+        self._tls: ssl.SSLObject | None = None
+        if tls is not None:
+            self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def start_tls(self) -> None:
         """Perform the TLS handshake, blocking. Raises ssl.SSLError (a certificate that is not trusted, say), OSError, EOFError."""
@@ -118,17 +122,23 @@ class Channel:
             return b""
         if not data:
             self.ended = True
-        return self._decrypted(data) if data else data
+            return b""
+        return data if self._tls is None else self._decrypted(data)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Hand plain bytes to the kernel; how many it took. Raises BlockingIOError for none, OSError."""
         taken: int = self._raw.send(data)
         return taken
 
-    def sealed(self, data: bytes) -> bytes:
-        """What has to go over the wire for `data`: itself, or its TLS records."""
+    @property
+    def sealing(self) -> bool:
+        """Whether what is written must be sealed first."""
+        return self._tls is not None
+
+    def sealed(self, data: bytes | memoryview) -> bytes:
+        """What has to go over the wire for `data`: a copy of it, or its TLS records."""
         if self._tls is None:
-            return data
+            return bytes(data)
         self._tls.write(data)
         return self._outgoing.read()
 
@@ -146,12 +156,14 @@ class Channel:
         return rtt_us / 1e6 if 0 < rtt_us < 2**32 - 1 else None
 
     def _receive(self, sock: Any) -> bytes:
-        if self.clock == "user":
+        if self.clock == clock.USER:
             data: bytes = sock.recv(READ_SIZE)
             self.arrived_ns = clock.now_ns()
             return data
         data, ancillary, _, _ = sock.recvmsg(READ_SIZE, clock.STAMP_SPACE)
-        self.arrived_ns = max(self.arrived_ns, clock.arrival_ns(ancillary) or clock.now_ns())  # two clocks: a stamp is off by microseconds
+        arrived_ns = clock.arrival_ns(ancillary) or clock.now_ns()
+        if arrived_ns > self.arrived_ns:  # two clocks: a stamp is off by microseconds, and must not run backwards for it
+            self.arrived_ns = arrived_ns
         return data
 
     def _decrypted(self, data: bytes) -> bytes:

@@ -11,6 +11,10 @@ now_ns = time.monotonic_ns
 
 SECOND_NS = 1_000_000_000
 
+KERNEL, USER = "kernel", "user"
+CLOCKS = (KERNEL, USER)
+"""Where arrival times can come from: the kernel's stamp on what arrived, or a look at the clock once it has been read."""
+
 SO_TIMESTAMPNS = 35 if sys.platform == "linux" else None
 """Socket option that makes the kernel stamp what arrives (asm-generic/socket.h); None where there is no such option."""
 STAMP_SPACE = socket.CMSG_SPACE(16)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gevent import get_hub
 
 from metrics.records import ErrorKind
-from protocol import CloseCode, FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, parse_close
+from protocol import CloseCode, FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, mask_keys, parse_close
 from users.channel import Channel
 from users.errors import RemoteError
 
@@ -22,7 +22,8 @@ UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
 
 _READ, _WRITE = 1, 2
-_KEYS = 1024
+_KEYS = mask_keys(os.urandom)
+_TEXT = Opcode.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ class Opening:
 
 
 class Link:
-    """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours."""
+    """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours.
+
+    `unsent_bytes`: bytes that wait for the kernel to take them, now and at most; `frames_sent`, `frames_dropped`: audio frames;
+    `texts_sent`: other messages.
+    """
 
     def __init__(
         self,
@@ -48,17 +53,16 @@ class Link:
     ) -> None:
         self.opening = opening
         self.clock = channel.clock
-        self.messages_sent = self.messages_received = 0
+        self.texts_sent = self.messages_received = 0
         self.frames_sent = self.frames_dropped = 0
+        self.unsent_bytes = self.unsent_bytes_max = 0
         self.close_code: int | None = None
         self._channel = channel
         self._on_message = on_message
         self._on_closed = on_closed
         self._decoder = FrameDecoder()
         self._unsent: deque[tuple[bytes, bool]] = deque()  # what is left of a message, and whether it is an audio frame
-        self._unsent_bytes = 0
-        self._keys = b""
-        self._key_at = 0
+        self._direct = not channel.sealing  # audio frames go to the kernel as they are
         self._drained: list[Callable[[], None]] = []
         self._open = True
         self._closing = False
@@ -81,24 +85,23 @@ class Link:
         return self._open and not self._closing
 
     @property
-    def unsent_bytes(self) -> int:
-        """Bytes that wait for the kernel to take them."""
-        return self._unsent_bytes
+    def messages_sent(self) -> int:
+        """Text messages and audio frames sent."""
+        return self.texts_sent + self.frames_sent
 
     def send(self, text: bytes) -> None:
         """Send one text message; nothing happens on a closed link."""
-        if self.open and self._put(encode(Opcode.TEXT, text, self._key())):
-            self.messages_sent += 1
+        if self.open and self._put(self._frame(Opcode.TEXT, text)):
+            self.texts_sent += 1
 
     def send_frame(self, frame: PreparedFrame) -> bool:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
         if not self._open or self._closing:
             return False
-        if self._unsent_bytes > UNSENT_LIMIT or not self._put(frame.masked(self._key()), audio=True):
+        if self.unsent_bytes > UNSENT_LIMIT or not self._put(frame.masked(next(_KEYS)), audio=True):
             self.frames_dropped += 1
             return False
         self.frames_sent += 1
-        self.messages_sent += 1
         return True
 
     def when_sent(self, then: Callable[[], None]) -> None:
@@ -116,25 +119,22 @@ class Link:
         """Begin an orderly close: what arrives from now on is dropped; the assistant's answering close ends the link."""
         if self.open:
             self._closing = True
-            self._put(encode(Opcode.CLOSE, close_payload(CloseCode.NORMAL), self._key()))
+            self._put(self._frame(Opcode.CLOSE, close_payload(CloseCode.NORMAL)))
 
     def abort(self) -> None:
         """Close the socket now. Safe at any time, again does nothing."""
         self._end(None)
 
-    def _key(self) -> bytes:
-        if self._key_at >= len(self._keys):
-            self._keys = os.urandom(4 * _KEYS)
-            self._key_at = 0
-        at = self._key_at
-        self._key_at = at + 4
-        return self._keys[at : at + 4]
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
+        return encode(opcode, payload, next(_KEYS).tobytes())
 
-    def _put(self, frame: bytes, audio: bool = False) -> bool:
+    def _put(self, frame: bytes | memoryview, audio: bool = False) -> bool:
         """Write or queue; False where the link turned out to be broken, and was ended."""
         sent = 0
+        wire = frame
         try:
-            wire = self._channel.sealed(frame)
+            if not self._direct:
+                wire = self._channel.sealed(frame)
             if not self._unsent:
                 sent = self._channel.write(wire)
         except (BlockingIOError, InterruptedError):
@@ -142,13 +142,16 @@ class Link:
         except OSError as error:
             self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
             return False
-        if sent == len(wire):
-            return True
+        if sent != len(wire):
+            self._queue(bytes(wire[sent:]), audio)
+        return True
+
+    def _queue(self, rest: bytes, audio: bool) -> None:
         if not self._unsent:
             self._writer.start(self._writable)
-        self._unsent.append((wire[sent:], audio))
-        self._unsent_bytes += len(wire) - sent
-        return True
+        self._unsent.append((rest, audio))
+        self.unsent_bytes += len(rest)
+        self.unsent_bytes_max = max(self.unsent_bytes_max, self.unsent_bytes)
 
     def _writable(self) -> None:
         while self._unsent:
@@ -160,7 +163,7 @@ class Link:
             except OSError as error:
                 self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
                 return
-            self._unsent_bytes -= sent
+            self.unsent_bytes -= sent
             if sent < len(wire):
                 self._unsent[0] = wire[sent:], audio
                 return
@@ -194,11 +197,15 @@ class Link:
             for message in error.messages:
                 self._dispatch(arrived_ns, message)
             if self._open:
-                self._put(encode(Opcode.CLOSE, close_payload(error.code), self._key()))
+                self._put(self._frame(Opcode.CLOSE, close_payload(error.code)))
                 self._fail(ErrorKind.PROTOCOL, f"not a WebSocket frame: {error}")
             return
         for message in messages:
-            self._dispatch(arrived_ns, message)
+            if message[0] is _TEXT and self._open and not self._closing:
+                self.messages_received += 1
+                self._on_message(arrived_ns, message[1])
+            else:
+                self._dispatch(arrived_ns, message)
 
     def _dispatch(self, arrived_ns: int, message: Message) -> None:
         if not self._open:
@@ -209,7 +216,7 @@ class Link:
             if not self._closing:
                 self._on_message(arrived_ns, payload)
         elif opcode is Opcode.PING:
-            self._put(encode(Opcode.PONG, payload, self._key()))
+            self._put(self._frame(Opcode.PONG, payload))
         elif opcode is Opcode.CLOSE:
             self._closed_by_peer(payload)
 
@@ -223,7 +230,7 @@ class Link:
         if self._closing:
             self._end(None)
             return
-        self._put(encode(Opcode.CLOSE, close_payload(code) if code else b"", self._key()))
+        self._put(self._frame(Opcode.CLOSE, close_payload(code) if code else b""))
         self._fail(ErrorKind.REMOTE_CLOSE, f"closed by the assistant: code {code or 'none'}" + (f", {reason[:120]}" if reason else ""))
 
     def _fail(self, kind: ErrorKind, text: str) -> None:
@@ -241,5 +248,5 @@ class Link:
         self.frames_sent -= lost
         self.frames_dropped += lost
         self._unsent.clear()
-        self._unsent_bytes = 0
+        self.unsent_bytes = 0
         self._on_closed(error)

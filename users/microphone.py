@@ -33,11 +33,16 @@ class Speech:
 
 
 class Microphone:
-    """Streams into `link` from `start_ns` on. Ends with the link."""
+    """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link.
+
+    `worst_ns`: greatest send lateness of all its frames.
+    """
 
     def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
+        self.worst_ns = 0
         self._link = link
         self._prepared = prepared
+        self._silence = prepared.silence
         self._start_ns = start_ns
         self._frame_ns = prepared.frame_ns
         self._next = 0
@@ -81,7 +86,7 @@ class Microphone:
         self._next = index + 1
         speech = self._speech
         if speech is None or index < self._speech_from:
-            link.send_frame(self._prepared.silence)
+            link.send_frame(self._silence)
             return due_ns + self._frame_ns
         position = index - self._speech_from
         sent = link.send_frame(speech.prepared.frames[position])

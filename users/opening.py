@@ -15,20 +15,22 @@ from websocket._handshake import CookieJar
 
 from metrics.records import ErrorKind
 from users.channel import Channel
-from users.clock import now_ns
+from users.clock import KERNEL, now_ns
 from users.errors import RemoteError, seconds_asked
 from users.link import Link, Opening
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect: the WebSocket URL, headers and sub-protocols of the handshake, the TLS context for wss, a time limit in seconds."""
+    """Where to connect: the WebSocket URL, headers and sub-protocols of the handshake, the TLS context for wss, a time limit in seconds.
+    `arrivals`: where arrival times are to come from, one of `users.clock.CLOCKS`."""
 
     url: str
     headers: dict[str, str]
     subprotocols: list[str]
     tls: ssl.SSLContext
     timeout_s: float
+    arrivals: str = KERNEL
 
 
 def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]) -> Link:
@@ -43,7 +45,7 @@ def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed:
     try:
         with limit:
             sock = create_connection((host, port))
-            channel = Channel(sock, target.tls if secure else None, host)
+            channel = Channel(sock, target.tls if secure else None, host, target.arrivals)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             tls_done_ns = connected_ns = now_ns()
             if secure:

@@ -15,6 +15,7 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, CriterionError, parse
 from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.mint import Mint
 from users.pacer import Pacer
@@ -43,6 +44,7 @@ class Options:
     api_key_env: str = ""
     tls_ca: str = ""
     tls_insecure: bool = False
+    arrivals: str = KERNEL
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -121,6 +123,8 @@ def make_run(options: Options) -> Run:
     scenario = load_scenario(options.scenario)
     if options.dialect not in DIALECTS:
         raise ScenarioError(f"--dialect {options.dialect!r}: there are {', '.join(DIALECTS)}")
+    if options.arrivals not in CLOCKS:
+        raise ScenarioError(f"--arrivals {options.arrivals!r}: there are {', '.join(CLOCKS)}")
     if options.auth not in AUTHS:
         raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
     dialect = DIALECTS[options.dialect]()

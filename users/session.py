@@ -18,6 +18,7 @@ from users.errors import LocalError, RemoteError
 from users.link import Link
 from users.microphone import Microphone
 from users.opening import Target, connect
+from users.pacer import on_grid
 from users.prepared import PreparedClip
 from users.run import Run
 
@@ -39,6 +40,7 @@ class Session:
         self._call = call
         self._lost_ns = lost_ns
         self._dialect = run.dialect()
+        self._decode = self._dialect.decode
         self._link: Link | None = None
         self._tracker: Tracker | None = None
         self._microphone: Microphone | None = None
@@ -57,7 +59,8 @@ class Session:
         limit_s = run.scenario.limits.setup_s
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
-        link = connect(Target(url, headers, dialect.subprotocols(), run.tls, limit_s), self._on_message, self._on_closed)
+        target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
+        link = connect(target, self._on_message, self._on_closed)
         self._link = link
         self._started_ns = link.opening.started_ns
         link.start()
@@ -71,7 +74,7 @@ class Session:
                 raise RemoteError(ErrorKind.TIMEOUT, f"the session was not ready within {limit_s:g} s")
             self.wake.wait(left_s)
             self.wake.clear()
-        self._microphone = Microphone(link, run.prepared, run.pacer, now_ns())
+        self._microphone = Microphone(link, run.prepared, run.pacer, on_grid(now_ns()))
 
     @property
     def tracker(self) -> Tracker:
@@ -131,7 +134,7 @@ class Session:
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
         begun_ns = now_ns()
         try:
-            event = self._dialect.decode(payload)
+            event = self._decode(payload)
             tracker = self._tracker
             notice = tracker.event(arrived_ns, event) if tracker else Notice.NOTHING
         except MalformedMessage:

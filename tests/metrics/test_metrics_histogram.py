@@ -41,6 +41,31 @@ def test_merging_equals_adding_everything(a: list[float], b: list[float], c: lis
     assert parts(other) == kept, "what is merged is left as it was"
 
 
+@given(LISTS, LISTS)
+def test_adding_many_at_once_is_adding_each(first: list[float], values: list[float]) -> None:
+    each, at_once = of(first + values), of(first)
+    at_once.add_all(values)
+    assert parts(at_once)[:4] == parts(each)[:4]
+    assert at_once.total == pytest.approx(each.total, abs=1e-3)
+    for q in (0.0, 0.1, 0.5, 0.9, 1.0):
+        assert at_once.quantile(q) == (None if not each.count else pytest.approx(each.quantile(q), rel=GAMMA - 1 + 1e-9))
+
+
+def test_many_at_once_in_another_unit() -> None:
+    nanoseconds = [0, 1, 2_000_000, -3_000_000]
+    at_once = Histogram()
+    at_once.add_all(nanoseconds, 1e-9)
+    assert parts(at_once) == parts(of([n * 1e-9 for n in nanoseconds]))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_many_at_once_are_refused_together(bad: float) -> None:
+    made = of([1.0])
+    with pytest.raises(ValueError, match="not a measurement"):
+        made.add_all([2.0, bad])
+    assert parts(made) == parts(of([1.0]))
+
+
 @given(LISTS, st.randoms(use_true_random=False))
 def test_order_does_not_matter(values: list[float], rng: object) -> None:
     shuffled = values[:]

@@ -2,14 +2,20 @@
 
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.frames import FrameDecoder, FrameError, Message, Opcode, PreparedFrame, encode, mask
+from protocol import FrameDecoder, FrameError, Message, Opcode, PreparedFrame, encode, mask, mask_keys
 
 KEY = b"\x37\xfa\x21\x3d"
 HELLO = Message(Opcode.TEXT, b"Hello")
+
+
+def word(key: bytes) -> np.uint32:
+    """A key as `mask_keys` gives it."""
+    return np.frombuffer(key, np.uint32)[0]
 
 
 def frame(first: int, payload: bytes = b"", *, key: bytes | None = None) -> bytes:
@@ -56,9 +62,30 @@ def test_every_length_is_written_and_read(size, opcode):
     assert FrameDecoder().feed(plain) == [(opcode, payload)]
     assert FrameDecoder(expect_masked=True).feed(masked) == [(opcode, payload)]
     prepared = PreparedFrame(opcode, payload)
-    assert prepared.masked(KEY) == masked
-    assert prepared.masked(bytes(4)) == encode(opcode, payload, bytes(4))
+    assert prepared.masked(word(KEY)) == masked
+    assert prepared.masked(word(bytes(4))) == encode(opcode, payload, bytes(4))
     assert prepared.size == len(masked)
+
+
+def test_frames_of_one_length_share_a_buffer_and_are_right_all_the_same():
+    loud, quiet, short = (PreparedFrame(Opcode.TEXT, payload) for payload in (b"\xff" * 300, bytes(300), b"\xff" * 299))
+    for key in (KEY, bytes(4), KEY[::-1]):
+        assert loud.masked(word(key)) == encode(Opcode.TEXT, b"\xff" * 300, key)
+        assert quiet.masked(word(key)) == encode(Opcode.TEXT, bytes(300), key)
+        assert short.masked(word(key)) == encode(Opcode.TEXT, b"\xff" * 299, key)
+
+
+def test_keys_are_what_the_source_gives_and_never_end():
+    asked = []
+
+    def random(size):
+        asked.append(size)
+        return bytes(len(asked) for _ in range(size))
+
+    keys = mask_keys(random)
+    drawn = [next(keys).tobytes() for _ in range(3000)]
+    assert asked == [4096] * 3
+    assert drawn == [b"\1" * 4] * 1024 + [b"\2" * 4] * 1024 + [b"\3" * 4] * 952
 
 
 @given(st.binary(max_size=70), st.binary(min_size=4, max_size=4))
@@ -71,8 +98,6 @@ def test_mask_is_xor_and_its_own_inverse(payload, key):
 def test_a_key_has_four_bytes(key):
     with pytest.raises(ValueError, match=f"masking key must be 4 bytes, not {len(key)}"):
         encode(Opcode.TEXT, b"x", key)
-    with pytest.raises(ValueError, match=f"masking key must be 4 bytes, not {len(key)}"):
-        PreparedFrame(Opcode.TEXT, b"x").masked(key)
 
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.CLOSE])
@@ -234,3 +259,13 @@ def test_only_frame_error_escapes_from_noise(noise, masked, step):
 
     assert run(whole, [noise]) == run(pieces, [noise[i : i + step] for i in range(0, len(noise), step)])
     assert whole.pending == pieces.pending
+
+
+@given(st.lists(st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.integers(0, 400)), max_size=6), st.integers(1, 700))
+def test_messages_are_the_same_however_the_stream_is_cut(sent, step):
+    wanted = [Message(opcode, bytes(i & 0xFF for i in range(size))) for opcode, size in sent]
+    raw = b"".join(encode(m.opcode, m.payload, None) for m in wanted)
+    at_once, one_each, cut = FrameDecoder(), FrameDecoder(), FrameDecoder()
+    assert at_once.feed(raw) == wanted
+    assert [m for w in wanted for m in one_each.feed(encode(w.opcode, w.payload, None))] == wanted
+    assert [m for i in range(0, len(raw), step) for m in cut.feed(raw[i : i + step])] == wanted

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.streams import StreamReader
 from wsproto import frame_protocol
 
-from protocol.frames import FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, parse_close
+from protocol import FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, parse_close
 
 KEYS = st.binary(min_size=4, max_size=4)
 TEXTS = st.text(max_size=40).map(str.encode) | st.sampled_from([125, 126, 127, 2600, 65535, 65536]).map(lambda size: b"x" * size)
@@ -112,7 +113,7 @@ def test_they_read_what_a_server_of_ours_sends(conversation):
 
 @given(DATA, KEYS)
 def test_they_read_a_prepared_frame(data, key):
-    raw = PreparedFrame(*data).masked(key)
+    raw = bytes(PreparedFrame(*data).masked(np.frombuffer(key, np.uint32)[0]))
     assert wsproto_messages(raw, client=False) == [data]
     assert websockets_frames(raw, masked=True) == [Sent(*data, True, b"")]
 

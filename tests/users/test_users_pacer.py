@@ -22,6 +22,7 @@ class Beat:
         self.slow_ns = round(slow_s * SECOND_NS)
         self.told: list[int] = []
         self.at: list[int] = []
+        self.worst_ns = 0
 
     def due(self, due_ns: int) -> int | None:
         self.at.append(now_ns())

@@ -20,7 +20,7 @@ SPOKEN = [c for c in CORPUS.clips if c.kind is not ClipKind.ANSWER]
 def pcm_of(frames: tuple[PreparedFrame, ...] | list[PreparedFrame]) -> np.ndarray:
     """The samples in frames, read back from the wire."""
     decoder = FrameDecoder(expect_masked=True)
-    messages = [m for f in frames for m in decoder.feed(f.masked(b"\x01\x02\x03\x04"))]
+    messages = [m for f in frames for m in decoder.feed(f.masked(np.uint32(0x01020304)))]
     decoded = [orjson.loads(m.payload) for m in messages]
     assert all(d["type"] == "input_audio_buffer.append" for d in decoded)
     return np.frombuffer(b"".join(base64.b64decode(d["audio"]) for d in decoded), "<i2")

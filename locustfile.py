@@ -17,6 +17,7 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
+from users.garbage import settle
 from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import make_run
@@ -81,6 +82,7 @@ def on_test_start(environment: Any, **_: Any) -> None:
         options=run.options.shown(),
     )
     environment.doubletalk_reporter.start(facts, run.roster.present, watch.health)
+    settle()
 
 
 @locust_events.test_stopping.add_listener
@@ -92,9 +94,9 @@ def on_test_stopping(environment: Any, **_: Any) -> None:
 @locust_events.test_stop.add_listener
 def on_test_stop(environment: Any, **_: Any) -> None:
     """Complete the run folder."""
-    environment.doubletalk_reporter.stop()
     if hasattr(environment, "doubletalk_watch"):
         environment.doubletalk_watch.stop()
+    environment.doubletalk_reporter.stop()
 
 
 @locust_events.quitting.add_listener

@@ -12,6 +12,10 @@ from metrics.metric import Metric, Shape, Unit
 from metrics.records import Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
 
 _BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord)}
+_MEASURES = {kind: [(m.name, m.measure) for m in metrics] for kind, metrics in _BY_RECORD.items()}
+
+Measured = dict[str, Any]
+"""Metrics of one record by name."""
 
 
 def _empty() -> dict[str, Histogram | Ratio]:
@@ -28,17 +32,14 @@ class Aggregate:
     values: dict[str, Histogram | Ratio] = field(default_factory=_empty)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, record: Record) -> None:
-        """Count one record."""
-        for metric in _BY_RECORD[type(record)]:
-            measured = metric.measure(record)
-            if measured is None:
-                continue
-            value = self.values[metric.name]
-            if isinstance(value, Histogram):
-                value.add(measured)
+    def add(self, record: Record, measured: Measured | None = None) -> None:
+        """Count one record; `measured`: its metrics where they are known already, as `measure` gives them."""
+        for name, value in (measure(record) if measured is None else measured).items():
+            mine = self.values[name]
+            if isinstance(mine, Histogram):
+                mine.add(value)
             else:
-                value.add(*measured)
+                mine.add(*value)
         if isinstance(record, TurnRecord):
             self.counts[f"turns.{record.kind}.{record.outcome}"] += 1
         elif isinstance(record, SessionRecord):
@@ -102,15 +103,27 @@ class Aggregate:
         return made
 
 
-def metric_columns(record: Record) -> dict[str, float | None]:
-    """The metrics of one record as columns of a run file, a share as such; None where it does not apply."""
+def measure(record: Record) -> Measured:
+    """The metrics of one record that apply to it, by name: a float of a distribution, a pair (numerator, denominator) of a ratio."""
+    found = {}
+    for name, of in _MEASURES[type(record)]:
+        value = of(record)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def metric_columns(record: Record, measured: Measured | None = None) -> dict[str, float | None]:
+    """The metrics of one record as columns of a run file, a share as such; None where it does not apply. `measured`: as `measure` gives
+    them, where that is known already."""
+    known = measure(record) if measured is None else measured
     columns: dict[str, float | None] = {}
-    for name, metric in columns_of(type(record)).items():
-        measured = metric.measure(record)
-        if isinstance(measured, tuple):
-            numerator, denominator = measured
-            measured = numerator / denominator if denominator else None
-        columns[name] = measured
+    for column, metric in _COLUMNS[type(record)]:
+        value = known.get(metric)
+        if type(value) is tuple:
+            numerator, denominator = value
+            value = numerator / denominator if denominator else None
+        columns[column] = value
     return columns
 
 
@@ -119,3 +132,6 @@ def columns_of(record_type: type[Record]) -> dict[str, Metric]:
     metric's own name. Left out are metrics that only mean something over many records, and those that would repeat a field."""
     named = {f"{m.name}_s" if m.unit is Unit.SECONDS else m.name: m for m in _BY_RECORD[record_type] if not m.summed}
     return {name: metric for name, metric in named.items() if name not in record_type.__dataclass_fields__}
+
+
+_COLUMNS = {kind: [(column, metric.name) for column, metric in columns_of(kind).items()] for kind in _BY_RECORD}

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from metrics.utterance import Utterance
 from protocol.events import Committed, Event, SpeechStarted, SpeechStopped, Transcribed
 
+_REMEMBERED = 256
+"""Items whose utterance is known yet: some twenty minutes of conversation, whatever the session's length."""
+
 
 class Items:
     """Remembers which item of the assistant's conversation is which utterance or false alarm, for one session.
@@ -34,6 +37,8 @@ class Items:
             whom = next((u for u in reversed(said) if u.onset_ns <= t_ns), said[-1])
             if event.item_id is not None:
                 self._said[event.item_id] = whom
+                if len(self._said) > _REMEMBERED:
+                    del self._said[next(iter(self._said))]
         _note(t_ns, event, whom)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from metrics.response import Response
 
+_REMEMBERED = 256
+"""Responses of turns long over whose ids are known yet: some twenty minutes of conversation, whatever the session's length."""
+
 
 class Responses:
     """Keeps the responses that events may still be about. `rate`: of their audio, Hz.
@@ -19,7 +22,7 @@ class Responses:
         self._playout_delay_s = playout_delay_s
         self._kept: dict[str | None, Response] = {}
         self._newest: Response | None = None
-        self._forgotten: set[str] = set()
+        self._forgotten: dict[str, None] = {}
 
     def find(self, identity: str | None) -> Response | None:
         """The response with this id, or the newest one if it is open and the event has no id; None where there is none."""
@@ -52,6 +55,8 @@ class Responses:
         for response in over:
             del self._kept[response.identity]
             if response.identity is not None:
-                self._forgotten.add(response.identity)
+                self._forgotten[response.identity] = None
+        while len(self._forgotten) > _REMEMBERED:
+            del self._forgotten[next(iter(self._forgotten))]
         if self._newest is not None and self._newest.identity is None:
             self._newest = None

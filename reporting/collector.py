@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 
-from metrics.aggregate import Aggregate
+from metrics.aggregate import Aggregate, measure
 from metrics.health import Health
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
 from metrics.summary import passed, verdict
@@ -53,9 +53,10 @@ class Collector:
 
     def add(self, record: Record) -> None:
         """Take one record."""
-        self.aggregate.add(record)
-        self._second.add(record)
-        self.folder.add(record)
+        measured = measure(record)
+        self.aggregate.add(record, measured)
+        self._second.add(record, measured)
+        self.folder.add(record, measured)
         if isinstance(record, SessionRecord):
             self._frames_dropped += record.frames_dropped
 

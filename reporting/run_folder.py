@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metrics.aggregate import Aggregate
+from metrics.aggregate import Aggregate, Measured, metric_columns
 from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
 from metrics.records import Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
@@ -50,9 +50,9 @@ class RunFolder:
             TokenRecord: Table(self.path / "tokens.parquet", TokenRecord),
         }
 
-    def add(self, record: Record) -> None:
-        """Append a record to its table."""
-        self._tables[type(record)].add(record)
+    def add(self, record: Record, measured: Measured) -> None:
+        """Append a record to its table; `measured`: its metrics, as `metrics.aggregate.measure` gives them."""
+        self._tables[type(record)].add(record, metric_columns(record, measured))
 
     def finish(
         self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]

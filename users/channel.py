@@ -11,6 +11,7 @@ import _socket
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from users import clock
@@ -25,6 +26,8 @@ class Channel:
     """A connected TCP socket, with TLS where `tls` is given. `arrivals`: where arrival times are to come from, `kernel` or `user`; `clock`:
     where they do come from, as the kernel may know none.
     `ended`: the peer sends no more; with TLS, it may say so before it closes the socket."""
+
+    __slots__ = ("_ahead", "_incoming", "_outgoing", "_raw", "_sock", "_tls", "arrived_ns", "clock", "ended")
 
     def __init__(
         self, sock: socket.socket, tls: ssl.SSLContext | None = None, host: str | None = None, arrivals: str = clock.KERNEL
@@ -125,10 +128,10 @@ class Channel:
             return b""
         return data if self._tls is None else self._decrypted(data)
 
-    def write(self, data: bytes | memoryview) -> int:
-        """Hand plain bytes to the kernel; how many it took. Raises BlockingIOError for none, OSError."""
-        taken: int = self._raw.send(data)
-        return taken
+    def writer(self) -> Callable[[bytes | memoryview], int]:
+        """What hands bytes of the wire to the kernel and returns how many it took. It raises BlockingIOError for none, and OSError."""
+        send: Callable[[bytes | memoryview], int] = self._raw.send
+        return send
 
     @property
     def sealing(self) -> bool:

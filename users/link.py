@@ -1,27 +1,25 @@
 """One WebSocket on the event loop: reads whole messages as they arrive, writes without ever blocking.
 
-The opening is `users/opening.py`'s. A read watcher hands each message with its arrival instant to `on_message`; there is no greenlet
-switch per message. What the kernel does not take is queued and drained by a write watcher.
+The opening is `users/opening.py`'s. The process's inbox tells when there is something to read, and each message is handed with its arrival
+instant to `on_message`; there is no greenlet switch per message.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from gevent import get_hub
 
 from metrics.records import ErrorKind
 from protocol import CloseCode, FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, mask_keys, parse_close
 from users.channel import Channel
 from users.errors import RemoteError
+from users.inbox import Inbox
+from users.outbox import Outbox
 
 UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
 
-_READ, _WRITE = 1, 2
 _KEYS = mask_keys(os.urandom)
 _TEXT = Opcode.TEXT
 
@@ -40,14 +38,36 @@ class Opening:
 class Link:
     """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours.
 
-    `unsent_bytes`: bytes that wait for the kernel to take them, now and at most; `frames_sent`, `frames_dropped`: audio frames;
-    `texts_sent`: other messages.
+    `open`: messages can be exchanged. `frames_sent`, `frames_dropped`: audio frames; `texts_sent`: other messages.
     """
+
+    __slots__ = (
+        "_ahead",
+        "_channel",
+        "_closing",
+        "_ended",
+        "_feed",
+        "_inbox",
+        "_on_closed",
+        "_on_message",
+        "_outbox",
+        "_read",
+        "_started",
+        "clock",
+        "close_code",
+        "frames_dropped",
+        "frames_sent",
+        "messages_received",
+        "open",
+        "opening",
+        "texts_sent",
+    )
 
     def __init__(
         self,
         channel: Channel,
         opening: Opening,
+        inbox: Inbox,
         on_message: Callable[[int, bytes], None],
         on_closed: Callable[[RemoteError | None], None],
     ) -> None:
@@ -55,134 +75,107 @@ class Link:
         self.clock = channel.clock
         self.texts_sent = self.messages_received = 0
         self.frames_sent = self.frames_dropped = 0
-        self.unsent_bytes = self.unsent_bytes_max = 0
         self.close_code: int | None = None
+        self.open = True
         self._channel = channel
-        self._on_message = on_message
-        self._on_closed = on_closed
-        self._decoder = FrameDecoder()
-        self._unsent: deque[tuple[bytes, bool]] = deque()  # what is left of a message, and whether it is an audio frame
-        self._direct = not channel.sealing  # audio frames go to the kernel as they are
-        self._drained: list[Callable[[], None]] = []
-        self._open = True
-        self._closing = False
+        self._inbox = inbox
+        self._on_message: Callable[[int, bytes], None] | None = on_message
+        self._on_closed: Callable[[RemoteError | None], None] | None = on_closed
+        self._feed = FrameDecoder().feed
         self._ahead = channel.release()
-        loop = get_hub().loop
-        self._reader = loop.io(channel.fileno(), _READ)
-        self._writer = loop.io(channel.fileno(), _WRITE)
+        self._read = channel.read
+        self._outbox = Outbox(channel, self._broken)
+        self._started = self._closing = self._ended = False
 
     def start(self) -> None:
         """Begin to hand messages over, those first that came right behind the handshake."""
-        self._reader.start(self._readable)
+        self._inbox.add(self._channel.fileno(), self._readable)
+        self._started = True
         if self._ahead:
             self._take(self._channel.arrived_ns, self._ahead)
         if self._channel.ended:
             self._ended_by_peer()
 
     @property
-    def open(self) -> bool:
-        """Whether messages can still be exchanged."""
-        return self._open and not self._closing
-
-    @property
     def messages_sent(self) -> int:
         """Text messages and audio frames sent."""
         return self.texts_sent + self.frames_sent
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that wait for the kernel to take them."""
+        return self._outbox.unsent_bytes
+
+    @property
+    def unsent_bytes_max(self) -> int:
+        """The most that ever waited."""
+        return self._outbox.unsent_bytes_max
+
     def send(self, text: bytes) -> None:
         """Send one text message; nothing happens on a closed link."""
-        if self.open and self._put(self._frame(Opcode.TEXT, text)):
+        if self.open and self._put(Opcode.TEXT, text):
             self.texts_sent += 1
 
     def send_frame(self, frame: PreparedFrame) -> bool:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
-        if not self._open or self._closing:
+        if not self.open:
             return False
-        if self.unsent_bytes > UNSENT_LIMIT or not self._put(frame.masked(next(_KEYS)), audio=True):
-            self.frames_dropped += 1
-            return False
-        self.frames_sent += 1
-        return True
+        outbox = self._outbox
+        if outbox.unsent_bytes <= UNSENT_LIMIT:
+            try:
+                outbox.put(frame.masked(next(_KEYS)), True)
+                self.frames_sent += 1
+                return True
+            except OSError as error:
+                self._lost(error, " while sending")
+        self.frames_dropped += 1
+        return False
 
     def when_sent(self, then: Callable[[], None]) -> None:
         """Call `then` as soon as the kernel has taken everything: now, if nothing waits; never, if the link ends before."""
-        if self._unsent:
-            self._drained.append(then)
-        else:
-            then()
+        self._outbox.when_sent(then)
 
     def round_trip_s(self) -> float | None:
-        """The kernel's least round-trip time; None where it tells none or the link is closed."""
-        return self._channel.round_trip_s() if self._open else None
+        """The kernel's least round-trip time; None where it tells none or the link has ended."""
+        return None if self._ended else self._channel.round_trip_s()
 
     def hang_up(self) -> None:
         """Begin an orderly close: what arrives from now on is dropped; the assistant's answering close ends the link."""
         if self.open:
+            self.open = False
             self._closing = True
-            self._put(self._frame(Opcode.CLOSE, close_payload(CloseCode.NORMAL)))
+            self._put(Opcode.CLOSE, close_payload(CloseCode.NORMAL))
 
     def abort(self) -> None:
         """Close the socket now. Safe at any time, again does nothing."""
         self._end(None)
 
-    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
-        return encode(opcode, payload, next(_KEYS).tobytes())
-
-    def _put(self, frame: bytes | memoryview, audio: bool = False) -> bool:
+    def _put(self, opcode: Opcode, payload: bytes) -> bool:
         """Write or queue; False where the link turned out to be broken, and was ended."""
-        sent = 0
-        wire = frame
         try:
-            if not self._direct:
-                wire = self._channel.sealed(frame)
-            if not self._unsent:
-                sent = self._channel.write(wire)
-        except (BlockingIOError, InterruptedError):
-            pass
+            self._outbox.put(encode(opcode, payload, next(_KEYS).tobytes()))
         except OSError as error:
-            self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
+            self._lost(error, " while sending")
             return False
-        if sent != len(wire):
-            self._queue(bytes(wire[sent:]), audio)
         return True
-
-    def _queue(self, rest: bytes, audio: bool) -> None:
-        if not self._unsent:
-            self._writer.start(self._writable)
-        self._unsent.append((rest, audio))
-        self.unsent_bytes += len(rest)
-        self.unsent_bytes_max = max(self.unsent_bytes_max, self.unsent_bytes)
-
-    def _writable(self) -> None:
-        while self._unsent:
-            wire, audio = self._unsent[0]
-            try:
-                sent = self._channel.write(wire)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost while sending: {error.strerror or error}")
-                return
-            self.unsent_bytes -= sent
-            if sent < len(wire):
-                self._unsent[0] = wire[sent:], audio
-                return
-            self._unsent.popleft()
-        self._writer.stop()
-        drained, self._drained = self._drained, []
-        for then in drained:
-            then()
 
     def _readable(self) -> None:
         try:
-            data = self._channel.read()
+            data = self._read()
         except OSError as error:
-            self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost: {error.strerror or error}")
+            self._lost(error)
             return
+        channel = self._channel
         if data:
-            self._take(self._channel.arrived_ns, data)
-        if self._channel.ended:
+            self._take(channel.arrived_ns, data)
+        if channel.ended:
             self._ended_by_peer()
+
+    def _broken(self, error: OSError) -> None:
+        self._lost(error, " while sending")
+
+    def _lost(self, error: OSError, when: str = "") -> None:
+        self._fail(ErrorKind.REMOTE_CLOSE, f"connection lost{when}: {error.strerror or error}")
 
     def _ended_by_peer(self) -> None:
         if self._closing:
@@ -192,31 +185,27 @@ class Link:
 
     def _take(self, arrived_ns: int, data: bytes) -> None:
         try:
-            messages = self._decoder.feed(data)
+            messages = self._feed(data)
         except FrameError as error:
             for message in error.messages:
                 self._dispatch(arrived_ns, message)
-            if self._open:
-                self._put(self._frame(Opcode.CLOSE, close_payload(error.code)))
+            if not self._ended:
+                self._put(Opcode.CLOSE, close_payload(error.code))
                 self._fail(ErrorKind.PROTOCOL, f"not a WebSocket frame: {error}")
             return
         for message in messages:
-            if message[0] is _TEXT and self._open and not self._closing:
-                self.messages_received += 1
-                self._on_message(arrived_ns, message[1])
-            else:
-                self._dispatch(arrived_ns, message)
+            self._dispatch(arrived_ns, message)
 
     def _dispatch(self, arrived_ns: int, message: Message) -> None:
-        if not self._open:
+        opcode, payload = message
+        if self._ended:
             return
-        opcode, payload = message.opcode, message.payload
-        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+        if opcode is _TEXT or opcode is Opcode.BINARY:
             self.messages_received += 1
-            if not self._closing:
+            if self.open and self._on_message is not None:
                 self._on_message(arrived_ns, payload)
         elif opcode is Opcode.PING:
-            self._put(self._frame(Opcode.PONG, payload))
+            self._put(Opcode.PONG, payload)
         elif opcode is Opcode.CLOSE:
             self._closed_by_peer(payload)
 
@@ -230,23 +219,22 @@ class Link:
         if self._closing:
             self._end(None)
             return
-        self._put(self._frame(Opcode.CLOSE, close_payload(code) if code else b""))
+        self._put(Opcode.CLOSE, close_payload(code) if code else b"")
         self._fail(ErrorKind.REMOTE_CLOSE, f"closed by the assistant: code {code or 'none'}" + (f", {reason[:120]}" if reason else ""))
 
     def _fail(self, kind: ErrorKind, text: str) -> None:
         self._end(RemoteError(kind, text, close_code=self.close_code))
 
     def _end(self, error: RemoteError | None) -> None:
-        if not self._open:
+        if self._ended:
             return
-        self._open = False
-        for watcher in (self._reader, self._writer):
-            watcher.stop()
-            watcher.close()
+        self._ended, self.open = True, False
+        if self._started:
+            self._inbox.remove(self._channel.fileno())
+        lost = self._outbox.close()
         self._channel.close()
-        lost = sum(audio for _, audio in self._unsent)
         self.frames_sent -= lost
         self.frames_dropped += lost
-        self._unsent.clear()
-        self.unsent_bytes = 0
-        self._on_closed(error)
+        closed, self._on_closed, self._on_message = self._on_closed, None, None  # the session holds the link: no circle is left
+        if closed is not None:
+            closed(error)

@@ -35,13 +35,16 @@ class Speech:
 class Microphone:
     """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link.
 
-    `worst_ns`: greatest send lateness of all its frames.
+    `worst_ns`: greatest send lateness of its frames, until whoever reads it sets it back.
     """
+
+    __slots__ = ("_frame_ns", "_late_ns", "_link", "_next", "_send", "_silence", "_speech", "_speech_from", "_start_ns", "worst_ns")
 
     def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
         self.worst_ns = 0
         self._link = link
-        self._prepared = prepared
+        self._send = link.send_frame
+        self._late_ns = pacer.late_ns
         self._silence = prepared.silence
         self._start_ns = start_ns
         self._frame_ns = prepared.frame_ns
@@ -79,21 +82,28 @@ class Microphone:
 
     def due(self, due_ns: int) -> int | None:
         """Send the frame whose last sample was captured at `due_ns`."""
-        link = self._link
-        if not link.open:
+        if not self._link.open:
             return None
+        speech = self._speech
         index = self._next
         self._next = index + 1
-        speech = self._speech
-        if speech is None or index < self._speech_from:
-            link.send_frame(self._silence)
-            return due_ns + self._frame_ns
-        position = index - self._speech_from
-        sent = link.send_frame(speech.prepared.frames[position])
-        if sent and position == speech.prepared.offset_frame:
-            speech.on_offset_sent(due_ns, now_ns())
-        if position + 1 == len(speech.prepared.frames):
-            self._speech = None
-        if position == speech.prepared.detected_frame and speech.on_detected is not None:
-            speech.on_detected(now_ns())
+        position = -1 if speech is None else index - self._speech_from
+        sent = self._send(self._silence if speech is None or position < 0 else speech.prepared.frames[position])
+        sent_ns = now_ns()
+        late_ns = sent_ns - due_ns
+        self._late_ns.append(late_ns)
+        if late_ns > self.worst_ns:
+            self.worst_ns = late_ns
+        if speech is not None and position >= 0:
+            self._spoken(speech, position, sent, due_ns, sent_ns)
         return due_ns + self._frame_ns
+
+    def _spoken(self, speech: Speech, position: int, sent: bool, due_ns: int, sent_ns: int) -> None:
+        """A frame of a clip has gone out, or was dropped."""
+        prepared = speech.prepared
+        if sent and position == prepared.offset_frame:
+            speech.on_offset_sent(due_ns, sent_ns)
+        if position + 1 == len(prepared.frames):
+            self._speech = None
+        if position == prepared.detected_frame and speech.on_detected is not None:
+            speech.on_detected(now_ns())

@@ -17,6 +17,7 @@ from metrics.records import ErrorKind
 from users.channel import Channel
 from users.clock import KERNEL, now_ns
 from users.errors import RemoteError, seconds_asked
+from users.inbox import Inbox
 from users.link import Link, Opening
 
 
@@ -33,8 +34,10 @@ class Target:
     arrivals: str = KERNEL
 
 
-def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]) -> Link:
-    """Open a WebSocket. Blocks the calling greenlet. Raises RemoteError: connect, handshake, auth, rate_limited or timeout."""
+def connect(
+    target: Target, inbox: Inbox, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]
+) -> Link:
+    """Open a WebSocket that `inbox` will read. Blocks the calling greenlet. Raises RemoteError: connect, handshake, auth, rate_limited or timeout."""
     parts = urlsplit(target.url)
     secure = parts.scheme == "wss"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
@@ -69,7 +72,7 @@ def connect(target: Target, on_message: Callable[[int, bytes], None], on_closed:
         (channel.arrived_ns - tls_done_ns) / 1e9,
         channel.arrived_ns,
     )
-    return Link(channel, opening, on_message, on_closed)
+    return Link(channel, opening, inbox, on_message, on_closed)
 
 
 def _shake_hands(channel: Channel, target: Target) -> None:

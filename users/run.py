@@ -17,6 +17,7 @@ from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
+from users.inbox import Inbox
 from users.mint import Mint
 from users.pacer import Pacer
 from users.prepared import Prepared
@@ -93,9 +94,11 @@ class Run:
     roster: Roster = field(default_factory=Roster)
     faults: Faults = field(default_factory=Faults)
     pacer: Pacer = field(init=False)
+    inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.faults)
+        self.inbox = Inbox(self.pacer, self.faults)
 
     @property
     def minting(self) -> bool:

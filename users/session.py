@@ -60,7 +60,7 @@ class Session:
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
         target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
-        link = connect(target, self._on_message, self._on_closed)
+        link = connect(target, run.inbox, self._on_message, self._on_closed)
         self._link = link
         self._started_ns = link.opening.started_ns
         link.start()
@@ -129,7 +129,9 @@ class Session:
         if self._link is not None:
             self._link.hang_up()
             self._link.abort()
-        return self._record(t_ns, outcome, error)
+        record = self._record(t_ns, outcome, error)
+        self._microphone = self._error = None  # both hold the session: no circle is left for the collector
+        return record
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
         begun_ns = now_ns()

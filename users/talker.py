@@ -93,7 +93,7 @@ class Talker(User):
             session.hang_up()
         except RemoteError as error:
             self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
-            return error
+            return error.with_traceback(None)  # whose frames hold the session, which holds the error
         except BaseException:  # the run's end kills the greenlet wherever it waits
             self._report(session, SessionOutcome.CUT_BY_RUN_END, None)
             raise

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from reporting_records import FACTS, session, token, turn
 
-from metrics.aggregate import Aggregate
+from metrics.aggregate import Aggregate, measure
 from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
 from metrics.records import Outcome, TurnKind
@@ -33,7 +33,7 @@ def finished(parent: Path, health: Health | None = None, facts: RunFacts = FACTS
     folder, aggregate = RunFolder(parent, facts), Aggregate()
     everything = [turn(0.5), turn(0.6), turn(None, outcome=Outcome.NO_RESPONSE), turn(kind=TurnKind.FALSE_ALARM, outcome=Outcome.CONTINUED)]
     for record in [*everything, session(), token(), token()]:
-        folder.add(record)
+        folder.add(record, measure(record))
         aggregate.add(record)
     run, text = folder.finish("complete", 10.5, 5, aggregate, health or healthy(), [ROW])
     return folder, run, text

@@ -57,7 +57,7 @@ def read(kind: type, rows: list[Any]) -> list[dict[str, Any]]:
         path = Path(folder) / "t.parquet"
         table = Table(path, kind)
         for row in rows:
-            table.add(row)
+            table.add(row, metric_columns(row))
         table.close()
         assert table.rows_written == len(rows)
         found = pq.read_table(path)
@@ -98,7 +98,8 @@ def test_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tables, "_ROWS", 10)
     table = Table(tmp_path / "t.parquet", TokenRecord)
     for i in range(25):
-        table.add(plain(TokenRecord, intended_ns=i))
+        row = plain(TokenRecord, intended_ns=i)
+        table.add(row, metric_columns(row))
         assert table.rows_written == (i + 1) // 10 * 10
     table.close()
     assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 3

@@ -190,7 +190,7 @@ def test_the_round_trip_is_the_kernels() -> None:
     with served(script) as server, channel_to(server.port) as channel:
         channel.release()
         for _ in range(5):
-            channel.write(b"x")
+            channel.writer()(b"x")
             read_some(channel)
         round_trip_s = channel.round_trip_s()
         assert round_trip_s is not None
@@ -204,7 +204,7 @@ def test_a_reset_is_an_error() -> None:
 
     with served(script) as server, channel_to(server.port) as channel:
         channel.release()
-        channel.write(b"x")
+        channel.writer()(b"x")
         with pytest.raises(OSError) as caught:
             until(channel.read)
         assert caught.value.errno == errno.ECONNRESET

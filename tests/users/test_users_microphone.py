@@ -38,6 +38,7 @@ class Call:
 
     caller: Caller
     microphone: Microphone
+    pacer: Pacer
     start_ns: int
     pcm: list[np.ndarray]
     offsets: list[tuple[int, int]] = field(default_factory=list)
@@ -66,8 +67,9 @@ def call(start_in_s: float = 0.0) -> Iterator[Call]:
         caller = Caller(server.url, ssl.create_default_context())
         caller.link.start()
         start_ns = now_ns() + round(start_in_s * SECOND_NS)
-        microphone = Microphone(caller.link, PREPARED, Pacer(), start_ns)
-        yield Call(caller, microphone, start_ns, pcm)
+        pacer = Pacer()
+        microphone = Microphone(caller.link, PREPARED, pacer, start_ns)
+        yield Call(caller, microphone, pacer, start_ns, pcm)
         caller.link.abort()
 
 
@@ -182,3 +184,21 @@ def test_the_link_ends_amid_speech() -> None:
         gevent.sleep(0.1)
         assert made.offsets == []
         assert not made.microphone.idle
+
+
+def test_send_lateness_is_that_of_every_frame() -> None:
+    with call() as made:
+        made.frames(5)
+        until(lambda: now_ns() - made.start_ns > 5 * FRAME_NS)
+        before = made.pacer.lateness.count
+        stalled_ns = now_ns()
+        while now_ns() < stalled_ns + SECOND_NS // 10:
+            pass
+        until(lambda: made.caller.link.frames_sent >= before + 5)
+        lateness = made.pacer.lateness
+        assert lateness.count == made.caller.link.frames_sent
+        assert lateness.low is not None
+        assert lateness.high is not None
+        assert 0 <= lateness.low < lateness.high
+        assert lateness.high >= 0.1 - 0.020, "of the frames due in the stall the first waited longest"
+        assert made.microphone.worst_ns == pytest.approx(lateness.high * 1e9, abs=1)

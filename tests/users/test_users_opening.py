@@ -18,8 +18,10 @@ from users_peers import Peer, free_port, served, until
 
 from metrics.records import ErrorKind
 from users.errors import RemoteError, seconds_asked
+from users.inbox import Inbox
 from users.link import Link
 from users.opening import Target, connect
+from users.pacer import Pacer
 
 AUTHORITY = trustme.CA()
 TRUSTING = ssl.create_default_context()
@@ -37,7 +39,7 @@ def target(url: str, limit_s: float = 20.0) -> Target:
 
 
 def call(aim: Target) -> Link:
-    return connect(aim, lambda _t, _p: None, lambda _e: None)
+    return connect(aim, Inbox(Pacer()), lambda _t, _p: None, lambda _e: None)
 
 
 def refusal(aim: Target) -> RemoteError:

@@ -22,7 +22,6 @@ class Beat:
         self.slow_ns = round(slow_s * SECOND_NS)
         self.told: list[int] = []
         self.at: list[int] = []
-        self.worst_ns = 0
 
     def due(self, due_ns: int) -> int | None:
         self.at.append(now_ns())
@@ -54,11 +53,6 @@ def test_the_timetable_is_absolute(slow_s: float) -> None:
     pacer.add(beat, first_ns)
     until(lambda: beat.over)
     check(beat, first_ns)
-    assert pacer.lateness.count == 20
-    assert pacer.lateness.low is not None
-    assert pacer.lateness.high is not None
-    assert pacer.lateness.low >= slow_s
-    assert pacer.lateness.high >= 20 * slow_s - 19 * 0.005
 
 
 def test_many_are_paced_by_their_own_timetables() -> None:
@@ -70,7 +64,6 @@ def test_many_are_paced_by_their_own_timetables() -> None:
     until(lambda: all(b.over for b in beats))
     for beat, first_ns in zip(beats, begins, strict=True):
         check(beat, first_ns)
-    assert pacer.lateness.count == 600
 
 
 def test_the_earliest_goes_first_even_if_it_came_last() -> None:
@@ -96,8 +89,6 @@ def test_what_is_overdue_already() -> None:
     pacer.add(beat, first_ns)
     until(lambda: beat.over)
     check(beat, first_ns)
-    assert pacer.lateness.low is not None
-    assert pacer.lateness.low >= 0.9
 
 
 def test_one_that_fails_stops_alone(caplog: pytest.LogCaptureFixture) -> None:

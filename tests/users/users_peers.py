@@ -18,8 +18,10 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from users.errors import RemoteError
+from users.inbox import Inbox
 from users.link import Link
 from users.opening import Target, connect
+from users.pacer import Pacer
 
 PATIENCE_S = 20.0
 
@@ -220,7 +222,7 @@ class Caller:
         self.arrivals: list[int] = []
         self.closed: list[RemoteError | None] = []
         target = Target(url, {"X-Client-Id": "test"}, ["realtime"], tls, PATIENCE_S)
-        self.link: Link = connect(target, self._message, self.closed.append)
+        self.link: Link = connect(target, Inbox(Pacer()), self._message, self.closed.append)
 
     def _message(self, arrived_ns: int, payload: bytes) -> None:
         self.arrivals.append(arrived_ns)

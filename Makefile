@@ -9,15 +9,17 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test check format docs corpus clean install install-dev
+.PHONY: demo test check bench format docs corpus calibrate clean install install-dev
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     talk to the bundled assistant for a minute and print what the callers noticed"
 	@echo "make test     run every test"
 	@echo "make check    lint, types and import rules"
+	@echo "make bench    what a talker costs, against other ways: about an hour on an idle machine (--quick and more: BENCH=...)"
 	@echo "make format   format the code"
 	@echo "make docs     write the generated pages of docs/ anew"
+	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
 	@echo "make clean    remove what was installed and measured here"
 
 install: $(VENV)/.installed
@@ -49,6 +51,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_imports.py
 
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.bench $(BENCH)
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
@@ -60,6 +65,9 @@ docs: $(VENV)/.installed
 
 corpus: $(VENV)/.installed
 	$(BIN)/python -m audio.make_corpus
+
+calibrate: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.calibrate
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -70,7 +70,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
 def on_test_start(environment: Any, **_: Any) -> None:
     """Open the run folder and begin to listen."""
     run = environment.doubletalk
-    environment.doubletalk_watch = watch = Watch(run.pacer, run.faults)
+    environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
     facts = RunFacts(
         scenario=run.scenario.model_dump(mode="json"),
         seed=run.options.seed,

@@ -76,12 +76,13 @@ class Clip:
 class Corpus:
     """The clips of one run, in a fixed order, so that a seeded choice is the same everywhere."""
 
-    __slots__ = ("_by_name", "clips", "voices")
+    __slots__ = ("_by_kind", "_by_name", "clips", "voices")
 
     def __init__(self, clips: tuple[Clip, ...]) -> None:
         self.clips = clips
         self.voices = tuple(dict.fromkeys(clip.voice for clip in clips if clip.kind is ClipKind.QUESTION))
         self._by_name = {clip.name: clip for clip in clips}
+        self._by_kind: dict[tuple[ClipKind, str | None], tuple[Clip, ...]] = {}
 
     def of(self, kind: ClipKind, voice: str | None = None) -> tuple[Clip, ...]:
         """The clips of ``kind``, in ``voice`` where that is given.
@@ -89,10 +90,12 @@ class Corpus:
         Where the voice has no clip of the kind, as with noise and with kinds filled from the built-in corpus, all clips
         of the kind are returned. Empty only where a corpus not made by ``load_corpus`` lacks the kind.
         """
-        of_kind = tuple(clip for clip in self.clips if clip.kind is kind)
-        if voice is None:
-            return of_kind
-        return tuple(clip for clip in of_kind if clip.voice == voice) or of_kind
+        found = self._by_kind.get((kind, voice))
+        if found is None:
+            of_kind = tuple(clip for clip in self.clips if clip.kind is kind)
+            found = of_kind if voice is None else tuple(clip for clip in of_kind if clip.voice == voice) or of_kind
+            self._by_kind[kind, voice] = found
+        return found
 
     def get(self, name: str) -> Clip:
         """The clip called ``name``. Raises ``CorpusError`` where there is none."""

@@ -48,9 +48,9 @@ def check_machine() -> None:
 
 def machine() -> dict[str, Any]:
     """What this was measured on."""
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "cpu": model,
+        "cpu": models[0] if models else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
@@ -91,7 +91,7 @@ class Peer:
 @contextmanager
 def peer(**options: Any) -> Iterator[Peer]:
     """The scripted peer on its own core; `options` as its command line's, with `_` for `-`. See the head of `peer.c`."""
-    command = [build("peer"), *(f"--{name.replace('_', '-')}={value}" for name, value in options.items())]
+    command: list[str | Path] = [build("peer"), *(f"--{name.replace('_', '-')}={value}" for name, value in options.items())]
     started = Peer(pinned(command, PEER_CORE, stdout=subprocess.PIPE))
     try:
         yield started

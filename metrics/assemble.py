@@ -112,6 +112,7 @@ def _common(facts: SessionFacts, turn: Turn, said: Utterance) -> dict[str, Any]:
         "voice": said.voice,
         "spoken": said.spoken,
         "transcript": " ".join(said.transcripts).strip() if said.transcripts else None,
+        "send_lateness_max_s": said.send_lateness_max_s,
         "speech_onset_ns": said.onset_ns,
         "speech_offset_ns": said.offset_ns,
         "offset_sent_ns": said.offset_sent_ns,

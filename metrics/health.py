@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from metrics.histogram import Histogram
 
+LATE_START_S = 0.100
+"""A call or a token request that begins later than this after its instant has missed its start."""
 LOOP_LAG_LIMIT_S = 0.020
 """Above this at p99 a worker is too busy to tell arrival times (metrics design, 'A run is invalid')."""
 
@@ -14,13 +16,17 @@ LOOP_LAG_LIMIT_S = 0.020
 @dataclass(slots=True)
 class Health:
     """Of one worker, or merged over many. `send_lateness`: frame due to frame handed to the kernel; `loop_lag`: lateness of the event
-    loop's own timer; both in seconds. `cpu_s` of CPU in `wall_s` of time."""
+    loop's own timer; both in seconds. `cpu_s` of CPU in `wall_s` of time. `missed_starts`: calls and token requests that began more than
+    LATE_START_S after their instant; `unsent_bytes`, `unsent_bytes_max`: what waited for the kernel to take it, last and at most."""
 
     send_lateness: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
     cpu_s: float = 0.0
     wall_s: float = 0.0
     frames_dropped: int = 0
+    missed_starts: int = 0
+    unsent_bytes: int = 0
+    unsent_bytes_max: int = 0
     workers_lost: int = 0
     records_lost: int = 0
     local_faults: int = 0
@@ -32,6 +38,9 @@ class Health:
         self.cpu_s += other.cpu_s
         self.wall_s += other.wall_s
         self.frames_dropped += other.frames_dropped
+        self.missed_starts += other.missed_starts
+        self.unsent_bytes += other.unsent_bytes
+        self.unsent_bytes_max = max(self.unsent_bytes_max, other.unsent_bytes_max)
         self.workers_lost += other.workers_lost
         self.records_lost += other.records_lost
         self.local_faults += other.local_faults
@@ -55,18 +64,20 @@ class Health:
             found.append(f"{self.local_faults} fault(s) of the load tester itself: see its log, and report them")
         return found
 
-    def told(self) -> dict[str, Any]:
-        """What `run.json` says of it: quantiles in seconds (None where nothing was measured), and the counts."""
-        plain = self.to_plain()
+    def told(self, frame_s: float) -> dict[str, Any]:
+        """What `run.json` says of it: quantiles in seconds (None where nothing was measured), and the counts.
+
+        `frames_late`: frames that went out more than a frame duration (`frame_s`) late, when the next was due already.
+        """
+        plain = {**self.to_plain(), "frames_late": self.send_lateness.count_above(frame_s)}
         for name, values in (("send_lateness", self.send_lateness), ("loop_lag", self.loop_lag)):
             plain[name] = {"count": values.count, "p50_s": values.quantile(0.5), "p99_s": values.quantile(0.99), "max_s": values.high}
         return plain
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data that JSON and msgpack carry."""
-        counts = ("cpu_s", "wall_s", "frames_dropped", "workers_lost", "records_lost", "local_faults")
         histograms = {"send_lateness": self.send_lateness.to_plain(), "loop_lag": self.loop_lag.to_plain()}
-        return {**histograms, **{name: getattr(self, name) for name in counts}}
+        return {**histograms, **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in histograms}}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Health:

@@ -126,6 +126,10 @@ class Histogram:
                 return _middle(key)
         raise AssertionError("counts and buckets differ")
 
+    def count_above(self, bound: float) -> int:
+        """How many values are above `bound`, which is positive: exact to the bucket that holds it, which is counted where its middle is."""
+        return sum(n for key, n in self.positive.items() if _middle(key) > bound)
+
     def to_plain(self) -> dict[str, Any]:
         """The whole histogram as plain data that JSON and msgpack carry."""
         return {

@@ -132,6 +132,10 @@ class TurnRecord:
     clock: str
     """Where arrival times come from: `kernel` or `user`."""
 
+    send_lateness_max_s: float | None
+    """The tester's own: greatest lateness of the utterance's frames, up to the one with the last sample of speech; None where that was not
+    sent. It lengthens what is measured from the end of speech."""
+
     speech_onset_ns: int
     """Capture of the first sample of speech."""
     speech_offset_ns: int
@@ -285,6 +289,10 @@ class SessionRecord:
     """Microphone frames sent."""
     frames_dropped: int
     """Frames that could not be handed to the kernel before the session ended or the write queue overflowed."""
+    send_lateness_max_s: float | None
+    """The tester's own: greatest lateness of a frame; None where none was due."""
+    unsent_bytes_max: int
+    """The most bytes that waited for the kernel to take them."""
     unknown_events: int
     """Events with a type that the dialect does not know."""
     malformed_messages: int

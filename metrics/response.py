@@ -99,16 +99,21 @@ class Response:
             except ValueError as error:
                 raise MalformedMessage(f"audio delta: {error}") from None
         self.last_event_ns = t_ns
-        if not delta.samples:
+        samples = delta.samples
+        if not samples:
             return
         self.item_id, self.content_index = delta.item_id, delta.content_index
-        if self.first_audio_ns is None:
+        chunks, before_ns = self.chunks, self.last_audio_ns
+        if before_ns is None:
             self.first_audio_ns = t_ns
         else:
-            self._spacing(t_ns)
-        self.playout.push(t_ns, delta.samples)
-        self._audio_before, self.last_audio_ns = delta.samples, t_ns
-        self.chunks += 1
+            spacing_s = (t_ns - before_ns) / SECOND_NS
+            step = spacing_s - self._mean_s
+            self._mean_s += step / chunks
+            self._spread += step * (spacing_s - self._mean_s)
+            self.rfc3550_s += (abs(spacing_s - self._audio_before / self._rate) - self.rfc3550_s) / 16.0
+        self.playout.push(t_ns, samples)
+        self._audio_before, self.last_audio_ns, self.chunks = samples, t_ns, chunks + 1
         if sound is not None:
             self.first_audible_ns = self.playout.instant_of(sound)
             self._first_sound = None
@@ -148,12 +153,3 @@ class Response:
     def audible_at(self, t_ns: int) -> bool:
         """Whether the listener hears the response at this instant."""
         return (self.silenced_ns is None or t_ns < self.silenced_ns) and self.playout.audible_at(t_ns)
-
-    def _spacing(self, t_ns: int) -> None:
-        spacing_s = (t_ns - (self.last_audio_ns or 0)) / SECOND_NS
-        n = self.chunks
-        step = spacing_s - self._mean_s
-        self._mean_s += step / n
-        self._spread += step * (spacing_s - self._mean_s)
-        transit_s = spacing_s - self._audio_before / self._rate
-        self.rfc3550_s += (abs(transit_s) - self.rfc3550_s) / 16.0

@@ -174,7 +174,26 @@ def _tester(run: dict[str, Any]) -> str:
     told = [f"{name} p50 {p50}, p99 {p99}" for name, (p50, p99) in late.items()]
     return (
         f"## The tester itself\n\n{'Valid' if run['valid'] else 'INVALID'}: {'; '.join(told)}; CPU {cpu} of a core; "
-        f"{health['frames_dropped']} frames dropped, {health['records_lost']} records lost."
+        f"{health['frames_late']} frames more than a frame late, {health['frames_dropped']} dropped, "
+        f"{health['missed_starts']} missed starts, at most {health['unsent_bytes_max'] / 1024:.0f} KiB unsent, "
+        f"{health['records_lost']} records lost.\n\n{_error_bars(run)}"
+    )
+
+
+def _error_bars(run: dict[str, Any]) -> str:
+    """How far the tester itself is off at this load, for the metrics that most depend on it."""
+    bars = run["accuracy"]
+    if not bars:
+        return "How far it is off at this load is not known: no load as high was calibrated (make calibrate)."
+    told = []
+    for name in ("time_to_first_audio", "stop_by_byte"):
+        bar = bars["metrics"].get(name)
+        if bar:
+            told.append(f"{name} by {show(bar['median_s'], Unit.SECONDS)} at the median, {show(bar['p99_s'], Unit.SECONDS)} at p99")
+    where = "here" if bars["own"] else "on another machine"
+    return (
+        f"It is off, as calibrated {where} with {bars['talkers']} talkers, {bars['frame_ms']:g} ms frames and {bars['clock']} times: "
+        f"{'; '.join(told) or 'see run.json'}."
     )
 
 

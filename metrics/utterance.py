@@ -25,6 +25,7 @@ class Utterance:
     planned_after_s: float | None = None
 
     offset_sent_ns: int | None = None
+    send_lateness_max_s: float | None = None
     mic_capture_s: float | None = None
     audio_processing_s: float | None = None
     uplink_s: float | None = None

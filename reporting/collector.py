@@ -77,13 +77,22 @@ class Collector:
         """Complete the run folder; nothing may be added afterwards. `interrupted`: by a signal, before its time."""
         self._ticking.kill()
         self._close_second()
-        health = self._health()
-        health.frames_dropped = self._frames_dropped
-        health.records_lost = self._lost
+        health = self.health()
         run, text = self.folder.finish(
             "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health, self._timeline
         )
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
+
+    def health(self) -> Health:
+        """The tester's own health so far."""
+        health = self._health()
+        health.frames_dropped = self._frames_dropped
+        health.records_lost = self._lost
+        return health
+
+    def faults(self) -> list[str]:
+        """Why the run would be invalid if it ended now, a line each; empty where it would be valid."""
+        return self.health().faults(self._facts.frame_ms / 1000.0)
 
     def _tick(self) -> None:
         second = 0
@@ -94,7 +103,7 @@ class Collector:
 
     def _close_second(self) -> None:
         done, self._second = self._second, Aggregate()
-        health = self._health()
+        health = self.health()
         wall_s = health.wall_s - self._wall_s
         talkers = self._talkers()
         self.talkers_max = max(self.talkers_max, talkers)
@@ -117,6 +126,9 @@ class Collector:
                 "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
                 "send_lateness_p99_s": health.send_lateness.quantile(0.99),
                 "loop_lag_p99_s": health.loop_lag.quantile(0.99),
+                "frames_dropped": health.frames_dropped,
+                "missed_starts": health.missed_starts,
+                "unsent_bytes": health.unsent_bytes,
                 "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
             }
         )

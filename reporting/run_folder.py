@@ -19,6 +19,7 @@ from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
 from metrics.records import Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from metrics.summary import summary, verdicts
+from reporting.calibration import accuracy
 from reporting.tables import SCHEMA_VERSION, Table
 
 _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
@@ -44,6 +45,7 @@ class RunFolder:
     def __init__(self, parent: Path, facts: RunFacts) -> None:
         self.facts = facts
         self.run_id, self.path = _new_folder(parent, facts)
+        self._clock: str | None = None
         self._tables = {
             TurnRecord: Table(self.path / "turns.parquet", TurnRecord),
             SessionRecord: Table(self.path / "sessions.parquet", SessionRecord),
@@ -53,6 +55,8 @@ class RunFolder:
     def add(self, record: Record, measured: Measured) -> None:
         """Append a record to its table; `measured`: its metrics, as `metrics.aggregate.measure` gives them."""
         self._tables[type(record)].add(record, metric_columns(record, measured))
+        if isinstance(record, TurnRecord):
+            self._clock = record.clock
 
     def finish(
         self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
@@ -84,7 +88,8 @@ class RunFolder:
             "versions": _versions(),
             "totals": {"turns": aggregate.turns(), "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
                        "sessions": self._tables[SessionRecord].rows_written, **dict(sorted(aggregate.counts.items()))},
-            "health": health.told(),
+            "health": health.told(facts.frame_ms / 1000.0),
+            "accuracy": accuracy(self.path.parent, talkers_max, facts.frame_ms, self._clock),
         }  # fmt: skip
         run["criteria"] = [
             {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds} for v in verdicts(run, aggregate)
@@ -100,7 +105,7 @@ TIMELINE = pa.schema(
     [
         pa.field("t_s", pa.float64(), nullable=False),
         pa.field("talkers", pa.int64(), nullable=False),
-        *(pa.field(name, pa.int64(), nullable=False) for name in ("turns", "failures", "barge_ins", "false_alarms", "sessions_ended", "tokens", "errors", "underruns")),
+        *(pa.field(name, pa.int64(), nullable=False) for name in ("turns", "failures", "barge_ins", "false_alarms", "sessions_ended", "tokens", "errors", "underruns", "frames_dropped", "missed_starts", "unsent_bytes")),
         *(pa.field(name, pa.float64()) for name in ("e2e_latency_p50_s", "e2e_latency_p95_s", "barge_in_latency_p95_s", "send_lateness_p99_s", "loop_lag_p99_s", "cpu_share")),
     ],
     metadata={"doubletalk_schema_version": str(SCHEMA_VERSION)},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant"}
+OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant", "benchmarks"}
 RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
     "protocol": (set(), {"orjson", "numpy"}),
@@ -18,6 +18,7 @@ RULES = {
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
     "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "prometheus_client", "pyarrow"}),
     "analysis": ({"metrics"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
+    "benchmarks": ({"audio", "protocol", "metrics", "reporting", "analysis"}, {"locust", "gevent", "websocket", "pandas"}),
     "assistant": (
         {"audio"},
         {"fastapi", "starlette", "uvicorn", "uvloop", "websockets", "pydantic", "yaml", "prometheus_client", "psutil", "orjson", "numpy"},

@@ -123,10 +123,12 @@ class Channel:
             data = self._receive(self._raw)
         except (BlockingIOError, InterruptedError):
             return b""
+        if data and self._tls is None:
+            return data
         if not data:
             self.ended = True
             return b""
-        return data if self._tls is None else self._decrypted(data)
+        return self._decrypted(data)
 
     def writer(self) -> Callable[[bytes | memoryview], int]:
         """What hands bytes of the wire to the kernel and returns how many it took. It raises BlockingIOError for none, and OSError."""
@@ -159,8 +161,9 @@ class Channel:
         return rtt_us / 1e6 if 0 < rtt_us < 2**32 - 1 else None
 
     def _receive(self, sock: Any) -> bytes:
-        if self.clock == clock.USER:
-            data: bytes = sock.recv(READ_SIZE)
+        data: bytes
+        if self.clock is clock.USER:
+            data = sock.recv(READ_SIZE)
             self.arrived_ns = clock.now_ns()
             return data
         data, ancillary, _, _ = sock.recvmsg(READ_SIZE, clock.STAMP_SPACE)

@@ -20,7 +20,7 @@ class Counted:
 
     def event(self, event: Event) -> None:
         """Count what the assistant told."""
-        if isinstance(event, AudioDelta):
+        if type(event) is AudioDelta:
             self.audio_bytes_received += 2 * event.samples
         elif isinstance(event, Unknown):
             self.unknown_events += 1

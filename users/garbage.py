@@ -1,8 +1,8 @@
 """Python's collector of reference circles, kept from holding up the talkers.
 
-A full collection looks at every object of the process: a tenth of a second with a thousand talkers, in which nothing is sent or read. What a
-session leaves behind forms no circle (a test keeps watch over that), so reference counts alone free it, and the collector can be left to the
-little that libraries leave.
+A full collection looks at every object of the process: a tenth of a second with a thousand talkers, in which nothing is sent or read.
+What a session leaves behind forms no circle (a test keeps watch over that), so reference counts alone free it, and the collector can be
+left to the little that libraries leave.
 """
 
 from __future__ import annotations

@@ -51,7 +51,6 @@ class Link:
         "_on_closed",
         "_on_message",
         "_outbox",
-        "_read",
         "_started",
         "clock",
         "close_code",
@@ -83,7 +82,6 @@ class Link:
         self._on_closed: Callable[[RemoteError | None], None] | None = on_closed
         self._feed = FrameDecoder().feed
         self._ahead = channel.release()
-        self._read = channel.read
         self._outbox = Outbox(channel, self._broken)
         self._started = self._closing = self._ended = False
 
@@ -120,14 +118,12 @@ class Link:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
         if not self.open:
             return False
-        outbox = self._outbox
-        if outbox.unsent_bytes <= UNSENT_LIMIT:
-            try:
-                outbox.put(frame.masked(next(_KEYS)), True)
+        try:
+            if self._outbox.put(frame.masked(next(_KEYS)), UNSENT_LIMIT):
                 self.frames_sent += 1
                 return True
-            except OSError as error:
-                self._lost(error, " while sending")
+        except OSError as error:
+            self._lost(error, " while sending")
         self.frames_dropped += 1
         return False
 
@@ -160,12 +156,12 @@ class Link:
         return True
 
     def _readable(self) -> None:
+        channel = self._channel
         try:
-            data = self._read()
+            data = channel.read()
         except OSError as error:
             self._lost(error)
             return
-        channel = self._channel
         if data:
             self._take(channel.arrived_ns, data)
         if channel.ended:
@@ -194,13 +190,17 @@ class Link:
                 self._fail(ErrorKind.PROTOCOL, f"not a WebSocket frame: {error}")
             return
         for message in messages:
-            self._dispatch(arrived_ns, message)
+            if message[0] is _TEXT and self.open and self._on_message is not None:
+                self.messages_received += 1
+                self._on_message(arrived_ns, message[1])
+            else:
+                self._dispatch(arrived_ns, message)
 
     def _dispatch(self, arrived_ns: int, message: Message) -> None:
         opcode, payload = message
         if self._ended:
             return
-        if opcode is _TEXT or opcode is Opcode.BINARY:
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             self.messages_received += 1
             if self.open and self._on_message is not None:
                 self._on_message(arrived_ns, payload)

@@ -13,12 +13,13 @@ from users.prepared import Prepared, PreparedClip
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A clip on its way. `start_ns`: capture instant of its first sample. The callbacks get the instant at which the frame with the last
-    speech sample was handed over, and at which the talker's own VAD heard the clip begin."""
+    """A clip on its way. `start_ns`: capture instant of its first sample. `on_offset_sent` gets the instants at which the frame with the
+    last speech sample was due and was handed over, and the greatest lateness of the clip's frames so far in ns; `on_detected` the instant
+    at which the talker's own VAD heard the clip begin."""
 
     prepared: PreparedClip
     start_ns: int
-    on_offset_sent: Callable[[int, int], None]
+    on_offset_sent: Callable[[int, int, int], None]
     on_detected: Callable[[int], None] | None
 
     @property
@@ -35,13 +36,26 @@ class Speech:
 class Microphone:
     """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link.
 
-    `worst_ns`: greatest send lateness of its frames, until whoever reads it sets it back.
+    `worst_ns`: greatest send lateness of its frames; None before the first.
     """
 
-    __slots__ = ("_frame_ns", "_late_ns", "_link", "_next", "_send", "_silence", "_speech", "_speech_from", "_start_ns", "worst_ns")
+    __slots__ = (
+        "_frame_ns",
+        "_late_ns",
+        "_link",
+        "_next",
+        "_send",
+        "_silence",
+        "_speech",
+        "_speech_from",
+        "_spoken_worst_ns",
+        "_start_ns",
+        "worst_ns",
+    )
 
     def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
-        self.worst_ns = 0
+        self.worst_ns: int | None = None
+        self._spoken_worst_ns = 0
         self._link = link
         self._send = link.send_frame
         self._late_ns = pacer.late_ns
@@ -61,7 +75,7 @@ class Microphone:
     def speak(
         self,
         prepared: PreparedClip,
-        on_offset_sent: Callable[[int, int], None],
+        on_offset_sent: Callable[[int, int, int], None],
         on_detected: Callable[[int], None] | None = None,
     ) -> Speech:
         """Speak from the next frame that has not begun to be captured. Raises RuntimeError while another clip is being spoken."""
@@ -70,6 +84,7 @@ class Microphone:
         self._speech_from = self._first_free()
         start_ns = self._start_ns + self._speech_from * self._frame_ns
         self._speech = Speech(prepared, start_ns, on_offset_sent, on_detected)
+        self._spoken_worst_ns = 0
         return self._speech
 
     def onset_if_spoken_now(self, prepared: PreparedClip) -> int:
@@ -84,26 +99,29 @@ class Microphone:
         """Send the frame whose last sample was captured at `due_ns`."""
         if not self._link.open:
             return None
-        speech = self._speech
         index = self._next
         self._next = index + 1
-        position = -1 if speech is None else index - self._speech_from
-        sent = self._send(self._silence if speech is None or position < 0 else speech.prepared.frames[position])
-        sent_ns = now_ns()
-        late_ns = sent_ns - due_ns
+        speech = self._speech
+        if speech is None or index < self._speech_from:
+            self._send(self._silence)
+            late_ns = now_ns() - due_ns
+        else:
+            late_ns = self._spoken(speech, index - self._speech_from, due_ns)
         self._late_ns.append(late_ns)
-        if late_ns > self.worst_ns:
+        if self.worst_ns is None or late_ns > self.worst_ns:
             self.worst_ns = late_ns
-        if speech is not None and position >= 0:
-            self._spoken(speech, position, sent, due_ns, sent_ns)
         return due_ns + self._frame_ns
 
-    def _spoken(self, speech: Speech, position: int, sent: bool, due_ns: int, sent_ns: int) -> None:
-        """A frame of a clip has gone out, or was dropped."""
+    def _spoken(self, speech: Speech, position: int, due_ns: int) -> int:
+        """Send a frame of a clip; returns how late, ns."""
         prepared = speech.prepared
+        sent = self._send(prepared.frames[position])
+        sent_ns = now_ns()
+        self._spoken_worst_ns = max(self._spoken_worst_ns, sent_ns - due_ns)
         if sent and position == prepared.offset_frame:
-            speech.on_offset_sent(due_ns, sent_ns)
+            speech.on_offset_sent(due_ns, sent_ns, self._spoken_worst_ns)
         if position + 1 == len(prepared.frames):
             self._speech = None
         if position == prepared.detected_frame and speech.on_detected is not None:
             speech.on_detected(now_ns())
+        return sent_ns - due_ns

@@ -37,7 +37,10 @@ class Target:
 def connect(
     target: Target, inbox: Inbox, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]
 ) -> Link:
-    """Open a WebSocket that `inbox` will read. Blocks the calling greenlet. Raises RemoteError: connect, handshake, auth, rate_limited or timeout."""
+    """Open a WebSocket that `inbox` will read. Blocks the calling greenlet.
+
+    Raises RemoteError: connect, handshake, auth, rate_limited or timeout.
+    """
     parts = urlsplit(target.url)
     secure = parts.scheme == "wss"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)

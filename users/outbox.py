@@ -13,6 +13,18 @@ from users.channel import Channel
 _WRITE = 2
 
 
+class Backlog:
+    """`bytes`: what waits in all outboxes of this process for the kernel to take it."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+BACKLOG = Backlog()
+
+
 class Outbox:
     """Writes to a released channel. `unsent_bytes`: waiting for the kernel to take them, `unsent_bytes_max`: at most so far.
     `on_broken(error)`: the connection turned out to be broken while what waited was drained."""
@@ -29,8 +41,9 @@ class Outbox:
         self._sent: list[Callable[[], None]] = []
         self._watcher: Any = None
 
-    def put(self, frame: bytes | memoryview, audio: bool = False) -> None:
-        """Write or queue; what is queued is copied. Raises OSError where the connection is broken."""
+    def put(self, frame: bytes | memoryview, limit: int | None = None) -> bool:
+        """Write or queue; what is queued is copied. `limit`: of an audio frame, which is dropped, with False, where more bytes than this
+        wait already. Raises OSError where the connection is broken."""
         wire = frame if self._direct else self._channel.sealed(frame)
         sent = 0
         if not self._waiting:
@@ -39,8 +52,11 @@ class Outbox:
             except (BlockingIOError, InterruptedError):
                 pass
             if sent == len(wire):
-                return
-        self._queue(bytes(wire[sent:]), audio)
+                return True
+        elif limit is not None and self.unsent_bytes > limit:
+            return False
+        self._queue(bytes(wire[sent:]), limit is not None)
+        return True
 
     def when_sent(self, then: Callable[[], None]) -> None:
         """Call `then` as soon as the kernel has taken everything: now, if nothing waits; never, if the outbox is closed before."""
@@ -59,6 +75,7 @@ class Outbox:
         self._waiting.clear()
         self._sent.clear()
         self._on_broken = None
+        BACKLOG.bytes -= self.unsent_bytes
         self.unsent_bytes = 0
         return lost
 
@@ -69,6 +86,7 @@ class Outbox:
             self._watcher.start(self._writable)
         self._waiting.append((rest, audio))
         self.unsent_bytes += len(rest)
+        BACKLOG.bytes += len(rest)
         self.unsent_bytes_max = max(self.unsent_bytes_max, self.unsent_bytes)
 
     def _writable(self) -> None:
@@ -83,6 +101,7 @@ class Outbox:
                     self._on_broken(error)
                 return
             self.unsent_bytes -= sent
+            BACKLOG.bytes -= sent
             if sent < len(wire):
                 self._waiting[0] = wire[sent:], audio
                 return

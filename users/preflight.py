@@ -7,6 +7,7 @@ from scenarios import ScenarioError
 from users.clock import now_ns
 from users.errors import RemoteError
 from users.mint import http_client, request_token
+from users.resolver import remember_names
 from users.run import Run
 from users.session import Session
 
@@ -28,6 +29,7 @@ def preflight(run: Run) -> None:
     Raises ScenarioError where the assistant cannot be talked to; being rate-limited is no reason.
     """
     run.prepared.all(run.planner.clips)
+    remember_names()
     session: Session | None = None
     try:
         secret = _secret(run)

@@ -21,6 +21,7 @@ from users.inbox import Inbox
 from users.mint import Mint
 from users.pacer import Pacer
 from users.prepared import Prepared
+from users.watch import Starts
 
 TOKEN, KEY, NONE = "token", "key", "none"
 AUTHS = (TOKEN, KEY, NONE)
@@ -93,6 +94,7 @@ class Run:
     key: str | None = field(repr=False)
     roster: Roster = field(default_factory=Roster)
     faults: Faults = field(default_factory=Faults)
+    starts: Starts = field(default_factory=Starts)
     pacer: Pacer = field(init=False)
     inbox: Inbox = field(init=False)
 

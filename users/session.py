@@ -34,6 +34,7 @@ class Session:
         self.turns: list[TurnRecord] = []
         self.turns_begun = 0
         self.counted = Counted()
+        self._count = self.counted.event
         self._run = run
         self._talker = talker
         self._client = client or f"talker-{talker}"
@@ -135,10 +136,10 @@ class Session:
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
         begun_ns = now_ns()
+        tracker = self._tracker
         try:
             event = self._decode(payload)
-            tracker = self._tracker
-            notice = tracker.event(arrived_ns, event) if tracker else Notice.NOTHING
+            notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
         except MalformedMessage:
             self.counted.malformed_messages += 1
             return
@@ -147,7 +148,7 @@ class Session:
             self._error = self._error or LocalError(f"a message could not be tracked: {error}")
             self.wake.set()
             return
-        self.counted.event(event)
+        self._count(event)
         if tracker is None:
             self._set_up(arrived_ns, event)
             return
@@ -182,11 +183,12 @@ class Session:
         self._error = self._error or error
         self.wake.set()
 
-    def _offset_sent(self, due_ns: int, sent_ns: int) -> None:
+    def _offset_sent(self, due_ns: int, sent_ns: int, worst_ns: int) -> None:
         said, link = self._said, self._link
         if said is None or link is None:
             return
         said.offset_sent_ns = sent_ns
+        said.send_lateness_max_s = worst_ns / 1e9
         said.mic_capture_s = (self._run.prepared.frame_ns + sent_ns - due_ns) / 1e9
         round_trip_s = link.round_trip_s()
 
@@ -219,6 +221,7 @@ class Session:
     def _record(self, closed_ns: int, outcome: SessionOutcome, error: RemoteError | None) -> SessionRecord:
         link = self._link
         opening = link.opening if link else None
+        worst_ns = self._microphone.worst_ns if self._microphone else None
         first_event_s = (self._first_event_ns - opening.opened_ns) / 1e9 if opening and self._first_event_ns else None
         return SessionRecord(
             talker=self._talker,
@@ -244,6 +247,8 @@ class Session:
             audio_bytes_sent=link.frames_sent * self._run.prepared.samples * 2 if link else 0,
             frames_sent=link.frames_sent if link else 0,
             frames_dropped=link.frames_dropped if link else 0,
+            send_lateness_max_s=None if worst_ns is None else worst_ns / 1e9,
+            unsent_bytes_max=link.unsent_bytes_max if link else 0,
             silence_duration_ms=self._silence_ms,
             **asdict(self.counted),
         )

@@ -34,6 +34,7 @@ class Talker(User):
         self.run_: Run = environment.doubletalk
         self.number = -1
         self._calls = 0
+        self._calls_ns = now_ns()  # when the next call is to begin
         self._turns = 0
         self._backoffs = 0
         self._progressed = False
@@ -60,6 +61,7 @@ class Talker(User):
     @task
     def call(self) -> None:
         """One call: as many turns as planned, over as many sessions as it takes."""
+        self.run_.starts.began(self._calls_ns)
         plan = self.run_.planner.call(self.number, self._calls)
         left = plan.turns
         lost_ns: int | None = None
@@ -81,6 +83,7 @@ class Talker(User):
                 lost_ns = now_ns()
             self._stopped.wait(self._backoff_s(attempts, error))
         self._calls += 1
+        self._calls_ns = now_ns() + round(plan.pause_s * SECOND_NS)
         if not self.stopping:
             self._stopped.wait(plan.pause_s)
 

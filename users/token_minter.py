@@ -70,6 +70,7 @@ class TokenMinter(FastHttpUser):
         mint = self.run_.mint
         if mint is None:
             return
+        self.run_.starts.began(due_ns)
         http = self.client.client.clientpool.get_client(URL(mint.base_url))
         _, record = request_token(http, mint, "token_minter", CLIENT, None, due_ns)
         if record.error_kind is ErrorKind.RATE_LIMITED and record.retry_after_s:

@@ -52,9 +52,21 @@ def test_losses() -> None:
 
 
 def test_merging_and_travelling() -> None:
-    a, b = health(0.001, 0.002, workers_lost=1), health(0.5, 0.6, frames_dropped=2, records_lost=3)
+    a = health(0.001, 0.002, workers_lost=1, missed_starts=1, unsent_bytes=10, unsent_bytes_max=70)
+    b = health(0.5, 0.6, frames_dropped=2, records_lost=3, missed_starts=4, unsent_bytes=5, unsent_bytes_max=50)
     a.cpu_s, a.wall_s, b.cpu_s, b.wall_s = 1.0, 10.0, 2.0, 10.0
     a.merge(Health.from_plain(json.loads(json.dumps(b.to_plain()))))
     assert (a.cpu_s, a.wall_s, a.frames_dropped, a.workers_lost, a.records_lost) == (3.0, 20.0, 2, 1, 3)
+    assert (a.missed_starts, a.unsent_bytes, a.unsent_bytes_max) == (5, 15, 70)
     assert (a.send_lateness.count, a.send_lateness.high, a.loop_lag.high) == (200, 0.5, 0.6)
     assert Health.from_plain(a.to_plain()) == a
+
+
+def test_frames_are_late_once_the_next_was_due() -> None:
+    made = Health(missed_starts=3)
+    for lateness_s in (0.0, 0.019, 0.021, 0.5):
+        made.send_lateness.add(lateness_s)
+    told = made.told(0.020)
+    assert told["frames_late"] == 2
+    assert told["missed_starts"] == 3
+    assert told["send_lateness"] == {"count": 4, "p50_s": pytest.approx(0.019, rel=0.005), "p99_s": 0.5, "max_s": 0.5}

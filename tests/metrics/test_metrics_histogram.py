@@ -51,6 +51,12 @@ def test_adding_many_at_once_is_adding_each(first: list[float], values: list[flo
         assert at_once.quantile(q) == (None if not each.count else pytest.approx(each.quantile(q), rel=GAMMA - 1 + 1e-9))
 
 
+@given(LISTS, st.floats(1e-3, 1e6))
+def test_counting_above_a_bound_is_exact_to_its_bucket(values: list[float], bound: float) -> None:
+    found = of(values).count_above(bound)
+    assert sum(v > bound * GAMMA for v in values) <= found <= sum(v > bound / GAMMA for v in values)
+
+
 def test_many_at_once_in_another_unit() -> None:
     nanoseconds = [0, 1, 2_000_000, -3_000_000]
     at_once = Histogram()

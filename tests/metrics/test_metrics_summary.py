@@ -27,7 +27,8 @@ def run(*criteria: str, faults: tuple[str, ...] = (), **health: float) -> dict[s
         "dialect": "openai-realtime",
         "frame_ms": 20.0,
         "seed": 1,
-        "health": Health(**health).told(),
+        "health": Health(**health).told(0.020),
+        "accuracy": None,
         "ended": "complete",
     }
 
@@ -74,7 +75,7 @@ def test_a_run_that_passes() -> None:
     assert re.search(r"^\| interruption_success .*✓ > 90 % \(few\)", text, re.M)
     assert re.search(r"^\| no_response +\| 1 +\| 0 +\| 0 ", text, re.M)
     assert re.search(r"^\| remote_close \| 1 +\| 50 %", text, re.M)
-    assert "Valid: send_lateness p50 -, p99 -; loop_lag p50 -, p99 -; CPU 5 % of a core; 0 frames dropped" in text
+    assert "Valid: send_lateness p50 -, p99 -; loop_lag p50 -, p99 -; CPU 5 % of a core; 0 frames more than a frame late, 0 dropped" in text
     assert text.endswith("\n") and not text.endswith("\n\n")
 
 
@@ -160,3 +161,12 @@ def test_an_answer_that_overlaps_has_no_shares() -> None:
 def test_the_exit_code(facts: dict[str, Any], aggregate: Aggregate, expected: bool) -> None:
     assert passed(facts, aggregate) is expected
     assert len(verdicts(facts, aggregate)) == len(facts["scenario"]["criteria"])
+
+
+def test_how_far_the_tester_is_off_is_told() -> None:
+    assert "is not known: no load as high was calibrated" in summary(run(), FULL)
+    bar = {"count": 9, "median_s": 0.00012, "p99_s": 0.0009, "max_s": 0.002}
+    bars = {"talkers": 100, "frame_ms": 40, "clock": "kernel", "own": True, "metrics": {"time_to_first_audio": bar, "stop_by_byte": bar}}
+    text = summary({**run(), "accuracy": bars}, FULL)
+    told = "time_to_first_audio by 0.120 ms at the median, 0.900 ms at p99; stop_by_byte by 0.120 ms at the median, 0.900 ms at p99."
+    assert f"It is off, as calibrated here with 100 talkers, 40 ms frames and kernel times: {told}" in text

@@ -156,10 +156,33 @@ def test_passed_means_that_all_criteria_hold(tmp_path: Path, e2e_s: float | None
         assert collector.finish().passed is passed
 
 
+def test_a_run_that_is_invalid_says_so_while_it_runs(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        assert collector.faults() == []
+        world.state.loop_lag.add(0.5)
+        world.state.send_lateness.add(FACTS.frame_ms / 1000)
+        lateness, lag = collector.faults()
+        assert lateness.startswith("send_lateness p99 20.0 ms is over half a frame (10 ms): use more workers or longer frames")
+        assert lag.startswith("loop_lag p99 500.0 ms is over 20 ms: use more workers")
+
+
+def test_the_testers_health_second_by_second(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.state.missed_starts, world.state.unsent_bytes = 2, 4096
+        collector.add(session(frames_dropped=5))
+        second(collector, world, 1.0)
+        world.state.missed_starts, world.state.unsent_bytes = 3, 0
+        second(collector, world, 2.0)
+        rows = timeline(collector.finish())
+        told = [(row["frames_dropped"], row["missed_starts"], row["unsent_bytes"]) for row in rows[:2]]
+        assert told == [(5, 2, 4096), (5, 3, 0)]
+
+
 def test_the_progress_line(tmp_path: Path) -> None:
     with collecting(tmp_path) as (collector, world):
         world.t_s = 65.4
-        assert progress_line(collector, 0) == "   65 s     0 talkers      0 turns  E2E p50 -  p95 -  no errors"
+        nothing = "   65 s     0 talkers      0 turns  E2E p50 -  p95 -  no errors  tester: 0 % of a core, sends late p99 -"
+        assert progress_line(collector, 0) == nothing
         for _ in range(3):
             collector.add(turn(0.5))
             collector.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
@@ -167,7 +190,10 @@ def test_the_progress_line(tmp_path: Path) -> None:
         collector.add(token(error=ErrorKind.RATE_LIMITED))
         line = progress_line(collector, 12)
         assert line.startswith("   65 s    12 talkers      6 turns  E2E p50 ")
-        assert line.endswith("3 timeout, 2 rate_limited")
+        assert "3 timeout, 2 rate_limited  tester: " in line
+        world.state.cpu_s = 32.7
+        world.state.send_lateness.add(0.0015)
+        assert progress_line(collector, 12).endswith("tester: 50 % of a core, sends late p99 1.5 ms")
         assert "\n" not in line
 
 

@@ -19,6 +19,7 @@ from protocol import Opcode as OurOpcode
 from protocol import PreparedFrame
 from users import link as link_module
 from users.clock import now_ns
+from users.outbox import BACKLOG
 
 AUTHORITY = trustme.CA()
 CLIENT_TLS = ssl.create_default_context()
@@ -149,6 +150,7 @@ def test_a_slow_reader_gets_everything_in_order(secure: bool) -> None:
         for text in texts:
             caller.link.send(text)
         assert caller.link.unsent_bytes > 1_000_000
+        assert BACKLOG.bytes == caller.link.unsent_bytes <= caller.link.unsent_bytes_max
         caller.link.when_sent(lambda: drained.append(len(heard)))
         gevent.sleep(0.05)
         assert not drained
@@ -156,7 +158,7 @@ def test_a_slow_reader_gets_everything_in_order(secure: bool) -> None:
         until(lambda: len(heard) == len(texts))
         assert heard == texts
         assert drained
-        assert caller.link.unsent_bytes == 0
+        assert caller.link.unsent_bytes == BACKLOG.bytes == 0
         caller.link.when_sent(lambda: drained.append(-1))
         assert drained[-1] == -1
 
@@ -211,7 +213,7 @@ def test_frames_that_wait_when_the_link_ends_were_not_sent() -> None:
         assert caller.ended() is not None
         assert link.frames_sent + link.frames_dropped == handed
         assert link.frames_dropped >= 99
-        assert link.unsent_bytes == 0
+        assert link.unsent_bytes == BACKLOG.bytes == 0
         assert not never
 
 

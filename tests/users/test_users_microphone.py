@@ -42,10 +42,15 @@ class Call:
     start_ns: int
     pcm: list[np.ndarray]
     offsets: list[tuple[int, int]] = field(default_factory=list)
+    worst: list[int] = field(default_factory=list)
     detections: list[int] = field(default_factory=list)
 
     def speak(self, clip: PreparedClip, barge_in: bool = False) -> Speech:
-        return self.microphone.speak(clip, lambda due, sent: self.offsets.append((due, sent)), self.detections.append if barge_in else None)
+        def offset_sent(due_ns: int, sent_ns: int, worst_ns: int) -> None:
+            self.offsets.append((due_ns, sent_ns))
+            self.worst.append(worst_ns)
+
+        return self.microphone.speak(clip, offset_sent, self.detections.append if barge_in else None)
 
     def frames(self, count: int) -> list[np.ndarray]:
         """The first `count` frames, once they have arrived."""
@@ -122,6 +127,7 @@ def test_onset_and_offset_are_capture_instants() -> None:
         assert due_ns == speech.start_ns + (clip.offset_frame + 1) * FRAME_NS
         assert due_ns - FRAME_NS <= speech.offset_ns < due_ns, "it is the frame that holds the last sample of speech"
         assert sent_ns >= due_ns
+        assert sent_ns - due_ns <= made.worst[0] <= made.microphone.worst_ns
 
 
 def test_a_barge_in_hears_itself_once_and_nothing_else_does() -> None:
@@ -202,3 +208,16 @@ def test_send_lateness_is_that_of_every_frame() -> None:
         assert 0 <= lateness.low < lateness.high
         assert lateness.high >= 0.1 - 0.020, "of the frames due in the stall the first waited longest"
         assert made.microphone.worst_ns == pytest.approx(lateness.high * 1e9, abs=1)
+
+
+def test_an_utterance_has_the_worst_lateness_of_its_own_frames() -> None:
+    clip = shortest(ClipKind.BACKCHANNEL)
+    with call() as made:
+        made.frames(2)
+        stalled_ns = now_ns()
+        while now_ns() < stalled_ns + SECOND_NS // 5:
+            pass
+        made.speak(clip)
+        until(lambda: made.microphone.idle)
+        assert made.microphone.worst_ns >= SECOND_NS // 5 - FRAME_NS
+        assert 0 <= made.worst[0] < made.microphone.worst_ns, "the stall was over before it began to speak"

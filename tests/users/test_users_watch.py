@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gevent
+import pytest
 from users_peers import until
 
 from users.clock import SECOND_NS, cpu_s, now_ns
+from users.outbox import BACKLOG
 from users.pacer import Pacer
-from users.watch import Watch
+from users.watch import Starts, Watch
 
 
 def spin(seconds: float) -> None:
@@ -33,12 +35,15 @@ def test_lag_is_measured_all_along() -> None:
 def test_time_and_cpu_are_told() -> None:
     watch, cpu_before_s, before_ns = Watch(Pacer()), cpu_s(), now_ns()
     spin(0.1)
-    health = watch.health(frames_dropped=7)
+    health = watch.health()
     assert health.wall_s >= 0.1
     assert health.cpu_s >= cpu_s() - cpu_before_s - 0.05
     assert health.wall_s <= (now_ns() - before_ns) / SECOND_NS + 0.05
-    assert health.frames_dropped == 7
     watch.stop()
+    stopped = watch.health()
+    cpu_then_s, wall_then_s = stopped.cpu_s, stopped.wall_s
+    spin(0.1)
+    assert (watch.health().cpu_s, watch.health().wall_s) == (cpu_then_s, wall_then_s), "what comes after the run is not the run's"
 
 
 def test_send_lateness_is_the_pacers() -> None:
@@ -46,4 +51,26 @@ def test_send_lateness_is_the_pacers() -> None:
     watch = Watch(pacer)
     pacer.lateness.add(0.5)
     assert watch.health().send_lateness is pacer.lateness
+    watch.stop()
+
+
+def test_starts_are_missed_after_a_tenth_of_a_second() -> None:
+    starts = Starts()
+    watch = Watch(Pacer(), starts=starts)
+    starts.began(now_ns() + SECOND_NS)
+    starts.began(now_ns())
+    assert watch.health().missed_starts == 0
+    starts.began(now_ns() - SECOND_NS // 10 - 1)
+    assert watch.health().missed_starts == 1
+    watch.stop()
+
+
+def test_what_waits_to_be_sent_is_told_and_its_greatest(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(Pacer())
+    monkeypatch.setattr(BACKLOG, "bytes", 70_000)
+    until(lambda: watch.health().unsent_bytes_max == 70_000)
+    monkeypatch.setattr(BACKLOG, "bytes", 10)
+    assert watch.health().unsent_bytes == 10
+    gevent.sleep(0.1)
+    assert watch.health().unsent_bytes_max == 70_000
     watch.stop()

@@ -38,6 +38,9 @@ class Dialect(Protocol):
     """Sample rate in Hz of the audio that the assistant hears."""
     output_rate: int
     """Sample rate in Hz of the audio that the assistant sends."""
+    audio_heads: tuple[bytes, ...]
+    """How messages that are audio, and nothing else, begin as they usually are written: they can be told without being decoded. Empty where
+    that is not so."""
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme."""

@@ -30,6 +30,12 @@ class OpenAIRealtime:
     name = "openai-realtime"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
+    audio_heads = (
+        b'{"type":"response.output_audio.delta"',
+        b'{"type": "response.output_audio.delta"',
+        b'{"type":"response.audio.delta"',
+        b'{"type": "response.audio.delta"',
+    )
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`base_url` with the path `/v1/realtime`, as far as it does not end so already, and `?model=`.

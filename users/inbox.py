@@ -1,7 +1,7 @@
 """The inbox: one per process, it reads the sockets of all talkers as bytes arrive on them.
 
-Waking a sleeping process costs more than reading a message. While messages come thick and fast the inbox therefore looks once in every
-step of the pacer's grid, along with the frames that are due then; after a step without any it waits for the next arrival again. The
+Waking a sleeping process costs more than reading a message. While messages or frames come thick and fast the inbox therefore looks once in
+every step of the pacer's grid, along with the frames that are due then; after a step without any it waits for the next arrival again. The
 kernel has put its stamp on what arrived by then, so that being read later changes no arrival time. Where several messages come to one
 socket within a step they are read together, and have the stamp of the last.
 """
@@ -53,9 +53,10 @@ class Inbox:
             self._epoll = self._watcher = None
 
     def due(self, due_ns: int) -> int | None:
-        """The pacer's call: look, and be called again where something had arrived."""
-        if self._look():
-            return max(due_ns + GRID_NS, on_grid(now_ns()))
+        """The pacer's call: look, and be called again where something had arrived, or where the pacer wakes in the next step anyway."""
+        next_ns = max(due_ns + GRID_NS, on_grid(now_ns()))
+        if self._look() or (self._readers and self._pacer.wakes_at(next_ns)):
+            return next_ns
         self._looking = False
         if self._watcher is not None:
             self._wait()

@@ -21,7 +21,6 @@ UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
 
 _KEYS = mask_keys(os.urandom)
-_TEXT = Opcode.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Link:
         "_channel",
         "_closing",
         "_ended",
-        "_feed",
+        "_decoder",
         "_inbox",
         "_on_closed",
         "_on_message",
@@ -80,7 +79,7 @@ class Link:
         self._inbox = inbox
         self._on_message: Callable[[int, bytes], None] | None = on_message
         self._on_closed: Callable[[RemoteError | None], None] | None = on_closed
-        self._feed = FrameDecoder().feed
+        self._decoder = FrameDecoder()
         self._ahead = channel.release()
         self._outbox = Outbox(channel, self._broken)
         self._started = self._closing = self._ended = False
@@ -118,12 +117,14 @@ class Link:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
         if not self.open:
             return False
-        try:
-            if self._outbox.put(frame.masked(next(_KEYS)), UNSENT_LIMIT):
+        outbox = self._outbox
+        if outbox.idle or outbox.unsent_bytes <= UNSENT_LIMIT:
+            try:
+                outbox.put(frame.masked(next(_KEYS)), True)
                 self.frames_sent += 1
                 return True
-        except OSError as error:
-            self._lost(error, " while sending")
+            except OSError as error:
+                self._lost(error, " while sending")
         self.frames_dropped += 1
         return False
 
@@ -163,7 +164,12 @@ class Link:
             self._lost(error)
             return
         if data:
-            self._take(channel.arrived_ns, data)
+            text = self._decoder.whole(data)
+            if text is None or self._on_message is None or not self.open:
+                self._take(channel.arrived_ns, data)
+            else:
+                self.messages_received += 1
+                self._on_message(channel.arrived_ns, text)
         if channel.ended:
             self._ended_by_peer()
 
@@ -181,7 +187,7 @@ class Link:
 
     def _take(self, arrived_ns: int, data: bytes) -> None:
         try:
-            messages = self._feed(data)
+            messages = self._decoder.feed(data)
         except FrameError as error:
             for message in error.messages:
                 self._dispatch(arrived_ns, message)
@@ -190,11 +196,7 @@ class Link:
                 self._fail(ErrorKind.PROTOCOL, f"not a WebSocket frame: {error}")
             return
         for message in messages:
-            if message[0] is _TEXT and self.open and self._on_message is not None:
-                self.messages_received += 1
-                self._on_message(arrived_ns, message[1])
-            else:
-                self._dispatch(arrived_ns, message)
+            self._dispatch(arrived_ns, message)
 
     def _dispatch(self, arrived_ns: int, message: Message) -> None:
         opcode, payload = message

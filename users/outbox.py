@@ -27,11 +27,12 @@ BACKLOG = Backlog()
 
 class Outbox:
     """Writes to a released channel. `unsent_bytes`: waiting for the kernel to take them, `unsent_bytes_max`: at most so far.
-    `on_broken(error)`: the connection turned out to be broken while what waited was drained."""
+    `idle`: nothing waits. `on_broken(error)`: the connection turned out to be broken while what waited was drained."""
 
-    __slots__ = ("_channel", "_direct", "_on_broken", "_sent", "_waiting", "_watcher", "_write", "unsent_bytes", "unsent_bytes_max")
+    __slots__ = ("_channel", "_direct", "_on_broken", "_sent", "_waiting", "_watcher", "_write", "idle", "unsent_bytes", "unsent_bytes_max")
 
     def __init__(self, channel: Channel, on_broken: Callable[[OSError], None]) -> None:
+        self.idle = True
         self.unsent_bytes = self.unsent_bytes_max = 0
         self._channel = channel
         self._write = channel.writer()
@@ -41,29 +42,25 @@ class Outbox:
         self._sent: list[Callable[[], None]] = []
         self._watcher: Any = None
 
-    def put(self, frame: bytes | memoryview, limit: int | None = None) -> bool:
-        """Write or queue; what is queued is copied. `limit`: of an audio frame, which is dropped, with False, where more bytes than this
-        wait already. Raises OSError where the connection is broken."""
+    def put(self, frame: bytes | memoryview, audio: bool = False) -> None:
+        """Write or queue; what is queued is copied. Raises OSError where the connection is broken."""
         wire = frame if self._direct else self._channel.sealed(frame)
         sent = 0
-        if not self._waiting:
+        if self.idle:
             try:
                 sent = self._write(wire)
             except (BlockingIOError, InterruptedError):
                 pass
             if sent == len(wire):
-                return True
-        elif limit is not None and self.unsent_bytes > limit:
-            return False
-        self._queue(bytes(wire[sent:]), limit is not None)
-        return True
+                return
+        self._queue(bytes(wire[sent:]), audio)
 
     def when_sent(self, then: Callable[[], None]) -> None:
         """Call `then` as soon as the kernel has taken everything: now, if nothing waits; never, if the outbox is closed before."""
-        if self._waiting:
-            self._sent.append(then)
-        else:
+        if self.idle:
             then()
+        else:
+            self._sent.append(then)
 
     def close(self) -> int:
         """Stop; returns how many audio frames will never be sent."""
@@ -80,7 +77,8 @@ class Outbox:
         return lost
 
     def _queue(self, rest: bytes, audio: bool) -> None:
-        if not self._waiting:
+        if self.idle:
+            self.idle = False
             if self._watcher is None:
                 self._watcher = get_hub().loop.io(self._channel.fileno(), _WRITE)
             self._watcher.start(self._writable)
@@ -107,6 +105,7 @@ class Outbox:
                 return
             self._waiting.popleft()
         self._watcher.stop()
+        self.idle = True
         sent_now, self._sent = self._sent, []
         for then in sent_now:
             then()

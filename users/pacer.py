@@ -67,6 +67,10 @@ class Pacer:
         if not self._running and (self._alarm is None or due_ns < self._wakes_ns):
             self._arm()
 
+    def wakes_at(self, t_ns: int) -> bool:
+        """Whether something is due at just this instant."""
+        return t_ns in self._due
+
     def _arm(self) -> None:
         if not self._instants:
             if self._alarm is not None:

@@ -267,5 +267,29 @@ def test_messages_are_the_same_however_the_stream_is_cut(sent, step):
     raw = b"".join(encode(m.opcode, m.payload, None) for m in wanted)
     at_once, one_each, cut = FrameDecoder(), FrameDecoder(), FrameDecoder()
     assert at_once.feed(raw) == wanted
-    assert [m for w in wanted for m in one_each.feed(encode(w.opcode, w.payload, None))] == wanted
+    got = []
+    for message in wanted:
+        data = encode(message.opcode, message.payload, None)
+        text = one_each.whole(data)
+        assert (text is None) is (message.opcode is Opcode.BINARY or len(message.payload) <= 125)
+        got += one_each.feed(data) if text is None else [Message(Opcode.TEXT, text)]
+    assert got == wanted
     assert [m for i in range(0, len(raw), step) for m in cut.feed(raw[i : i + step])] == wanted
+
+
+def test_only_a_whole_text_message_amid_nothing_else_is_whole():
+    long, longest = encode(Opcode.TEXT, bytes(126), None), encode(Opcode.TEXT, bytes(65535), None)
+    assert FrameDecoder().whole(long) == bytes(126)
+    assert FrameDecoder().whole(longest) == bytes(65535)
+    for data in (b"", b"\x81", long[:3], long[:-1], long + b"\x81", longest[:-1], encode(Opcode.TEXT, bytes(65536), None)):
+        assert FrameDecoder().whole(data) is None
+    assert FrameDecoder(max_message=125).whole(long) is None
+    assert FrameDecoder(expect_masked=True).whole(long) is None
+    for before in (b"\x81", long[:50], encode(Opcode.TEXT, b"x", None, fin=False), encode(Opcode.CLOSE, b"", None)):
+        decoder = FrameDecoder()
+        decoder.feed(before)
+        assert decoder.whole(long) is None
+    broken = FrameDecoder()
+    with pytest.raises(FrameError):
+        broken.feed(b"\xff\xff")
+    assert broken.whole(long) is None

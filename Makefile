@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test check bench format docs corpus calibrate clean install install-dev
+.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make format   format the code"
 	@echo "make docs     write the generated pages of docs/ anew"
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
+	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
 
 install: $(VENV)/.installed
@@ -62,6 +63,10 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m metrics > docs/metrics.md
 	$(BIN)/python -m scenarios > docs/scenarios.md
 	$(BIN)/python -m reporting docs/run-files.md
+
+fuzz: $(VENV)/.installed-dev
+	@$(PIP) --editable '.[fuzz]' >$(VENV)/install.log 2>&1 || { $(CANNOT); exit 1; }
+	$(BIN)/python tests/protocol/fuzz_protocol_frames.py -runs=1000000 -max_len=512 -print_final_stats=1
 
 corpus: $(VENV)/.installed
 	$(BIN)/python -m audio.make_corpus

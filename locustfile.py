@@ -87,8 +87,10 @@ def on_test_start(environment: Any, **_: Any) -> None:
 
 @locust_events.test_stopping.add_listener
 def on_test_stopping(environment: Any, **_: Any) -> None:
-    """Say that talkers finish their turns."""
+    """Say that talkers finish their turns; where they are cut off, all at once, the tester's health is what it was until then."""
     environment.doubletalk_reporter.stopping(environment.stop_timeout)
+    if not environment.stop_timeout and hasattr(environment, "doubletalk_watch"):
+        environment.doubletalk_watch.stop()
 
 
 @locust_events.test_stop.add_listener

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from metrics.utterance import Utterance
 from protocol.events import Committed, Event, SpeechStarted, SpeechStopped, Transcribed
 
-_REMEMBERED = 256
-"""Items whose utterance is known yet: some twenty minutes of conversation, whatever the session's length."""
+_REMEMBERED = 32
+"""Items whose utterance is known yet: some minutes of conversation, whatever the session's length."""
 
 
 class Items:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from metrics.response import Response
 
-_REMEMBERED = 256
-"""Responses of turns long over whose ids are known yet: some twenty minutes of conversation, whatever the session's length."""
+_REMEMBERED = 64
+"""Responses of turns long over whose ids are known yet: some minutes of conversation, whatever the session's length."""
 
 
 class Responses:

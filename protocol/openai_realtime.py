@@ -30,7 +30,7 @@ class OpenAIRealtime:
     name = "openai-realtime"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
-    audio_heads = (
+    audio_heads: tuple[bytes, ...] = (
         b'{"type":"response.output_audio.delta"',
         b'{"type": "response.output_audio.delta"',
         b'{"type":"response.audio.delta"',

@@ -48,7 +48,6 @@ class Collector:
         self._second = Aggregate()
         self._lost = 0
         self._cpu_s = self._wall_s = 0.0
-        self._timeline: list[dict[str, Any]] = []
         self._ticking = gevent.spawn(self._tick)
 
     def add(self, record: Record) -> None:
@@ -79,7 +78,7 @@ class Collector:
         self._close_second()
         health = self.health()
         run, text = self.folder.finish(
-            "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health, self._timeline
+            "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health
         )
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
@@ -109,7 +108,7 @@ class Collector:
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
         counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
-        self._timeline.append(
+        self.folder.second(
             {
                 "t_s": self.elapsed_s,
                 "talkers": talkers,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate, Measured, metric_columns
 from metrics.catalog import CATALOG_VERSION
@@ -20,7 +19,7 @@ from metrics.health import Health
 from metrics.records import Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from metrics.summary import summary, verdicts
 from reporting.calibration import accuracy
-from reporting.tables import SCHEMA_VERSION, Table
+from reporting.tables import SCHEMA_VERSION, Rows, Table
 
 _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
 
@@ -46,6 +45,7 @@ class RunFolder:
         self.facts = facts
         self.run_id, self.path = _new_folder(parent, facts)
         self._clock: str | None = None
+        self._timeline = Rows(self.path / "timeline.parquet", TIMELINE)
         self._tables = {
             TurnRecord: Table(self.path / "turns.parquet", TurnRecord),
             SessionRecord: Table(self.path / "sessions.parquet", SessionRecord),
@@ -58,13 +58,15 @@ class RunFolder:
         if isinstance(record, TurnRecord):
             self._clock = record.clock
 
-    def finish(
-        self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health, timeline: list[dict[str, Any]]
-    ) -> tuple[dict[str, Any], str]:
+    def second(self, row: dict[str, Any]) -> None:
+        """Append a row to the timeline."""
+        self._timeline.add(tuple(row[name] for name in TIMELINE.names))
+
+    def finish(self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health) -> tuple[dict[str, Any], str]:
         """Complete the folder. `ended`: `complete`, or `interrupted` by a signal before its time. Returns what `run.json` holds, and the summary."""
         for table in self._tables.values():
             table.close()
-        pq.write_table(pa.Table.from_pylist(timeline, schema=TIMELINE), self.path / "timeline.parquet", compression="zstd")
+        self._timeline.close()
         facts = self.facts
         faults = health.faults(facts.frame_ms / 1000.0)
         run: dict[str, Any] = {

@@ -31,20 +31,19 @@ def schema(record_type: type) -> pa.Schema:
     return pa.schema(fields, metadata={"doubletalk_schema_version": str(SCHEMA_VERSION)})
 
 
-class Table:
-    """A Parquet file that grows by records. Rows are written in groups; `close` completes the file."""
+class Rows:
+    """A Parquet file that grows by rows, which are written in groups; `close` completes the file."""
 
-    def __init__(self, path: Path, record_type: type) -> None:
-        self.schema = schema(record_type)
+    def __init__(self, path: Path, columns: pa.Schema) -> None:
+        self.schema = columns
         self.rows_written = 0
-        self._fields = attrgetter(*(f.name for f in dataclasses.fields(record_type)))
-        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        self._writer = pq.ParquetWriter(path, columns, compression="zstd")
         self._rows: list[tuple[Any, ...]] = []
         pa.array([], pa.int64())  # its first call imports pandas where that is installed: not amid a run
 
-    def add(self, record: Record, columns: dict[str, float | None]) -> None:
-        """Append one record; `columns`: its metrics, as `metric_columns` gives them."""
-        self._rows.append((*self._fields(record), *columns.values()))
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Append one row: its values in the order of the schema."""
+        self._rows.append(row)
         if len(self._rows) >= _ROWS:
             self._flush()
 
@@ -59,6 +58,27 @@ class Table:
             self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self.schema))
             self.rows_written += len(self._rows)
             self._rows.clear()
+
+
+class Table:
+    """Records of one type as such a file."""
+
+    def __init__(self, path: Path, record_type: type) -> None:
+        self._rows = Rows(path, schema(record_type))
+        self._fields = attrgetter(*(f.name for f in dataclasses.fields(record_type)))
+
+    @property
+    def rows_written(self) -> int:
+        """Rows in the file so far."""
+        return self._rows.rows_written
+
+    def add(self, record: Record, columns: dict[str, float | None]) -> None:
+        """Append one record; `columns`: its metrics, as `metric_columns` gives them."""
+        self._rows.add((*self._fields(record), *columns.values()))
+
+    def close(self) -> None:
+        """Write what is left and complete the file."""
+        self._rows.close()
 
 
 def _parts(hint: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
+from users.gate import Gate
 from users.inbox import Inbox
 from users.mint import Mint
 from users.pacer import Pacer
@@ -95,6 +96,7 @@ class Run:
     roster: Roster = field(default_factory=Roster)
     faults: Faults = field(default_factory=Faults)
     starts: Starts = field(default_factory=Starts)
+    gate: Gate = field(default_factory=Gate)
     pacer: Pacer = field(init=False)
     inbox: Inbox = field(init=False)
 

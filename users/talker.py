@@ -67,6 +67,8 @@ class Talker(User):
         lost_ns: int | None = None
         attempts = 0
         while left > 0 and not self.stopping and attempts <= self.run_.scenario.limits.reconnects:
+            if self._stopped.wait(self.run_.gate.wait_s()):
+                return
             try:
                 secret = self._secret()
             except RemoteError as refused:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gevent
 
 from metrics.health import LATE_START_S, Health
+from metrics.histogram import Histogram
 from users.clock import SECOND_NS, cpu_s, now_ns
 from users.errors import Faults
 from users.outbox import BACKLOG
@@ -57,9 +58,12 @@ class Watch:
         return health
 
     def stop(self) -> None:
-        """Measure no more: what the end of a run takes is not its talkers' affair."""
+        """Measure no more: what the end of a run takes is not its talkers' affair. Again does nothing."""
         self.health()
-        self._running = False
+        if self._running:
+            self._running = False
+            self._health.send_lateness = Histogram()
+            self._health.send_lateness.merge(self._pacer.lateness)
         self._greenlet.kill(block=False)
 
     def _measure(self) -> None:

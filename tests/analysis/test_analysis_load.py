@@ -13,7 +13,7 @@ import pytest
 
 from analysis import RunError, load
 from analysis.__main__ import main
-from metrics.aggregate import Aggregate
+from metrics.aggregate import Aggregate, measure
 from metrics.health import Health
 from metrics.records import (
     BargeInClass,
@@ -61,12 +61,12 @@ def folder(tmp_path: Path) -> Path:
     facts = RunFacts(SCENARIO, 1, "openai-realtime", 20.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
     written, aggregate = RunFolder(tmp_path, facts), Aggregate()
     for one in RECORDS:
-        written.add(one)
+        written.add(one, measure(one))
         aggregate.add(one)
     health = Health(wall_s=10.0)
     health.send_lateness.add(0.001)
     health.loop_lag.add(0.001)
-    written.finish("complete", 10.0, 1, aggregate, health, [])
+    written.finish("complete", 10.0, 1, aggregate, health)
     return written.path
 
 

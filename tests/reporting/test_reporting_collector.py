@@ -127,10 +127,9 @@ def test_time_passes_by_itself(tmp_path: Path) -> None:
         world.t_s = 1.0
         collector.add(turn(0.4))
         with gevent.Timeout(20):
-            while not collector._timeline:
+            while collector._second.turns():
                 gevent.sleep(0.01)
-        assert collector._timeline[0]["turns"] == 1
-        collector.finish()
+        assert timeline(collector.finish())[0]["turns"] == 1
 
 
 def test_a_record_that_cannot_be_kept_makes_the_run_invalid(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,8 @@ def finished(parent: Path, health: Health | None = None, facts: RunFacts = FACTS
     for record in [*everything, session(), token(), token()]:
         folder.add(record, measure(record))
         aggregate.add(record)
-    run, text = folder.finish("complete", 10.5, 5, aggregate, health or healthy(), [ROW])
+    folder.second(ROW)
+    run, text = folder.finish("complete", 10.5, 5, aggregate, health or healthy())
     return folder, run, text
 
 
@@ -110,7 +111,7 @@ def test_everything_is_there_and_nothing_half_written(tmp_path: Path) -> None:
 
 def test_no_turns_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FACTS)
-    run, text = folder.finish("complete", 0.0, 0, Aggregate(), Health(), [])
+    run, text = folder.finish("complete", 0.0, 0, Aggregate(), Health())
     assert (run["totals"]["turns"], run["duration_s"]) == (0, 0.0)
     assert [c["value"] for c in run["criteria"]] == [None, None]
     assert not any(c["holds"] for c in run["criteria"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from users_assistants import Assistant, a_run
+from users_assistants import TONE, Assistant, a_run
 from users_peers import Peer, Script, served, until
 from websockets.frames import Opcode
 
@@ -196,5 +198,46 @@ def test_a_fault_of_ours_is_loud_and_makes_the_run_invalid(tmp_path: Path, monke
         with pytest.raises(LocalError, match="a message could not be tracked: division by zero"):
             session.check()
         assert session._run.faults.count == 1
+
+    opened(lambda assistant: assistant.until_gone(), tmp_path, act)
+
+
+def test_audio_of_an_answer_that_is_heard_is_held_and_nothing_of_it_lost(tmp_path: Path) -> None:
+    """Whoever looks at the tracker finds everything tracked, each message with its own instant, in their order."""
+    piece = base64.b64encode(TONE[:1920]).decode()
+
+    def message(kind: str, **fields: Any) -> bytes:
+        return orjson.dumps({"type": kind, **fields})
+
+    def delta(response: str, audio: str = piece) -> bytes:
+        return message("response.output_audio.delta", response_id=response, item_id="i", content_index=0, delta=audio)
+
+    def act(session: Session) -> None:
+        session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
+        t_ns = now_ns()
+        session._on_message(t_ns, message("response.created", response={"id": "r"}))
+        for i in range(55):
+            session._on_message(t_ns + i * 40_000_000, delta("r"))
+        held = len(session._held)
+        answer = session.tracker.answer
+        assert answer is not None
+        assert (answer.chunks, answer.last_audio_ns, answer.first_audio_ns) == (55, t_ns + 54 * 40_000_000, t_ns)
+        assert answer.playout.underruns == 0
+        assert 0 < held < 16
+        assert session._held == []
+
+        session._on_message(t_ns + 2_200_000_000, delta("r", "AAA"))
+        session._on_message(t_ns + 2_200_000_000, delta("r"))
+        assert session.counted.malformed_messages == 0, "not looked at yet"
+        done = message("response.done", response={"id": "r", "status": "completed"})
+        session._on_message(t_ns + 2_240_000_000, done)
+        assert session._held == []
+        assert session.counted.malformed_messages == 1
+        assert (answer.chunks, answer.done_ns) == (56, t_ns + 2_240_000_000)
+        assert answer.last_audio_ns == t_ns + 2_200_000_000
+
+        session._on_message(t_ns + 2_250_000_000, delta("r"))
+        assert session._held == [], "the answer is closed: nothing is held of what comes behind it"
+        assert session.counted.audio_bytes_received == 57 * 1920
 
     opened(lambda assistant: assistant.until_gone(), tmp_path, act)

@@ -366,7 +366,7 @@ def test_talker_numbers_are_used_again(tmp_path: Path) -> None:
             until(lambda: runner.user_count == 1)
             assert run.roster.present() == 1
             runner.start(3, spawn_rate=100)
-            until(lambda: runner.user_count == 3)
+            until(lambda: runner.user_count == 3 and len(server.peers) == 5)
             assert run.roster.present() == 3
             assert sorted(u.args[0].number for u in runner.user_greenlets) == [0, 1, 2]
         assert run.roster.present() == 0

@@ -46,6 +46,16 @@ def test_time_and_cpu_are_told() -> None:
     assert (watch.health().cpu_s, watch.health().wall_s) == (cpu_then_s, wall_then_s), "what comes after the run is not the run's"
 
 
+def test_frames_sent_after_the_end_do_not_count() -> None:
+    pacer = Pacer()
+    watch = Watch(pacer)
+    pacer.lateness.add(0.5)
+    watch.stop()
+    pacer.lateness.add(0.7)
+    watch.stop()
+    assert (watch.health().send_lateness.count, watch.health().send_lateness.high) == (1, 0.5)
+
+
 def test_send_lateness_is_the_pacers() -> None:
     pacer = Pacer()
     watch = Watch(pacer)

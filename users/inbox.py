@@ -25,6 +25,8 @@ _AT_ONCE = 4096
 class Inbox:
     """Calls back for each socket on which something has arrived. Holds no descriptor of its own while it has no socket."""
 
+    urgent = False
+
     def __init__(self, pacer: Pacer, faults: Faults | None = None) -> None:
         self._pacer = pacer
         self._faults = faults or Faults()

@@ -44,12 +44,14 @@ class Microphone:
         "_late_ns",
         "_link",
         "_next",
+        "_pacer",
         "_send",
         "_silence",
         "_speech",
         "_speech_from",
         "_spoken_worst_ns",
         "_start_ns",
+        "urgent",
         "worst_ns",
     )
 
@@ -57,6 +59,8 @@ class Microphone:
         self.worst_ns: int | None = None
         self._spoken_worst_ns = 0
         self._link = link
+        self.urgent = False  # it speaks: what is measured begins with its frames, and not with those of the silent
+        self._pacer = pacer
         self._send = link.send_frame
         self._late_ns = pacer.late_ns
         self._silence = prepared.silence
@@ -85,6 +89,8 @@ class Microphone:
         start_ns = self._start_ns + self._speech_from * self._frame_ns
         self._speech = Speech(prepared, start_ns, on_offset_sent, on_detected)
         self._spoken_worst_ns = 0
+        self.urgent = True
+        self._pacer.hurry(self, self._start_ns + (self._next + 1) * self._frame_ns)
         return self._speech
 
     def onset_if_spoken_now(self, prepared: PreparedClip) -> int:
@@ -122,6 +128,7 @@ class Microphone:
             speech.on_offset_sent(due_ns, sent_ns, self._spoken_worst_ns)
         if position + 1 == len(prepared.frames):
             self._speech = None
+            self.urgent = False
         if position == prepared.detected_frame and speech.on_detected is not None:
             speech.on_detected(now_ns())
         return sent_ns - due_ns

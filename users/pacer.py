@@ -30,7 +30,9 @@ def on_grid(t_ns: int) -> int:
 
 
 class Paced(Protocol):
-    """Something with a timetable."""
+    """Something with a timetable. `urgent`: to be done before the others that are due at the same instant."""
+
+    urgent: bool
 
     def due(self, due_ns: int) -> int | None:
         """Do what was due at `due_ns`; returns the next due instant, None to be left alone."""
@@ -66,6 +68,13 @@ class Pacer:
         heapq.heappush(self._instants, due_ns)
         if not self._running and (self._alarm is None or due_ns < self._wakes_ns):
             self._arm()
+
+    def hurry(self, paced: Paced, due_ns: int) -> None:
+        """What is due at `due_ns` has become urgent: put it before the others."""
+        together = self._due.get(due_ns, [])
+        if paced in together:
+            together.remove(paced)
+            together.insert(0, paced)
 
     def wakes_at(self, t_ns: int) -> bool:
         """Whether something is due at just this instant."""
@@ -104,6 +113,8 @@ class Pacer:
                     if again is None:
                         due[following] = [paced]
                         heapq.heappush(instants, following)
+                    elif paced.urgent:
+                        again.insert(0, paced)
                     else:
                         again.append(paced)
         if len(self.late_ns) >= _NOTED:

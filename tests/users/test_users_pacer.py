@@ -16,6 +16,8 @@ MS = 1_000_000
 class Beat:
     """Due every `period_ns`, `times` times; notes what it was told and when."""
 
+    urgent = False
+
     def __init__(self, period_ns: int, times: int, slow_s: float = 0.0) -> None:
         self.period_ns = period_ns
         self.times = times
@@ -156,3 +158,25 @@ def test_an_idle_pacer_can_be_used_again() -> None:
         until(lambda beat=beat: beat.over)
         check(beat, first_ns)
         gevent.sleep(0.01)
+
+
+def test_the_urgent_go_first_of_those_due_at_the_same_instant() -> None:
+    pacer, order = Pacer(), []
+
+    class Named(Beat):
+        def due(self, due_ns: int) -> int | None:
+            order.append(self)
+            return super().due(due_ns)
+
+    beats = [Named(20 * MS, 3) for _ in range(4)]
+    first_ns = now_ns() + 20 * MS
+    for beat in beats:
+        pacer.add(beat, first_ns)
+    beats[2].urgent = True
+    pacer.hurry(beats[2], first_ns)
+    pacer.hurry(beats[3], first_ns + 1)  # not due then: nothing changes
+    until(lambda: len(order) == 4)
+    beats[2].urgent, beats[3].urgent = False, True
+    until(lambda: all(beat.over for beat in beats))
+    a, b, c, d = beats
+    assert order == [c, a, b, d, c, a, b, d, d, c, a, b]

@@ -59,7 +59,7 @@ def main() -> int:
             CALIBRATION.write_text(json.dumps(found, indent=1) + "\n")
             _write(ROOT / "docs" / "accuracy.md", accuracy(found))
         if benched.exists():
-            _write(ROOT / "docs" / "performance.md", benched.read_text())
+            _write(ROOT / "docs" / "performance.md", benched.read_text().removeprefix("# Benchmark\n"))
     except (OSError, ValueError, KeyError) as error:
         print(f"benchmarks.publish: {error}", file=sys.stderr)
         return 2

@@ -57,7 +57,7 @@ class FrameDecoder:
     def whole(self, data: bytes) -> bytes | None:
         """The text message that `data` is, neither more nor less, as most reads of a call are; None for anything else, which `feed` takes.
 
-        Nothing is left to do for `feed` where it is not None; at a fifth of its cost.
+        Nothing is left to do for `feed` where it is not None; at a quarter of its cost.
         """
         if self._between and data[:2] == _WHOLE_LONG_TEXT:
             size = len(data) - 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from users.clock import SECOND_NS, now_ns
 
 SPACING_NS = 5_000_000
-"""Between two openings: an opening takes 1 to 2 ms of the processor, and 200 a second are four times what a worker is asked for."""
+"""Between two openings, each of which takes 1 to 2 ms of the processor; 200 a second are four times what a worker is asked for."""
 
 
 class Gate:

@@ -143,7 +143,7 @@ class Session:
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
         """A message came. Audio of an answer that is being heard already says nothing that has to be acted on: it is held, with its arrival
-        instant, and tracked some messages at a time, which costs half as much as each by itself (docs/performance.md)."""
+        instant, and tracked some messages at a time, which costs less than each by itself (docs/performance.md)."""
         held = self._held
         if self._streaming and payload.startswith(self._audio_heads):
             held.append((arrived_ns, payload))

@@ -17,10 +17,10 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
-from users.garbage import settle
 from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import make_run
+from users.settled import settle
 from users.talker import Talker
 from users.token_minter import TokenMinter
 from users.watch import Watch

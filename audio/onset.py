@@ -91,6 +91,8 @@ class FirstSound:
         if len(pcm) % 2:
             raise ValueError(f"a piece of int16 samples cannot be {len(pcm)} bytes long")
         self._kept += pcm
+        if len(self._kept) < 2 * HOLD_MS * self._step:  # too short to hold
+            return None
         samples = np.frombuffer(self._kept, "<i2")
         loud = loud_windows(samples, self._rate)
         run = _first_run(loud, HOLD_WINDOWS)

@@ -67,9 +67,13 @@ class Histogram:
         if not np.isfinite(scaled).all():
             _refuse(math.nan)
         for mine, part in ((self.positive, scaled[scaled > _SMALLEST]), (self.negative, -scaled[scaled < -_SMALLEST])):
-            keys, counts = np.unique(np.ceil(np.log(part) / _LOG_GAMMA).astype(np.int64), return_counts=True)
-            for key, n in zip(keys.tolist(), counts.tolist(), strict=True):
-                mine[key] = mine.get(key, 0) + n
+            if not len(part):
+                continue
+            keys = np.ceil(np.log(part) / _LOG_GAMMA).astype(np.int64)
+            lowest = int(keys.min())
+            for key, n in enumerate(np.bincount(keys - lowest).tolist(), lowest):
+                if n:
+                    mine[key] = mine.get(key, 0) + n
         self.zeros += int((np.abs(scaled) <= _SMALLEST).sum())
         self.count += len(scaled)
         self.total += float(scaled.sum())

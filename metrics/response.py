@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from audio import FirstSound, Playout
 from protocol import MalformedMessage
@@ -99,24 +100,35 @@ class Response:
             except ValueError as error:
                 raise MalformedMessage(f"audio delta: {error}") from None
         self.last_event_ns = t_ns
-        samples = delta.samples
-        if not samples:
+        if not delta.samples:
             return
         self.item_id, self.content_index = delta.item_id, delta.content_index
-        chunks, before_ns = self.chunks, self.last_audio_ns
-        if before_ns is None:
+        if self.first_audio_ns is None:
             self.first_audio_ns = t_ns
-        else:
-            spacing_s = (t_ns - before_ns) / SECOND_NS
-            step = spacing_s - self._mean_s
-            self._mean_s += step / chunks
-            self._spread += step * (spacing_s - self._mean_s)
-            self.rfc3550_s += (abs(spacing_s - self._audio_before / self._rate) - self.rfc3550_s) / 16.0
-        self.playout.push(t_ns, samples)
-        self._audio_before, self.last_audio_ns, self.chunks = samples, t_ns, chunks + 1
+        self.goes_on((t_ns,), (delta.samples,))
         if sound is not None:
             self.first_audible_ns = self.playout.instant_of(sound)
             self._first_sound = None
+
+    def goes_on(self, instants_ns: Sequence[int], pieces: Sequence[int]) -> None:
+        """Audio went on by pieces: when each came, and how many samples it has, at least one."""
+        push, rate = self.playout.push, self._rate
+        chunks, before_ns, audio_before = self.chunks, self.last_audio_ns, self._audio_before
+        mean_s, spread, rfc3550_s = self._mean_s, self._spread, self.rfc3550_s
+        for t_ns, samples in zip(instants_ns, pieces, strict=True):
+            if before_ns is not None:
+                spacing_s = (t_ns - before_ns) / SECOND_NS
+                step = spacing_s - mean_s
+                mean_s += step / chunks
+                spread += step * (spacing_s - mean_s)
+                rfc3550_s += (abs(spacing_s - audio_before / rate) - rfc3550_s) / 16.0
+            push(t_ns, samples)
+            audio_before, before_ns = samples, t_ns
+            chunks += 1
+        self.chunks, self.last_audio_ns, self._audio_before = chunks, before_ns, audio_before
+        self._mean_s, self._spread, self.rfc3550_s = mean_s, spread, rfc3550_s
+        if before_ns is not None:
+            self.last_event_ns = before_ns
 
     def done(self, t_ns: int, event: ResponseDone) -> None:
         """The response was closed; a second closing changes nothing."""

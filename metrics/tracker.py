@@ -17,7 +17,7 @@ A turn is an utterance of the talker and the assistant's answer to it. Its state
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 
@@ -118,6 +118,13 @@ class Tracker:
             case _:
                 self._items.heard(t_ns, event, self._said())
         return _NOTHING
+
+    def goes_on(self, response_id: str | None, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
+        """Audio of a response that is audible already goes on: when its pieces came, and how many samples each has. As `event` with as
+        many AudioDeltas of the item that became audible."""
+        response = self._responses.find(response_id)
+        if response is not None:
+            response.goes_on(instants_ns, samples)
 
     def first_audio_cost(self, rendering_s: float, downlink_s: float | None) -> None:
         """What the first audio message, just noticed, cost to decode, and half the round trip at its arrival (None: unknown)."""

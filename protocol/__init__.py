@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from protocol.alike import Alike
 from protocol.dialect import Dialect, MalformedMessage, SessionSettings
 from protocol.events import Event
 from protocol.frames import FrameDecoder
@@ -16,6 +17,7 @@ from protocol.rfc6455 import CloseCode, FrameError, Message, Opcode, close_paylo
 
 __all__ = [
     "DIALECTS",
+    "Alike",
     "CloseCode",
     "Dialect",
     "Event",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from protocol.alike import Alike
 from protocol.events import Event
 
 
@@ -38,9 +39,6 @@ class Dialect(Protocol):
     """Sample rate in Hz of the audio that the assistant hears."""
     output_rate: int
     """Sample rate in Hz of the audio that the assistant sends."""
-    audio_heads: tuple[bytes, ...]
-    """How messages that are audio, and nothing else, begin as they usually are written: they can be told without being decoded. Empty where
-    that is not so."""
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme."""
@@ -68,6 +66,10 @@ class Dialect(Protocol):
 
     def truncate(self, item_id: str, content_index: int, played_ms: int) -> bytes | None:
         """The message that says how much of an item was heard; None where the wire has none."""
+        ...
+
+    def alike(self, message: bytes) -> Alike | None:
+        """What the messages that go on with the audio of this one have in common with it; None where that cannot be told."""
         ...
 
     def decode(self, message: bytes) -> Event:

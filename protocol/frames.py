@@ -54,6 +54,11 @@ class FrameDecoder:
         """Whether a close frame has come."""
         return self._closed
 
+    @property
+    def between(self) -> bool:
+        """Whether what comes next begins a message, so that `whole` may find one. False on a server, whose peer masks."""
+        return self._between
+
     def whole(self, data: bytes) -> bytes | None:
         """The text message that `data` is, neither more nor less, as most reads of a call are; None for anything else, which `feed` takes.
 

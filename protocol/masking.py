@@ -47,16 +47,18 @@ def encode(opcode: Opcode, payload: bytes, key: bytes | None, *, fin: bool = Tru
 class PreparedFrame:
     """A client's frame prepared once and masked afresh at every send, without a copy and without an allocation.
 
-    Kept are the words of key and payload in which the key is zero: as the key stands directly before the payload, one XOR with the key
-    both writes it and masks the payload. It goes into a buffer that all frames of the same header share. `size`: bytes of the frame.
+    `wire`: the frame with a key of zero, and zeros after it up to whole words of its key and payload. As the key stands directly before the
+    payload, one XOR of those words with the key both writes it and masks the payload; it goes into a buffer that all frames of the same
+    header share. `size`: bytes of the frame.
     """
 
-    __slots__ = ("_out", "_view", "_words", "size")
+    __slots__ = ("_out", "_view", "_words", "size", "wire")
 
     def __init__(self, opcode: Opcode, payload: bytes) -> None:
         header = _header(opcode, len(payload), True, True)
         self.size = len(header) + 4 + len(payload)
-        self._words: _Words = np.frombuffer(bytes(4) + payload + bytes(-len(payload) % 4), np.uint32)
+        self.wire = b"".join((header, bytes(4), payload, bytes(-len(payload) % 4)))
+        self._words: _Words = np.frombuffer(self.wire, np.uint32, offset=len(header))
         self._out, self._view = _buffer(header, len(payload))
 
     def masked(self, key: np.uint32) -> memoryview:

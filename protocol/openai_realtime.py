@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import orjson
 
 from protocol import openai_decode
+from protocol.alike import Alike, alike
 from protocol.dialect import SessionSettings
 from protocol.events import Event
 
@@ -30,12 +31,6 @@ class OpenAIRealtime:
     name = "openai-realtime"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
-    audio_heads: tuple[bytes, ...] = (
-        b'{"type":"response.output_audio.delta"',
-        b'{"type": "response.output_audio.delta"',
-        b'{"type":"response.audio.delta"',
-        b'{"type": "response.audio.delta"',
-    )
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`base_url` with the path `/v1/realtime`, as far as it does not end so already, and `?model=`.
@@ -106,6 +101,10 @@ class OpenAIRealtime:
     def create_response(self) -> bytes:
         """Asks for a response, where the session does not create them by itself."""
         return b'{"type":"response.create"}'
+
+    def alike(self, message: bytes) -> Alike | None:
+        """Audio deltas of one content part differ in `event_id` and `delta`."""
+        return alike(message, "event_id", "delta")
 
     def decode(self, message: bytes) -> Event:
         """The event in one message, of GA or beta name. Raises MalformedMessage."""

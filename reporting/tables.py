@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 """Version of the run folder's layout. Raised whenever a column or a key changes its meaning or goes."""
 
 _ROWS = 500
-"""Rows of a group. Writing one holds the event loop up: 5 ms for 500 turns."""
+"""Rows of a group. Writing one holds the event loop up: 2 ms for 500 turns, with zstd and dictionaries it would be 5."""
 _PLAIN = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
 
 
@@ -37,7 +37,7 @@ class Rows:
     def __init__(self, path: Path, columns: pa.Schema) -> None:
         self.schema = columns
         self.rows_written = 0
-        self._writer = pq.ParquetWriter(path, columns, compression="zstd")
+        self._writer = pq.ParquetWriter(path, columns, compression="lz4", use_dictionary=False)
         self._rows: list[tuple[Any, ...]] = []
         pa.array([], pa.int64())  # its first call imports pandas where that is installed: not amid a run
 

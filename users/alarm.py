@@ -52,6 +52,7 @@ class _Descriptor:
         self._settime = libc.timerfd_settime
         self._setting = _Setting()
         self._at = ctypes.byref(self._setting)
+        self._rings = False  # since it was set last
         self._ring = ring
         self._watcher = get_hub().loop.io(self._fd, _READ, priority=_FIRST)
         self._watcher.start(self._rang)
@@ -60,15 +61,19 @@ class _Descriptor:
         setting = self._setting
         setting.at_s, setting.at_ns = divmod(max(1, at_ns), SECOND_NS)
         self._settime(self._fd, _ABSOLUTE, self._at, None)
+        self._rings = False
 
     def close(self) -> None:
         self._watcher.stop()
         self._watcher.close()
         os.close(self._fd)
+        self._rings = False
 
     def _rang(self) -> None:
-        os.read(self._fd, 8)
+        self._rings = True
         self._ring()
+        if self._rings:  # to be set anew silences it as well, at one system call less
+            os.read(self._fd, 8)
 
 
 class _Timer:

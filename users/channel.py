@@ -114,17 +114,13 @@ class Channel:
         ahead, self._ahead = self._ahead, b""
         return ahead
 
-    def read(self) -> bytes:
-        """What has arrived, decrypted, at most READ_SIZE bytes of the wire; empty where nothing came. Sets `arrived_ns` and `ended`.
+    @property
+    def raw(self) -> Any:
+        """The kernel's socket, once it has been released."""
+        return self._raw
 
-        Raises OSError, of which ssl.SSLError is one.
-        """
-        try:
-            data = self._receive(self._raw)
-        except (BlockingIOError, InterruptedError):
-            return b""
-        if data and self._tls is None:
-            return data
+    def opened(self, data: bytes) -> bytes:
+        """What was read from the socket, decrypted; for none, as at the end of the stream, none. Sets `ended`. Raises ssl.SSLError."""
         if not data:
             self.ended = True
             return b""

@@ -8,7 +8,6 @@ socket within a step they are read together, and have the stamp of the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gevent import get_hub
@@ -16,39 +15,39 @@ from gevent.monkey import get_original
 
 from users.clock import now_ns
 from users.errors import Faults
+from users.native import Line, look
 from users.pacer import GRID_NS, Pacer, on_grid
 
 _READ = 1
-_AT_ONCE = 4096
 
 
 class Inbox:
-    """Calls back for each socket on which something has arrived. Holds no descriptor of its own while it has no socket."""
+    """Has each line read on which something has arrived. Holds no descriptor of its own while it has no line."""
 
     urgent = False
 
     def __init__(self, pacer: Pacer, faults: Faults | None = None) -> None:
         self._pacer = pacer
         self._faults = faults or Faults()
-        self._readers: dict[int, Callable[[], None]] = {}
+        self._lines: dict[int, Line] = {}
         self._epoll: Any = None
         self._watcher: Any = None
         self._looking = False  # the pacer calls `due`
 
-    def add(self, fd: int, read: Callable[[], None]) -> None:
-        """Call `read` on the event loop whenever there is something to read from `fd`, until `remove`."""
+    def add(self, line: Line) -> None:
+        """Read `line` on the event loop whenever something has arrived on it, until `remove`."""
         if self._epoll is None:
             self._epoll = get_original("select", "epoll")()
             self._watcher = get_hub().loop.io(self._epoll.fileno(), _READ)
             self._wait()
-        self._readers[fd] = read
-        self._epoll.register(fd, _READ)
+        self._lines[line.fd] = line
+        self._epoll.register(line.fd, _READ)
 
-    def remove(self, fd: int) -> None:
-        """Call back for `fd` no more; to be said before it is closed."""
-        del self._readers[fd]
-        self._epoll.unregister(fd)
-        if not self._readers:
+    def remove(self, line: Line) -> None:
+        """Read it no more; to be said before its socket is closed."""
+        del self._lines[line.fd]
+        self._epoll.unregister(line.fd)
+        if not self._lines:
             self._watcher.stop()
             self._watcher.close()
             self._epoll.close()
@@ -57,7 +56,7 @@ class Inbox:
     def due(self, due_ns: int) -> int | None:
         """The pacer's call: look, and be called again where something had arrived, or where the pacer wakes in the next step anyway."""
         next_ns = max(due_ns + GRID_NS, on_grid(now_ns()))
-        if self._look() or (self._readers and self._pacer.wakes_at(next_ns)):
+        if self._look() or (self._lines and self._pacer.wakes_at(next_ns)):
             return next_ns
         self._looking = False
         if self._watcher is not None:
@@ -78,14 +77,8 @@ class Inbox:
         """Read wherever something has arrived; whether it had anywhere."""
         if self._epoll is None:
             return False
-        found = self._epoll.poll(0, _AT_ONCE)
-        readers = self._readers
-        for fd, _ in found:
-            read = readers.get(fd)
-            if read is None:  # one that was read before it has closed this one
-                continue
-            try:
-                read()
-            except Exception:
-                self._faults.note("what arrived could not be read")
-        return bool(found)
+        try:
+            return look(self._epoll, self._lines) > 0
+        except Exception:
+            self._faults.note("what arrived could not be read")
+            return True

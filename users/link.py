@@ -11,10 +11,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from metrics.records import ErrorKind
-from protocol import CloseCode, FrameDecoder, FrameError, Message, Opcode, PreparedFrame, close_payload, encode, mask_keys, parse_close
+from protocol import (
+    Alike,
+    CloseCode,
+    FrameDecoder,
+    FrameError,
+    Message,
+    Opcode,
+    PreparedFrame,
+    close_payload,
+    encode,
+    mask_keys,
+    parse_close,
+)
 from users.channel import Channel
+from users.clock import KERNEL
 from users.errors import RemoteError
 from users.inbox import Inbox
+from users.line import HELD_MAX
+from users.native import Line
 from users.outbox import Outbox
 
 UNSENT_LIMIT = 1 << 20
@@ -35,9 +50,10 @@ class Opening:
 
 
 class Link:
-    """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours.
+    """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours;
+    `on_full()`, when as many messages are held as may be.
 
-    `open`: messages can be exchanged. `frames_sent`, `frames_dropped`: audio frames; `texts_sent`: other messages.
+    `line`: where audio frames go. `open`: messages can be exchanged. `frames_dropped`: audio frames; `texts_sent`: other messages.
     """
 
     __slots__ = (
@@ -48,14 +64,15 @@ class Link:
         "_ended",
         "_inbox",
         "_on_closed",
+        "_on_full",
         "_on_message",
         "_outbox",
+        "_received",
         "_started",
         "clock",
         "close_code",
         "frames_dropped",
-        "frames_sent",
-        "messages_received",
+        "line",
         "open",
         "opening",
         "texts_sent",
@@ -68,30 +85,56 @@ class Link:
         inbox: Inbox,
         on_message: Callable[[int, bytes], None],
         on_closed: Callable[[RemoteError | None], None],
+        on_full: Callable[[], None] | None = None,
     ) -> None:
         self.opening = opening
         self.clock = channel.clock
-        self.texts_sent = self.messages_received = 0
-        self.frames_sent = self.frames_dropped = 0
+        self.texts_sent = self.frames_dropped = self._received = 0
         self.close_code: int | None = None
         self.open = True
         self._channel = channel
         self._inbox = inbox
         self._on_message: Callable[[int, bytes], None] | None = on_message
         self._on_closed: Callable[[RemoteError | None], None] | None = on_closed
+        self._on_full = on_full
         self._decoder = FrameDecoder()
         self._ahead = channel.release()
-        self._outbox = Outbox(channel, self._broken)
+        self.line = Line(channel.raw, channel.clock == KERNEL, self)
+        self.line.arrived_ns = channel.arrived_ns
+        self._outbox = Outbox(channel, self.line, self._broken)
         self._started = self._closing = self._ended = False
 
     def start(self) -> None:
         """Begin to hand messages over, those first that came right behind the handshake."""
-        self._inbox.add(self._channel.fileno(), self._readable)
+        self._inbox.add(self.line)
         self._started = True
+        self.line.between = not self._channel.sealing
         if self._ahead:
-            self._take(self._channel.arrived_ns, self._ahead)
+            self._take(self.line.arrived_ns, self._ahead)
         if self._channel.ended:
             self._ended_by_peer()
+
+    def hold(self, alike: Alike | None) -> None:
+        """Of text messages like these hold only when they came and their samples, instead of handing them over; None: of none. Only those
+        are held that are read whole and by themselves."""
+        self.line.alike = alike
+
+    def held(self) -> list[int]:
+        """Takes what is held: arrival instant and samples of each message in turn. It came before what is handed over after it."""
+        held = self.line.held
+        if held:
+            self.line.held = []
+        return held
+
+    @property
+    def frames_sent(self) -> int:
+        """Audio frames sent."""
+        return self.line.frames_sent
+
+    @property
+    def messages_received(self) -> int:
+        """Messages received, those that are held included."""
+        return self._received + self.line.messages
 
     @property
     def messages_sent(self) -> int:
@@ -115,18 +158,7 @@ class Link:
 
     def send_frame(self, frame: PreparedFrame) -> bool:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""
-        if not self.open:
-            return False
-        outbox = self._outbox
-        if outbox.idle or outbox.unsent_bytes <= UNSENT_LIMIT:
-            try:
-                outbox.put(frame.masked(next(_KEYS)), True)
-                self.frames_sent += 1
-                return True
-            except OSError as error:
-                self._lost(error, " while sending")
-        self.frames_dropped += 1
-        return False
+        return self.line.send(frame)
 
     def when_sent(self, then: Callable[[], None]) -> None:
         """Call `then` as soon as the kernel has taken everything: now, if nothing waits; never, if the link ends before."""
@@ -139,13 +171,79 @@ class Link:
     def hang_up(self) -> None:
         """Begin an orderly close: what arrives from now on is dropped; the assistant's answering close ends the link."""
         if self.open:
-            self.open = False
+            self.open = self.line.open = False
+            self.line.alike = None
             self._closing = True
             self._put(Opcode.CLOSE, close_payload(CloseCode.NORMAL))
 
     def abort(self) -> None:
         """Close the socket now. Safe at any time, again does nothing."""
         self._end(None)
+
+    # What the line calls.
+
+    def send_later(self, frame: PreparedFrame) -> bool:
+        """Something waits before it, or TLS seals it."""
+        outbox = self._outbox
+        if outbox.idle or outbox.unsent_bytes <= UNSENT_LIMIT:
+            try:
+                outbox.put(frame.masked(next(_KEYS)), True)
+                self.line.frames_sent += 1
+                return True
+            except OSError as error:
+                self._lost(error, " while sending")
+        self.frames_dropped += 1
+        return False
+
+    def send_rest(self, rest: bytes) -> bool:
+        """The kernel has taken a frame but for this."""
+        self._outbox.queue(rest, True)
+        self.line.frames_sent += 1
+        return True
+
+    def send_failed(self, errno: int) -> bool:
+        """A frame found the connection broken."""
+        self.frames_dropped += 1
+        self._broken(OSError(errno, os.strerror(errno)))
+        return False
+
+    def arrived(self, arrived_ns: int, data: bytes) -> None:
+        """Bytes came that are not held."""
+        channel = self._channel
+        try:
+            plain = channel.opened(data)
+        except OSError as error:
+            self._lost(error)
+            return
+        if plain:
+            text = self._decoder.whole(plain)
+            if text is None or self._on_message is None or not self.open:
+                self._take(arrived_ns, plain)
+            else:
+                self._whole(arrived_ns, text, self._on_message)
+        if channel.ended:
+            self._ended_by_peer()
+
+    def read_failed(self, errno: int) -> None:
+        """Reading found the connection broken."""
+        self._lost(OSError(errno, os.strerror(errno)))
+
+    def full(self) -> None:
+        """As much is held as may be."""
+        if self._on_full is not None:
+            self._on_full()
+
+    def _whole(self, arrived_ns: int, text: bytes, on_message: Callable[[int, bytes], None]) -> None:
+        line = self.line
+        samples = line.alike.samples(text) if line.alike is not None else None
+        if samples is None:
+            self._received += 1
+            on_message(arrived_ns, text)
+            return
+        line.messages += 1
+        line.held += (arrived_ns, samples)
+        if len(line.held) >= 2 * HELD_MAX:
+            self.full()
 
     def _put(self, opcode: Opcode, payload: bytes) -> bool:
         """Write or queue; False where the link turned out to be broken, and was ended."""
@@ -155,23 +253,6 @@ class Link:
             self._lost(error, " while sending")
             return False
         return True
-
-    def _readable(self) -> None:
-        channel = self._channel
-        try:
-            data = channel.read()
-        except OSError as error:
-            self._lost(error)
-            return
-        if data:
-            text = self._decoder.whole(data)
-            if text is None or self._on_message is None or not self.open:
-                self._take(channel.arrived_ns, data)
-            else:
-                self.messages_received += 1
-                self._on_message(channel.arrived_ns, text)
-        if channel.ended:
-            self._ended_by_peer()
 
     def _broken(self, error: OSError) -> None:
         self._lost(error, " while sending")
@@ -197,13 +278,14 @@ class Link:
             return
         for message in messages:
             self._dispatch(arrived_ns, message)
+        self.line.between = self._decoder.between and not self._channel.sealing
 
     def _dispatch(self, arrived_ns: int, message: Message) -> None:
         opcode, payload = message
         if self._ended:
             return
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
-            self.messages_received += 1
+            self._received += 1
             if self.open and self._on_message is not None:
                 self._on_message(arrived_ns, payload)
         elif opcode is Opcode.PING:
@@ -231,12 +313,15 @@ class Link:
         if self._ended:
             return
         self._ended, self.open = True, False
+        line = self.line
+        line.open, line.owner = False, None
         if self._started:
-            self._inbox.remove(self._channel.fileno())
+            self._inbox.remove(line)
         lost = self._outbox.close()
         self._channel.close()
-        self.frames_sent -= lost
+        line.frames_sent -= lost
         self.frames_dropped += lost
-        closed, self._on_closed, self._on_message = self._on_closed, None, None  # the session holds the link: no circle is left
+        closed, self._on_closed = self._on_closed, None
+        self._on_message = self._on_full = None  # the session holds the link: no circle is left
         if closed is not None:
             closed(error)

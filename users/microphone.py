@@ -1,4 +1,4 @@
-"""A talker's microphone: from the start of its session it captures frame after frame, speech or silence, and the pacer sends them."""
+"""A talker's microphone: from the start of its session it captures frame after frame, speech or silence, and its slot sends them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from users.clock import SECOND_NS, now_ns
 from users.link import Link
-from users.pacer import Pacer
+from users.native import Capture
 from users.prepared import Prepared, PreparedClip
+from users.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +34,33 @@ class Speech:
         return self.start_ns + round(self.prepared.offset_s * SECOND_NS)
 
 
-class Microphone:
-    """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link.
+class Microphone(Capture):
+    """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link."""
 
-    `worst_ns`: greatest send lateness of its frames; None before the first.
-    """
+    __slots__ = ("_marks", "_slot", "_speech", "_start_ns", "frame_ns")
 
-    __slots__ = (
-        "_frame_ns",
-        "_late_ns",
-        "_link",
-        "_next",
-        "_pacer",
-        "_send",
-        "_silence",
-        "_speech",
-        "_speech_from",
-        "_spoken_worst_ns",
-        "_start_ns",
-        "urgent",
-        "worst_ns",
-    )
-
-    def __init__(self, link: Link, prepared: Prepared, pacer: Pacer, start_ns: int) -> None:
-        self.worst_ns: int | None = None
-        self._spoken_worst_ns = 0
-        self._link = link
-        self.urgent = False  # it speaks: what is measured begins with its frames, and not with those of the silent
-        self._pacer = pacer
-        self._send = link.send_frame
-        self._late_ns = pacer.late_ns
-        self._silence = prepared.silence
+    def __init__(self, link: Link, prepared: Prepared, slots: Slots, start_ns: int) -> None:
+        super().__init__(link.line, prepared.silence)
+        self.frame_ns = prepared.frame_ns
         self._start_ns = start_ns
-        self._frame_ns = prepared.frame_ns
-        self._next = 0
         self._speech: Speech | None = None
-        self._speech_from = 0
-        pacer.add(self, start_ns + self._frame_ns)
+        self._marks: list[int] = []  # frames after which there is something to do, the last first
+        self._slot = slots.join(self, start_ns)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being spoken."""
         return self._speech is None
+
+    @property
+    def live(self) -> bool:
+        """Whether frames are sent."""
+        return self.line.open
+
+    @property
+    def send_lateness_max_s(self) -> float | None:
+        """Greatest send lateness of its frames; None before the first."""
+        return None if self.worst_ns < 0 else self.worst_ns / SECOND_NS
 
     def speak(
         self,
@@ -85,50 +71,35 @@ class Microphone:
         """Speak from the next frame that has not begun to be captured. Raises RuntimeError while another clip is being spoken."""
         if self._speech is not None:
             raise RuntimeError("a talker speaks one clip at a time")
-        self._speech_from = self._first_free()
-        start_ns = self._start_ns + self._speech_from * self._frame_ns
-        self._speech = Speech(prepared, start_ns, on_offset_sent, on_detected)
-        self._spoken_worst_ns = 0
-        self.urgent = True
-        self._pacer.hurry(self, self._start_ns + (self._next + 1) * self._frame_ns)
+        first = self._first_free()
+        self._speech = Speech(prepared, self._start_ns + first * self.frame_ns, on_offset_sent, on_detected)
+        marks = {prepared.offset_frame, len(prepared.frames) - 1}
+        if on_detected is not None and prepared.detected_frame is not None:
+            marks.add(prepared.detected_frame)
+        self._marks = sorted((first + position for position in marks), reverse=True)
+        self.speech_from, self.frames, self.mark = first, prepared.frames, self._marks.pop()
+        self.spoken_worst_ns = -1
+        self._slot.tidy()
         return self._speech
 
     def onset_if_spoken_now(self, prepared: PreparedClip) -> int:
         """The instant at which this clip's speech would begin."""
-        return self._start_ns + self._first_free() * self._frame_ns + round(prepared.onset_s * SECOND_NS)
+        return self._start_ns + self._first_free() * self.frame_ns + round(prepared.onset_s * SECOND_NS)
 
     def _first_free(self) -> int:
         """The first frame that has not begun to be captured."""
-        return max(self._next, -(-(now_ns() - self._start_ns) // self._frame_ns))
+        return max(self.next, -(-(now_ns() - self._start_ns) // self.frame_ns))
 
-    def due(self, due_ns: int) -> int | None:
-        """Send the frame whose last sample was captured at `due_ns`."""
-        if not self._link.open:
-            return None
-        index = self._next
-        self._next = index + 1
+    def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
+        """A frame of the clip that means something has been handed over."""
         speech = self._speech
-        if speech is None or index < self._speech_from:
-            self._send(self._silence)
-            late_ns = now_ns() - due_ns
-        else:
-            late_ns = self._spoken(speech, index - self._speech_from, due_ns)
-        self._late_ns.append(late_ns)
-        if self.worst_ns is None or late_ns > self.worst_ns:
-            self.worst_ns = late_ns
-        return due_ns + self._frame_ns
-
-    def _spoken(self, speech: Speech, position: int, due_ns: int) -> int:
-        """Send a frame of a clip; returns how late, ns."""
-        prepared = speech.prepared
-        sent = self._send(prepared.frames[position])
-        sent_ns = now_ns()
-        self._spoken_worst_ns = max(self._spoken_worst_ns, sent_ns - due_ns)
-        if sent and position == prepared.offset_frame:
-            speech.on_offset_sent(due_ns, sent_ns, self._spoken_worst_ns)
+        if speech is None:
+            return
+        prepared, position = speech.prepared, self.mark - self.speech_from
+        self.mark = self._marks.pop() if self._marks else -1
         if position + 1 == len(prepared.frames):
-            self._speech = None
-            self.urgent = False
+            self._speech = self.frames = None
+        if sent and position == prepared.offset_frame:
+            speech.on_offset_sent(due_ns, sent_ns, self.spoken_worst_ns)
         if position == prepared.detected_frame and speech.on_detected is not None:
             speech.on_detected(now_ns())
-        return sent_ns - due_ns

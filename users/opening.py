@@ -35,9 +35,13 @@ class Target:
 
 
 def connect(
-    target: Target, inbox: Inbox, on_message: Callable[[int, bytes], None], on_closed: Callable[[RemoteError | None], None]
+    target: Target,
+    inbox: Inbox,
+    on_message: Callable[[int, bytes], None],
+    on_closed: Callable[[RemoteError | None], None],
+    on_full: Callable[[], None] | None = None,
 ) -> Link:
-    """Open a WebSocket that `inbox` will read. Blocks the calling greenlet.
+    """Open a WebSocket that `inbox` will read; the callbacks are the link's. Blocks the calling greenlet.
 
     Raises RemoteError: connect, handshake, auth, rate_limited or timeout.
     """
@@ -75,7 +79,7 @@ def connect(
         (channel.arrived_ns - tls_done_ns) / 1e9,
         channel.arrived_ns,
     )
-    return Link(channel, opening, inbox, on_message, on_closed)
+    return Link(channel, opening, inbox, on_message, on_closed, on_full)
 
 
 def _shake_hands(channel: Channel, target: Target) -> None:
@@ -91,6 +95,7 @@ def _shake_hands(channel: Channel, target: Target) -> None:
     CookieJar.jar.clear()  # websocket-client would send one talker's cookies with every other's handshake, and so pin all to one backend
     if client.getstatus() != 101:  # some versions of websocket-client take a redirection that they may not follow for success
         raise WebSocketException("redirect")
+    vars(client).clear()  # its buffers hold it, and it holds them: no circle is left for the collector
 
 
 def _unreachable(error: Exception, where: str) -> RemoteError:

@@ -9,6 +9,7 @@ from typing import Any
 from gevent import get_hub
 
 from users.channel import Channel
+from users.native import Line
 
 _WRITE = 2
 
@@ -26,17 +27,32 @@ BACKLOG = Backlog()
 
 
 class Outbox:
-    """Writes to a released channel. `unsent_bytes`: waiting for the kernel to take them, `unsent_bytes_max`: at most so far.
+    """Writes to a released channel, and keeps `line.clear` true to what waits.
+
+    `unsent_bytes`: waiting for the kernel to take them, `unsent_bytes_max`: at most so far.
     `idle`: nothing waits. `on_broken(error)`: the connection turned out to be broken while what waited was drained."""
 
-    __slots__ = ("_channel", "_direct", "_on_broken", "_sent", "_waiting", "_watcher", "_write", "idle", "unsent_bytes", "unsent_bytes_max")
+    __slots__ = (
+        "_channel",
+        "_direct",
+        "_line",
+        "_on_broken",
+        "_sent",
+        "_waiting",
+        "_watcher",
+        "_write",
+        "idle",
+        "unsent_bytes",
+        "unsent_bytes_max",
+    )
 
-    def __init__(self, channel: Channel, on_broken: Callable[[OSError], None]) -> None:
+    def __init__(self, channel: Channel, line: Line, on_broken: Callable[[OSError], None]) -> None:
         self.idle = True
         self.unsent_bytes = self.unsent_bytes_max = 0
         self._channel = channel
         self._write = channel.writer()
-        self._direct = not channel.sealing
+        self._direct = line.clear = not channel.sealing
+        self._line = line
         self._on_broken: Callable[[OSError], None] | None = on_broken
         self._waiting: deque[tuple[bytes, bool]] = deque()  # what is left of a message, and whether it is an audio frame
         self._sent: list[Callable[[], None]] = []
@@ -53,7 +69,19 @@ class Outbox:
                 pass
             if sent == len(wire):
                 return
-        self._queue(bytes(wire[sent:]), audio)
+        self.queue(bytes(wire[sent:]), audio)
+
+    def queue(self, rest: bytes, audio: bool) -> None:
+        """Send these bytes of the wire as soon as the kernel takes them. `audio`: they end an audio frame."""
+        if self.idle:
+            self.idle = self._line.clear = False
+            if self._watcher is None:
+                self._watcher = get_hub().loop.io(self._channel.fileno(), _WRITE)
+            self._watcher.start(self._writable)
+        self._waiting.append((rest, audio))
+        self.unsent_bytes += len(rest)
+        BACKLOG.bytes += len(rest)
+        self.unsent_bytes_max = max(self.unsent_bytes_max, self.unsent_bytes)
 
     def when_sent(self, then: Callable[[], None]) -> None:
         """Call `then` as soon as the kernel has taken everything: now, if nothing waits; never, if the outbox is closed before."""
@@ -76,17 +104,6 @@ class Outbox:
         self.unsent_bytes = 0
         return lost
 
-    def _queue(self, rest: bytes, audio: bool) -> None:
-        if self.idle:
-            self.idle = False
-            if self._watcher is None:
-                self._watcher = get_hub().loop.io(self._channel.fileno(), _WRITE)
-            self._watcher.start(self._writable)
-        self._waiting.append((rest, audio))
-        self.unsent_bytes += len(rest)
-        BACKLOG.bytes += len(rest)
-        self.unsent_bytes_max = max(self.unsent_bytes_max, self.unsent_bytes)
-
     def _writable(self) -> None:
         while self._waiting:
             wire, audio = self._waiting[0]
@@ -106,6 +123,7 @@ class Outbox:
             self._waiting.popleft()
         self._watcher.stop()
         self.idle = True
+        self._line.clear = self._direct
         sent_now, self._sent = self._sent, []
         for then in sent_now:
             then()

@@ -69,13 +69,6 @@ class Pacer:
         if not self._running and (self._alarm is None or due_ns < self._wakes_ns):
             self._arm()
 
-    def hurry(self, paced: Paced, due_ns: int) -> None:
-        """What is due at `due_ns` has become urgent: put it before the others."""
-        together = self._due.get(due_ns, [])
-        if paced in together:
-            together.remove(paced)
-            together.insert(0, paced)
-
     def wakes_at(self, t_ns: int) -> bool:
         """Whether something is due at just this instant."""
         return t_ns in self._due

@@ -22,6 +22,7 @@ from users.inbox import Inbox
 from users.mint import Mint
 from users.pacer import Pacer
 from users.prepared import Prepared
+from users.slots import Slots
 from users.watch import Starts
 
 TOKEN, KEY, NONE = "token", "key", "none"
@@ -98,10 +99,12 @@ class Run:
     starts: Starts = field(default_factory=Starts)
     gate: Gate = field(default_factory=Gate)
     pacer: Pacer = field(init=False)
+    slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.faults)
+        self.slots = Slots(self.prepared.frame_ns, self.pacer, self.faults)
         self.inbox = Inbox(self.pacer, self.faults)
 
     @property

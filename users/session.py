@@ -11,7 +11,7 @@ from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, T
 from metrics.tracker import Limits, Notice, Tracker
 from metrics.utterance import Utterance
 from protocol import MalformedMessage
-from protocol.events import AssistantError, Event, SessionCreated, SessionUpdated
+from protocol.events import AssistantError, AudioDelta, Event, SessionCreated, SessionUpdated
 from users.clock import epoch_s, now_ns
 from users.counted import Counted
 from users.errors import LocalError, RemoteError
@@ -23,8 +23,6 @@ from users.prepared import PreparedClip
 from users.run import Run
 
 _FAREWELL_S = 0.5
-_HELD = 16
-"""Messages that are held at most: two thirds of a second of audio in the usual pieces of 40 ms."""
 
 
 class Session:
@@ -44,9 +42,7 @@ class Session:
         self._lost_ns = lost_ns
         self._dialect = run.dialect()
         self._decode = self._dialect.decode
-        self._audio_heads = self._dialect.audio_heads
-        self._streaming = False  # the answer is being heard
-        self._held: list[tuple[int, bytes]] = []
+        self._heard_id: str | None = None  # the response whose audio the link holds
         self._link: Link | None = None
         self._tracker: Tracker | None = None
         self._microphone: Microphone | None = None
@@ -66,7 +62,7 @@ class Session:
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
         target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
-        link = connect(target, run.inbox, self._on_message, self._on_closed)
+        link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up)
         self._link = link
         self._started_ns = link.opening.started_ns
         link.start()
@@ -80,15 +76,14 @@ class Session:
                 raise RemoteError(ErrorKind.TIMEOUT, f"the session was not ready within {limit_s:g} s")
             self.wake.wait(left_s)
             self.wake.clear()
-        self._microphone = Microphone(link, run.prepared, run.pacer, on_grid(now_ns()))
+        self._microphone = Microphone(link, run.prepared, run.slots, on_grid(now_ns()))
 
     @property
     def tracker(self) -> Tracker:
         """The tracker of an open session."""
         if self._tracker is None:
             raise RuntimeError("the session is not open")
-        if self._held:
-            self._catch_up()
+        self._catch_up()
         return self._tracker
 
     @property
@@ -142,23 +137,17 @@ class Session:
         return record
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
-        """A message came. Audio of an answer that is being heard already says nothing that has to be acted on: it is held, with its arrival
-        instant, and tracked some messages at a time, which costs less than each by itself (docs/performance.md)."""
-        held = self._held
-        if self._streaming and payload.startswith(self._audio_heads):
-            held.append((arrived_ns, payload))
-            if len(held) >= _HELD:
-                self._catch_up()
-            return
-        if held:
-            self._catch_up()
+        self._catch_up()
         self._take(arrived_ns, payload)
 
     def _catch_up(self) -> None:
-        """Track what was held."""
-        held, self._held = self._held, []
-        for arrived_ns, payload in held:
-            self._take(arrived_ns, payload)
+        """Track what the link holds: audio of an answer that is being heard already. It says nothing that has to be acted on, and to track
+        some of it at a time, by its length alone, costs a fraction (docs/performance.md)."""
+        held = self._link.held() if self._link is not None else None
+        if held and self._tracker is not None:
+            instants_ns, samples = held[::2], held[1::2]
+            self._tracker.goes_on(self._heard_id, instants_ns, samples)
+            self.counted.audio_bytes_received += 2 * sum(samples)
 
     def _take(self, arrived_ns: int, payload: bytes) -> None:
         begun_ns = now_ns()
@@ -179,7 +168,10 @@ class Session:
             self._set_up(arrived_ns, event)
             return
         if notice:
-            self._streaming = Notice.AUDIBLE in notice
+            if self._link is not None:
+                heard = event if isinstance(event, AudioDelta) and Notice.AUDIBLE in notice else None
+                self._link.hold(self._dialect.alike(payload) if heard else None)
+                self._heard_id = heard.response_id if heard else None
             if notice & Notice.FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
                 tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, None if round_trip_s is None else round_trip_s / 2)
@@ -248,7 +240,6 @@ class Session:
     def _record(self, closed_ns: int, outcome: SessionOutcome, error: RemoteError | None) -> SessionRecord:
         link = self._link
         opening = link.opening if link else None
-        worst_ns = self._microphone.worst_ns if self._microphone else None
         first_event_s = (self._first_event_ns - opening.opened_ns) / 1e9 if opening and self._first_event_ns else None
         return SessionRecord(
             talker=self._talker,
@@ -274,7 +265,7 @@ class Session:
             audio_bytes_sent=link.frames_sent * self._run.prepared.samples * 2 if link else 0,
             frames_sent=link.frames_sent if link else 0,
             frames_dropped=link.frames_dropped if link else 0,
-            send_lateness_max_s=None if worst_ns is None else worst_ns / 1e9,
+            send_lateness_max_s=self._microphone.send_lateness_max_s if self._microphone else None,
             unsent_bytes_max=link.unsent_bytes_max if link else 0,
             silence_duration_ms=self._silence_ms,
             **asdict(self.counted),

@@ -12,27 +12,32 @@ from users_peers import until
 from users.clock import now_ns
 from users.errors import Faults
 from users.inbox import Inbox
+from users.native import Line
 from users.pacer import GRID_NS, Pacer
 
 
 class Wire:
-    """A pair of sockets; `got` is what `read` has found at its end, with the instants."""
+    """A pair of sockets with a line at the near end; `got` is what was read there, with the instants in `at`; then `then` is called."""
 
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
         self.near, self.far = socket.socketpair()
         self.near.setblocking(False)
         self.got = b""
         self.at: list[int] = []
+        self.then = then
+        self.line = Line(self.near, False, self)
 
-    def read(self) -> None:
-        self.got += self.near.recv(65536)
+    def arrived(self, arrived_ns: int, data: bytes) -> None:
+        self.got += data
         self.at.append(now_ns())
+        if self.then is not None:
+            self.then()
 
 
 def test_what_arrives_is_read_and_silence_is_not() -> None:
     inbox, wires = Inbox(Pacer()), [Wire() for _ in range(50)]
     for wire in wires:
-        inbox.add(wire.near.fileno(), wire.read)
+        inbox.add(wire.line)
     wires[7].far.send(b"one")
     until(lambda: wires[7].got == b"one")
     gevent.sleep(0.02)  # it waits for the next arrival again
@@ -42,13 +47,13 @@ def test_what_arrives_is_read_and_silence_is_not() -> None:
     assert [wire.got for wire in wires] == [b"one7" if i == 7 else b"%d" % i for i in range(50)]
     assert [len(wire.at) for wire in wires] == [2 if i == 7 else 1 for i in range(50)]
     for wire in wires:
-        inbox.remove(wire.near.fileno())
+        inbox.remove(wire.line)
 
 
 def test_in_a_thick_stream_it_looks_once_in_a_step_of_the_grid() -> None:
     pacer, wire = Pacer(), Wire()
     inbox = Inbox(pacer)
-    inbox.add(wire.near.fileno(), wire.read)
+    inbox.add(wire.line)
     sent = 0
     until_ns = now_ns() + 100 * GRID_NS
     while now_ns() < until_ns:
@@ -56,7 +61,7 @@ def test_in_a_thick_stream_it_looks_once_in_a_step_of_the_grid() -> None:
         gevent.sleep(GRID_NS / 10 / 1e9)
     until(lambda: len(wire.got) == sent)
     assert len(wire.at) <= 102 + 1
-    inbox.remove(wire.near.fileno())
+    inbox.remove(wire.line)
 
 
 def test_sockets_go_while_others_are_read() -> None:
@@ -64,21 +69,22 @@ def test_sockets_go_while_others_are_read() -> None:
     inbox, wires = Inbox(Pacer()), [Wire() for _ in range(3)]
 
     def leaving(mine: Wire) -> Callable[[], None]:
-        def read() -> None:
-            mine.read()
+        def leave() -> None:
             for other in wires:
                 if other is not mine:
-                    inbox.remove(other.near.fileno())
+                    inbox.remove(other.line)
                     other.near.close()
 
-        return read
+        return leave
 
     for wire in wires:
-        inbox.add(wire.near.fileno(), leaving(wire))
+        wire.then = leaving(wire)
+        inbox.add(wire.line)
         wire.far.send(b"x")
     until(lambda: any(wire.got for wire in wires))
     gevent.sleep(0.02)
     (left,) = (wire for wire in wires if wire.got)
+    left.then = None
     left.far.send(b"y")
     until(lambda: left.got == b"xy" or len(left.at) == 2)
     assert sorted(wire.got for wire in wires) == [b"", b"", b"xy"]
@@ -88,10 +94,10 @@ def test_it_can_be_emptied_and_used_again() -> None:
     inbox = Inbox(Pacer())
     for text in (b"first", b"second"):
         wire = Wire()
-        inbox.add(wire.near.fileno(), wire.read)
+        inbox.add(wire.line)
         wire.far.send(text)
         until(lambda wire=wire, text=text: wire.got == text)
-        inbox.remove(wire.near.fileno())
+        inbox.remove(wire.line)
         gevent.sleep(0.01)
 
 
@@ -100,15 +106,15 @@ def test_one_that_fails_is_a_fault_and_stops_no_other(caplog: pytest.LogCaptureF
     inbox, broken, good = Inbox(Pacer(), faults), Wire(), Wire()
 
     def fail() -> None:
-        broken.read()
         raise ZeroDivisionError
 
-    inbox.add(broken.near.fileno(), fail)
-    inbox.add(good.near.fileno(), good.read)
+    broken.then = fail
+    inbox.add(broken.line)
+    inbox.add(good.line)
     broken.far.send(b"x")
     good.far.send(b"x")
     until(lambda: good.got and broken.got)
     assert faults.count == 1
     assert [r.message.split(":")[0] for r in caplog.records] == ["what arrived could not be read"]
     for wire in (broken, good):
-        inbox.remove(wire.near.fileno())
+        inbox.remove(wire.line)

@@ -22,6 +22,7 @@ from users.clock import SECOND_NS, now_ns
 from users.microphone import Microphone, Speech
 from users.pacer import Pacer
 from users.prepared import Prepared, PreparedClip
+from users.slots import Slots
 
 CORPUS = load_corpus()
 PREPARED = Prepared(OpenAIRealtime(), 20)
@@ -73,7 +74,7 @@ def call(start_in_s: float = 0.0) -> Iterator[Call]:
         caller.link.start()
         start_ns = now_ns() + round(start_in_s * SECOND_NS)
         pacer = Pacer()
-        microphone = Microphone(caller.link, PREPARED, pacer, start_ns)
+        microphone = Microphone(caller.link, PREPARED, Slots(PREPARED.frame_ns, pacer), start_ns)
         yield Call(caller, microphone, pacer, start_ns, pcm)
         caller.link.abort()
 

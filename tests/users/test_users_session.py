@@ -15,6 +15,8 @@ from websockets.frames import Opcode
 
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
 from metrics.tracker import Tracker
+from protocol import Opcode as OurOpcode
+from protocol import encode
 from users.clock import now_ns
 from users.errors import LocalError, RemoteError
 from users.session import Session
@@ -213,31 +215,39 @@ def test_audio_of_an_answer_that_is_heard_is_held_and_nothing_of_it_lost(tmp_pat
         return message("response.output_audio.delta", response_id=response, item_id="i", content_index=0, delta=audio)
 
     def act(session: Session) -> None:
+        link = session._link
+        assert link is not None
+
+        def arrives(at_ns: int, text: bytes) -> None:
+            link.arrived(at_ns, encode(OurOpcode.TEXT, text, None))
+
         session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
         t_ns = now_ns()
-        session._on_message(t_ns, message("response.created", response={"id": "r"}))
+        before = link.messages_received
+        arrives(t_ns, message("response.created", response={"id": "r"}))
         for i in range(55):
-            session._on_message(t_ns + i * 40_000_000, delta("r"))
-        held = len(session._held)
+            arrives(t_ns + i * 40_000_000, delta("r"))
+        held = len(link.line.held) // 2
         answer = session.tracker.answer
         assert answer is not None
         assert (answer.chunks, answer.last_audio_ns, answer.first_audio_ns) == (55, t_ns + 54 * 40_000_000, t_ns)
         assert answer.playout.underruns == 0
         assert 0 < held < 16
-        assert session._held == []
+        assert link.line.held == []
+        assert link.messages_received == before + 56
 
-        session._on_message(t_ns + 2_200_000_000, delta("r", "AAA"))
-        session._on_message(t_ns + 2_200_000_000, delta("r"))
-        assert session.counted.malformed_messages == 0, "not looked at yet"
-        done = message("response.done", response={"id": "r", "status": "completed"})
-        session._on_message(t_ns + 2_240_000_000, done)
-        assert session._held == []
+        arrives(t_ns + 2_200_000_000, delta("r"))
+        assert len(link.line.held) == 2
+        arrives(t_ns + 2_200_000_000, delta("r", "AAA"))
         assert session.counted.malformed_messages == 1
-        assert (answer.chunks, answer.done_ns) == (56, t_ns + 2_240_000_000)
-        assert answer.last_audio_ns == t_ns + 2_200_000_000
+        assert (answer.chunks, link.line.held) == (56, []), "what came before it has been tracked before it"
+        arrives(t_ns + 2_210_000_000, delta("r"))
+        arrives(t_ns + 2_240_000_000, message("response.done", response={"id": "r", "status": "completed"}))
+        assert link.line.held == []
+        assert (answer.chunks, answer.done_ns, answer.last_audio_ns) == (57, t_ns + 2_240_000_000, t_ns + 2_210_000_000)
 
-        session._on_message(t_ns + 2_250_000_000, delta("r"))
-        assert session._held == [], "the answer is closed: nothing is held of what comes behind it"
-        assert session.counted.audio_bytes_received == 57 * 1920
+        arrives(t_ns + 2_250_000_000, delta("r"))
+        assert link.line.held == [], "the answer is closed: nothing is held of what comes behind it"
+        assert session.counted.audio_bytes_received == 58 * 1920
 
     opened(lambda assistant: assistant.until_gone(), tmp_path, act)

@@ -14,9 +14,9 @@ from users_peers import Peer, Script, served, until
 
 from metrics.records import SessionOutcome, TurnKind
 from users.errors import RemoteError
-from users.garbage import settle
 from users.run import Run
 from users.session import Session
+from users.settled import settle
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,248 @@
+"""The line and the capture, in Python and in C: the same bytes, the same calls, the same counts."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import orjson
+import pytest
+from users_lines import MAKES, Noting, both
+
+from protocol import FrameDecoder, Opcode, OpenAIRealtime, PreparedFrame, encode
+from users import line as python
+from users.clock import now_ns
+
+
+@contextmanager
+def a_line(make: ModuleType, owner: Noting | None = None) -> Iterator[tuple[python.Line, socket.socket, Noting]]:
+    near, far = socket.socketpair()
+    owner = owner or Noting()
+    with near, far:
+        near.setblocking(False)
+        far.settimeout(10)
+        line = make.Line(near, False, owner)
+        line.clear = line.between = True
+        yield line, far, owner
+
+
+def received(far: socket.socket, size: int) -> list[bytes]:
+    """The payloads of the masked frames in the next `size` bytes."""
+    data = b""
+    while len(data) < size:
+        data += far.recv(size - len(data))
+    return [message.payload for message in FrameDecoder(expect_masked=True).feed(data)]
+
+
+@both
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 125, 126, 127, 2607, 65527, 65528, 65535])
+def test_a_frame_arrives_as_it_was_prepared(make: ModuleType, size: int) -> None:
+    payload = bytes(i * 7 & 0xFF for i in range(size))
+    with a_line(make) as (line, far, owner):
+        frame = PreparedFrame(Opcode.TEXT, payload)
+        if not line.send(frame) or owner.later:
+            raise AssertionError("not sent")
+        assert received(far, frame.size) == [payload]
+        assert line.frames_sent == 1
+
+
+@both
+def test_every_frame_has_a_key_of_its_own(make: ModuleType) -> None:
+    with a_line(make) as (line, far, _):
+        frame = PreparedFrame(Opcode.TEXT, bytes(200))
+        keys = set()
+        for _ in range(3000):
+            assert line.send(frame)
+            wire = far.recv(frame.size)
+            assert wire[8:] == wire[4:8] * 50, "masked zeros are the key again and again"
+            keys.add(wire[4:8])
+        assert len(keys) > 2990
+        assert max(sum(key[i] == 0 for key in keys) for i in range(4)) < 60, "each byte is random"
+
+
+@both
+def test_a_frame_too_long_for_a_16_bit_length_is_the_owners(make: ModuleType) -> None:
+    frame = PreparedFrame(Opcode.TEXT, bytes(70_000))
+    with a_line(make) as (line, far, owner):
+        assert line.send(frame)
+        if owner.later:
+            assert owner.later == [frame]
+        else:  # the kernel has taken a part of it, or all
+            rest = sum(map(len, owner.rests))
+            assert len(far.recv(100_000)) > 0
+            assert rest < frame.size
+
+
+@both
+def test_what_the_kernel_does_not_take_is_the_owners(make: ModuleType) -> None:
+    frame = PreparedFrame(Opcode.TEXT, b"0123456789" * 500)
+    with a_line(make) as (line, far, owner):
+        handed = 0
+        while not owner.rests:
+            assert line.send(frame)
+            handed += 1
+        assert line.frames_sent == handed - 1
+        wire = b""
+        while len(wire) < handed * frame.size - len(owner.rests[0]):
+            wire += far.recv(1 << 20)
+        messages = FrameDecoder(expect_masked=True).feed(wire + owner.rests[0])
+        assert [message.payload for message in messages] == [b"0123456789" * 500] * handed
+
+
+@both
+def test_who_may_send(make: ModuleType) -> None:
+    frame = PreparedFrame(Opcode.TEXT, b"x" * 200)
+    with a_line(make) as (line, far, owner):
+        line.clear = False
+        assert line.send(frame)
+        assert owner.later == [frame]
+        line.open = False
+        assert not line.send(frame)
+        assert owner.later == [frame]
+        assert line.frames_sent == 0
+        line.open = line.clear = True
+        far.close()
+        assert not line.send(frame)
+        assert owner.failures == ["send: Broken pipe"]
+
+
+@both
+def test_bytes_are_handed_over_with_their_instants_and_the_end_is_empty(make: ModuleType) -> None:
+    with a_line(make) as (line, far, owner):
+        line.read()
+        assert owner.data == []
+        before_ns = now_ns()
+        far.send(b"hello")
+        line.read()
+        far.close()
+        line.read()
+        assert [data for _, data in owner.data] == [b"hello", b""]
+        assert before_ns <= owner.data[0][0] <= owner.data[1][0] == line.arrived_ns <= now_ns()
+
+
+@both
+def test_a_reset_is_told(make: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = socket.create_connection(listening.getsockname())
+        far, _ = listening.accept()
+        near.setblocking(False)
+        owner = Noting()
+        line = make.Line(near, True, owner)
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        select.select([near], [], [], 10)
+        line.read()
+        near.close()
+    assert owner.failures == ["read: Connection reset by peer"]
+
+
+def delta(event: int, audio: str = "AAAA" * 60, response: str = "r1") -> bytes:
+    fields = {"type": "response.output_audio.delta", "event_id": f"e{event}", "response_id": response, "item_id": "i1"}
+    return orjson.dumps({**fields, "output_index": 0, "content_index": 0, "delta": audio})
+
+
+@pytest.mark.skipif(len(MAKES) < 2, reason="the line was not built in C")
+def test_the_line_in_c_holds_what_is_alike_and_hands_over_the_rest() -> None:
+    with a_line(MAKES[-1]) as (line, far, owner):
+        line.alike = OpenAIRealtime().alike(delta(0))
+        sent = [delta(1), delta(2, response="r2"), delta(33, "AAAA" * 49 + "AA=="), delta(3).replace(b"AAAA", b"A\\/AA")]
+        for message in sent:
+            far.send(encode(Opcode.TEXT, message, None))
+            line.read()
+        assert line.held[1::2] == [90, 74] == [line.alike.samples(sent[0]), line.alike.samples(sent[2])]
+        assert line.held[::2] == sorted(line.held[::2])
+        assert line.messages == 2
+        assert [data[4:] for _, data in owner.data] == [sent[1], sent[3]]
+        far.send(encode(Opcode.TEXT, sent[0], None) * 2)
+        line.read()
+        assert len(owner.data[-1][1]) == 2 * (len(sent[0]) + 4), "two in one read are cut by the owner"
+        line.between = False
+        far.send(encode(Opcode.TEXT, sent[0], None))
+        line.read()
+        assert owner.data[-1][1][4:] == sent[0], "it may be the rest of another"
+        line.between = True
+        for i in range(14):
+            far.send(encode(Opcode.TEXT, delta(i), None))
+            line.read()
+        assert owner.fulls == 1
+
+
+class Spoken:
+    """A capture of this make that notes its marks."""
+
+    def __init__(self, make: ModuleType, line: python.Line, silence: PreparedFrame) -> None:
+        marks = self.marks = []
+
+        class Marking(make.Capture):  # type: ignore[misc, name-defined]
+            def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
+                marks.append((due_ns, sent_ns - due_ns, sent))
+                if self.mark == 4:
+                    self.frames = None
+                    raise ZeroDivisionError
+                self.mark = 4
+
+        self.capture = Marking(line, silence)
+
+
+@both
+def test_frames_of_speech_amid_silence_and_marks(make: ModuleType) -> None:
+    silence, clip = PreparedFrame(Opcode.TEXT, b"-" * 200), tuple(PreparedFrame(Opcode.TEXT, b"%d" % i * 200) for i in range(3))
+    with a_line(make) as (line, far, _):
+        spoken = Spoken(make, line, silence)
+        capture, late_ns = spoken.capture, []
+        capture.frames, capture.speech_from, capture.mark = clip, 2, 3
+        due_ns = now_ns() - 1_000_000
+        changed = [make.capture_all([capture], due_ns, late_ns) for _ in range(4)]
+        assert changed == [False, False, False, True]
+        with pytest.raises(ZeroDivisionError):
+            make.capture_all([capture], due_ns, late_ns)
+        assert not make.capture_all([capture], due_ns, late_ns)
+        texts = [text[:1] for text in received(far, 6 * silence.size)]
+        assert texts == [b"-", b"-", b"0", b"1", b"2", b"-"]
+        assert (capture.next, line.frames_sent, len(late_ns)) == (6, 6, 6)
+        assert min(late_ns) >= 1_000_000
+        assert capture.worst_ns == max(late_ns)
+        assert capture.spoken_worst_ns == max(late_ns[2:5])
+        assert [(due, sent) for due, _, sent in spoken.marks] == [(due_ns, True)] * 2
+        assert [late for _, late, _ in spoken.marks] == late_ns[3:5]
+
+
+@both
+def test_one_that_fails_or_has_ended_holds_up_no_other(make: ModuleType) -> None:
+    silence = PreparedFrame(Opcode.TEXT, b"-" * 200)
+    with a_line(make) as (ended, _, _), a_line(make) as (broken, _, _), a_line(make) as (good, _, _):
+        ended.open = False
+        captures = [Spoken(make, line, silence).capture for line in (ended, broken, good)]
+        captures[1].mark = 0
+        captures[1].frames = ()  # there is nothing to be spoken
+        late_ns: list[int] = []
+        with pytest.raises(IndexError):
+            make.capture_all(captures, now_ns(), late_ns)
+        assert [line.frames_sent for line in (ended, broken, good)] == [0, 0, 1]
+        assert len(late_ns) == 1
+        assert make.capture_all([captures[0]], now_ns(), late_ns), "it may be taken out"
+
+
+@both
+def test_looking_reads_what_has_come_and_one_that_fails_holds_up_no_other(make: ModuleType) -> None:
+    class Failing(Noting):
+        def arrived(self, arrived_ns: int, data: bytes) -> None:
+            raise ZeroDivisionError
+
+    with a_line(make) as (one, far, owner), a_line(make, Failing()) as (other, far_other, _), select.epoll() as poller:
+        lines = {one.fd: one, other.fd: other}
+        for fd in lines:
+            poller.register(fd, select.EPOLLIN)
+        assert make.look(poller, lines) == 0
+        far.send(b"x")
+        assert make.look(poller, lines) == 1
+        far.send(b"y")
+        far_other.send(b"z")
+        with pytest.raises(ZeroDivisionError):
+            make.look(poller, lines)
+        assert [data for _, data in owner.data] == [b"x", b"y"]
+        far.send(b"!")
+        assert make.look(poller, {}) == 1, "nobody's any more"

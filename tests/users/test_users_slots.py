@@ -1,0 +1,87 @@
+"""Slots: who shares one, who comes first, and that none outlives its microphones."""
+
+from __future__ import annotations
+
+from users_peers import until
+
+from protocol import Opcode, PreparedFrame
+from users.clock import now_ns
+from users.native import Capture, Line
+from users.pacer import Pacer
+from users.slots import Slots
+
+FRAME_NS = 10_000_000
+SILENCE = PreparedFrame(Opcode.TEXT, bytes(200))
+
+
+class Ear:
+    """An owner whose line is never clear: it hears who sends, and when."""
+
+    heard: list[str]
+
+    def __init__(self, name: str, heard: list[str]) -> None:
+        import socket
+
+        self.name, self.heard = name, heard
+        self.near, self.far = socket.socketpair()
+        self.line = Line(self.near, False, self)
+
+    def send_later(self, frame: PreparedFrame) -> bool:
+        self.heard.append(self.name)
+        return True
+
+
+class Mouth(Capture):
+    """A microphone as far as its slot is concerned."""
+
+    __slots__ = ("idle",)
+
+    def __init__(self, ear: Ear) -> None:
+        super().__init__(ear.line, SILENCE)
+        self.idle = True
+
+    @property
+    def live(self) -> bool:
+        return self.line.open
+
+
+def test_those_of_one_phase_are_served_together_the_speaking_first() -> None:
+    heard: list[str] = []
+    ears = [Ear(name, heard) for name in "abc"]
+    slots = Slots(FRAME_NS, Pacer())
+    start_ns = now_ns() // FRAME_NS * FRAME_NS + 3 * FRAME_NS
+    mouths = [Mouth(ear) for ear in ears]
+    first = slots.join(mouths[0], start_ns)
+    assert slots.join(mouths[1], start_ns) is first
+    assert slots.join(mouths[2], start_ns + 2 * FRAME_NS) is first
+    assert slots.join(Mouth(Ear("other", [])), start_ns + FRAME_NS // 2) is not first
+    until(lambda: len(heard) >= 4)
+    assert heard[:4] == ["a", "b", "a", "b"], "the third begins two frames later"
+    until(lambda: len(heard) >= 10)
+    assert heard[4:10] == ["a", "b", "c"] * 2
+    mouths[2].idle = False
+    first.tidy()
+    before = len(heard)
+    until(lambda: len(heard) >= before + 6)
+    assert heard[before : before + 6] == ["c", "a", "b"] * 2
+    for ear in ears:
+        ear.line.open = False
+
+
+def test_an_empty_slot_is_left_and_made_anew() -> None:
+    heard: list[str] = []
+    pacer = Pacer()
+    slots = Slots(FRAME_NS, pacer)
+    start_ns = now_ns() // FRAME_NS * FRAME_NS
+    ear = Ear("a", heard)
+    slot = slots.join(Mouth(ear), start_ns)
+    until(lambda: heard)
+    ear.line.open = False
+    until(lambda: pacer._instants == [])
+    sent = len(heard)
+    again = Ear("b", heard)
+    later_ns = start_ns + (now_ns() - start_ns) // FRAME_NS * FRAME_NS
+    assert slots.join(Mouth(again), later_ns) is not slot
+    until(lambda: len(heard) >= sent + 3)
+    assert set(heard[sent:]) == {"b"}
+    again.line.open = False

@@ -1,0 +1,195 @@
+"""What is done for every frame that is sent and every message that is read: in Python here, in C in `users/_line.c`.
+
+The two are the same, but that C does it at a third of the cost; `users/native.py` says which is used. Only the usual case is done here. For
+everything else a line calls its owner, a `users.link.Link`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from protocol import Alike, PreparedFrame, mask_keys
+from users import clock
+
+READ_SIZE = 65536
+HELD_MAX = 16
+"""Messages that are held at most: two thirds of a second of audio in the usual pieces of 40 ms."""
+
+_KEYS = mask_keys(os.urandom)
+_AT_ONCE = 4096
+
+
+class Owner(Protocol):
+    """What a line calls for what is not usual."""
+
+    def send_later(self, frame: PreparedFrame) -> bool:
+        """The line is not clear, or cannot send such a frame: send it otherwise. Whether it is sent, or will be."""
+        ...
+
+    def send_rest(self, rest: bytes) -> bool:
+        """The kernel has taken a frame but for this, perhaps nothing of it. Whether the rest will be sent."""
+        ...
+
+    def send_failed(self, errno: int) -> bool:
+        """The connection is broken. False: nothing was sent."""
+        ...
+
+    def arrived(self, arrived_ns: int, data: bytes) -> None:
+        """Bytes of the wire came; none: the peer sends no more."""
+        ...
+
+    def read_failed(self, errno: int) -> None:
+        """The connection is broken."""
+        ...
+
+    def full(self) -> None:
+        """As much is held as may be."""
+        ...
+
+
+class Line:
+    """A talker's connected, non-blocking socket, which the owner keeps open as long as the line is.
+
+    `stamped`: the kernel stamps what arrives. `open`: frames may be sent. `clear`: they may be sent directly, as nothing waits before them
+    and nothing seals them. `arrived_ns`: when what was read last arrived; it never runs backwards, though the two clocks it comes from may
+    differ by microseconds.
+
+    `alike`: what the text messages share of which only arrival instant and samples are held, one after the other in `held` (numbers alone,
+    which Python's collector need not follow); `messages` counts them; None: none are. The owner holds them; the line in C does it itself,
+    as long as `between` tells it that what is read next begins a message.
+    """
+
+    __slots__ = (
+        "_sock",
+        "_stamped",
+        "alike",
+        "arrived_ns",
+        "between",
+        "clear",
+        "fd",
+        "frames_sent",
+        "held",
+        "messages",
+        "open",
+        "owner",
+    )
+
+    def __init__(self, sock: Any, stamped: bool, owner: Owner) -> None:
+        self.fd: int = sock.fileno()
+        self.owner: Owner | None = owner
+        self.open = True
+        self.clear = self.between = False
+        self.alike: Alike | None = None
+        self.held: list[int] = []
+        self.arrived_ns = self.frames_sent = self.messages = 0
+        self._stamped = stamped
+        self._sock = sock
+
+    def send(self, frame: PreparedFrame) -> bool:
+        """Send an audio frame prepared once, masked afresh. Whether it is sent, or will be; never raises OSError."""
+        if not self.open or self.owner is None:
+            return False
+        if not self.clear:
+            return self.owner.send_later(frame)
+        wire = frame.masked(next(_KEYS))
+        try:
+            taken = self._sock.send(wire)
+        except (BlockingIOError, InterruptedError):
+            taken = 0
+        except OSError as error:
+            return self.owner.send_failed(error.errno or 0)
+        if taken < len(wire):
+            return self.owner.send_rest(bytes(wire[taken:]))
+        self.frames_sent += 1
+        return True
+
+    def read(self) -> None:
+        """Read what has arrived, at most READ_SIZE bytes, and hand it over."""
+        owner = self.owner
+        if owner is None:
+            return
+        try:
+            data, ancillary, _, _ = self._sock.recvmsg(READ_SIZE, clock.STAMP_SPACE if self._stamped else 0)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            owner.read_failed(error.errno or 0)
+            return
+        self.arrived_ns = max(self.arrived_ns, clock.arrival_ns(ancillary) or clock.now_ns())
+        owner.arrived(self.arrived_ns, data)
+
+
+class Capture:
+    """The frames of a microphone, one after the other: those of what is spoken from frame `speech_from` on, else silence.
+
+    `next`: number of the next frame. `frames`: what is spoken; None in silence. `mark`: number of the frame after which `marked` is called,
+    -1 for none. `worst_ns`, `spoken_worst_ns`: greatest send lateness of all frames and of those that were spoken, -1 before the first.
+    """
+
+    __slots__ = ("_silence", "frames", "line", "mark", "next", "speech_from", "spoken_worst_ns", "worst_ns")
+
+    def __init__(self, line: Line, silence: PreparedFrame) -> None:
+        self.line = line
+        self.frames: tuple[PreparedFrame, ...] | None = None
+        self.next = self.speech_from = 0
+        self.mark = self.worst_ns = self.spoken_worst_ns = -1
+        self._silence = silence
+
+    def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
+        """The frame with the mark was due and handed over; `sent`: whether it was sent, or will be."""
+        raise NotImplementedError
+
+    def _capture(self, due_ns: int, late_ns: list[int]) -> bool:
+        if not self.line.open:
+            return True
+        index = self.next
+        self.next = index + 1
+        spoken = self.frames is not None and index >= self.speech_from
+        frame = self.frames[index - self.speech_from] if spoken and self.frames is not None else self._silence
+        sent = self.line.send(frame)
+        sent_ns = clock.now_ns()
+        late = sent_ns - due_ns
+        late_ns.append(late)
+        if late > self.worst_ns:
+            self.worst_ns = late
+        if spoken and late > self.spoken_worst_ns:
+            self.spoken_worst_ns = late
+        if index != self.mark:
+            return False
+        self.marked(due_ns, sent_ns, sent)
+        return True
+
+
+def capture_all(captures: Sequence[Capture], due_ns: int, late_ns: list[int]) -> bool:
+    """Send the frame of each that was captured whole at `due_ns`; append to `late_ns` how late each was. Whether any has had its mark or
+    has an ended line. One that fails holds up no other; the first exception is raised at the end."""
+    changed = False
+    failure: Exception | None = None
+    for capture in captures:
+        try:
+            changed |= capture._capture(due_ns, late_ns)
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return changed
+
+
+def look(poller: Any, lines: dict[int, Line]) -> int:
+    """Read every line on which the epoll object `poller` finds something, by descriptor; how many those are. One that fails holds up no
+    other; the first exception is raised at the end."""
+    found = poller.poll(0, _AT_ONCE)
+    failure: Exception | None = None
+    for fd, _ in found:
+        line = lines.get(fd)
+        if line is None:  # one that was read before it has taken it away
+            continue
+        try:
+            line.read()
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
+from users.native import NATIVE
 from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import make_run
@@ -26,6 +28,8 @@ from users.token_minter import TokenMinter
 from users.watch import Watch
 
 __all__ = ["Talker", "TokenMinter"]
+
+logger = logging.getLogger(__name__)
 
 locust_events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
 events.turn.add_listener(locust_stats.on_turn)
@@ -80,7 +84,10 @@ def on_test_start(environment: Any, **_: Any) -> None:
         started_epoch_s=epoch_s(),
         started_ns=now_ns(),
         options=run.options.shown(),
+        native=NATIVE,
     )
+    if not NATIVE:
+        logger.warning("frames are sent by Python: built in C, a talker takes less CPU (docs/performance.md says how)")
     environment.doubletalk_reporter.start(facts, run.roster.present, watch.health)
     settle()
 

@@ -37,7 +37,7 @@ class Collector:
     def __init__(
         self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], now_ns: Callable[[], int]
     ) -> None:
-        self._whole = Aggregate()  # all seconds but the present one
+        self.aggregate = Aggregate()
         self.folder = RunFolder(parent, facts)
         self.talkers_max = 0
         self._facts = facts
@@ -53,6 +53,7 @@ class Collector:
     def add(self, record: Record) -> None:
         """Take one record."""
         measured = measure(record)
+        self.aggregate.add(record, measured)
         self._second.add(record, measured)
         self.folder.add(record, measured)
         if isinstance(record, SessionRecord):
@@ -67,14 +68,6 @@ class Collector:
             logger.exception("a record could not be kept: the run is invalid")
 
     @property
-    def aggregate(self) -> Aggregate:
-        """All records so far, as they were when it was asked for."""
-        now = Aggregate()
-        now.merge(self._whole)
-        now.merge(self._second)
-        return now
-
-    @property
     def elapsed_s(self) -> float:
         """Seconds since the run started."""
         return (self._now_ns() - self._facts.started_ns) / 1e9
@@ -84,9 +77,10 @@ class Collector:
         self._ticking.kill()
         self._close_second()
         health = self.health()
-        whole = self.aggregate
-        run, text = self.folder.finish("interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, whole, health)
-        return Finished(run, text, verdict(run, whole), self.folder.path, passed(run, whole))
+        run, text = self.folder.finish(
+            "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health
+        )
+        return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     def health(self) -> Health:
         """The tester's own health so far."""
@@ -108,7 +102,6 @@ class Collector:
 
     def _close_second(self) -> None:
         done, self._second = self._second, Aggregate()
-        self._whole.merge(done)
         health = self.health()
         wall_s = health.wall_s - self._wall_s
         talkers = self._talkers()

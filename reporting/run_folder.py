@@ -26,7 +26,7 @@ _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "py
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret."""
+    """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `native`: frames and messages go in C."""
 
     scenario: dict[str, Any]
     seed: int
@@ -36,6 +36,7 @@ class RunFacts:
     started_epoch_s: float
     started_ns: int
     options: dict[str, Any] = field(default_factory=dict)
+    native: bool = False
 
 
 class RunFolder:
@@ -86,7 +87,7 @@ class RunFolder:
             "ended": ended,
             "duration_s": duration_s,
             "talkers_max": talkers_max,
-            "workers": [{"name": "local", "clock_offset_s": 0.0}],
+            "workers": [{"name": "local", "clock_offset_s": 0.0, "native": facts.native}],
             "versions": _versions(),
             "totals": {"turns": aggregate.turns(), "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
                        "sessions": self._tables[SessionRecord].rows_written, **dict(sorted(aggregate.counts.items()))},

@@ -147,7 +147,7 @@ def test_every_byte_arrives_once_and_in_order(secure: bool, make: ModuleType) ->
         got = bytearray()
         while not channel.ended:
             got += reader.read()
-            gevent.sleep(0)
+            gevent.sleep(0.0001)
         assert got == data
         assert reader.read() == b""
 

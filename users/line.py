@@ -1,6 +1,6 @@
 """What is done for every frame that is sent and every message that is read: in Python here, in C in `users/_line.c`.
 
-The two are the same, but that C does it at a third of the cost; `users/native.py` says which is used. Only the usual case is done here. For
+The two do the same, but that C costs less; `users/native.py` says which is used. Only the usual case is done here. For
 everything else a line calls its owner, a `users.link.Link`.
 """
 

@@ -242,9 +242,9 @@ class Way:
 
 
 WAYS = {
-    "doubletalk": Way(doubletalk, 2000),
-    "usual": Way(usual, 120),
-    "c": Way(c, 4500),
+    "doubletalk": Way(doubletalk, 1200),
+    "usual": Way(usual, 80),
+    "c": Way(c, 3200),
     "k6": Way(k6, 300, "k6"),
     "artillery": Way(artillery, 100, "artillery"),
 }

@@ -12,12 +12,14 @@ from typing import Any, Protocol
 
 from protocol import Alike, PreparedFrame, mask_keys
 from users import clock
+from users.channel import READ_SIZE
 
-READ_SIZE = 65536
 HELD_MAX = 16
 """Messages that are held at most: two thirds of a second of audio in the usual pieces of 40 ms."""
 
-_KEYS = mask_keys(os.urandom)
+KEYS = mask_keys(os.urandom)
+"""Masking keys of this process."""
+
 _AT_ONCE = 4096
 
 
@@ -93,7 +95,7 @@ class Line:
             return False
         if not self.clear:
             return self.owner.send_later(frame)
-        wire = frame.masked(next(_KEYS))
+        wire = frame.masked(next(KEYS))
         try:
             taken = self._sock.send(wire)
         except (BlockingIOError, InterruptedError):

@@ -21,21 +21,18 @@ from protocol import (
     PreparedFrame,
     close_payload,
     encode,
-    mask_keys,
     parse_close,
 )
 from users.channel import Channel
 from users.clock import KERNEL
 from users.errors import RemoteError
 from users.inbox import Inbox
-from users.line import HELD_MAX
+from users.line import HELD_MAX, KEYS
 from users.native import Line
 from users.outbox import Outbox
 
 UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
-
-_KEYS = mask_keys(os.urandom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +184,7 @@ class Link:
         outbox = self._outbox
         if outbox.idle or outbox.unsent_bytes <= UNSENT_LIMIT:
             try:
-                outbox.put(frame.masked(next(_KEYS)), True)
+                outbox.put(frame.masked(next(KEYS)), True)
                 self.line.frames_sent += 1
                 return True
             except OSError as error:
@@ -248,7 +245,7 @@ class Link:
     def _put(self, opcode: Opcode, payload: bytes) -> bool:
         """Write or queue; False where the link turned out to be broken, and was ended."""
         try:
-            self._outbox.put(encode(opcode, payload, next(_KEYS).tobytes()))
+            self._outbox.put(encode(opcode, payload, next(KEYS).tobytes()))
         except OSError as error:
             self._lost(error, " while sending")
             return False

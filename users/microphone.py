@@ -37,11 +37,11 @@ class Speech:
 class Microphone(Capture):
     """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link."""
 
-    __slots__ = ("_marks", "_slot", "_speech", "_start_ns", "frame_ns")
+    __slots__ = ("_frame_ns", "_marks", "_slot", "_speech", "_start_ns")
 
     def __init__(self, link: Link, prepared: Prepared, slots: Slots, start_ns: int) -> None:
         super().__init__(link.line, prepared.silence)
-        self.frame_ns = prepared.frame_ns
+        self._frame_ns = prepared.frame_ns
         self._start_ns = start_ns
         self._speech: Speech | None = None
         self._marks: list[int] = []  # frames after which there is something to do, the last first
@@ -72,7 +72,7 @@ class Microphone(Capture):
         if self._speech is not None:
             raise RuntimeError("a talker speaks one clip at a time")
         first = self._first_free()
-        self._speech = Speech(prepared, self._start_ns + first * self.frame_ns, on_offset_sent, on_detected)
+        self._speech = Speech(prepared, self._start_ns + first * self._frame_ns, on_offset_sent, on_detected)
         marks = {prepared.offset_frame, len(prepared.frames) - 1}
         if on_detected is not None and prepared.detected_frame is not None:
             marks.add(prepared.detected_frame)
@@ -84,11 +84,11 @@ class Microphone(Capture):
 
     def onset_if_spoken_now(self, prepared: PreparedClip) -> int:
         """The instant at which this clip's speech would begin."""
-        return self._start_ns + self._first_free() * self.frame_ns + round(prepared.onset_s * SECOND_NS)
+        return self._start_ns + self._first_free() * self._frame_ns + round(prepared.onset_s * SECOND_NS)
 
     def _first_free(self) -> int:
         """The first frame that has not begun to be captured."""
-        return max(self.next, -(-(now_ns() - self._start_ns) // self.frame_ns))
+        return max(self.next, -(-(now_ns() - self._start_ns) // self._frame_ns))
 
     def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
         """A frame of the clip that means something has been handed over."""

@@ -59,17 +59,17 @@ class Slots:
     """The slots of a run, whose frames last `frame_ns` each: one for every step of the pacer's grid within a frame, at most."""
 
     def __init__(self, frame_ns: int, pacer: Pacer, faults: Faults | None = None) -> None:
-        self.frame_ns = frame_ns
+        self._frame_ns = frame_ns
         self._pacer = pacer
         self._faults = faults or Faults()
         self._slots: dict[int, Slot] = {}
 
     def join(self, microphone: Microphone, start_ns: int) -> Slot:
         """The slot of a microphone that starts at this instant, now or later: its frames are due whole frame durations after it."""
-        phase_ns, due_ns = start_ns % self.frame_ns, start_ns + self.frame_ns
+        phase_ns, due_ns = start_ns % self._frame_ns, start_ns + self._frame_ns
         slot = self._slots.get(phase_ns)
         if slot is None:
-            slot = self._slots[phase_ns] = Slot(self.frame_ns, self._pacer, self._faults, lambda: self._slots.pop(phase_ns, None))
+            slot = self._slots[phase_ns] = Slot(self._frame_ns, self._pacer, self._faults, lambda: self._slots.pop(phase_ns, None))
             self._pacer.add(slot, due_ns)
         slot.add(microphone, due_ns)
         return slot

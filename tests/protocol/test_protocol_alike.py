@@ -42,7 +42,8 @@ ODD = [
     delta("AAA"),
     delta("AAAA"),  # three bytes
     delta("AA==="),
-    delta("A\\/AA" * 2),
+    delta("@").replace(b"@", b"A\\/A" * 64),  # an escape stands for another length
+    delta("@").replace(b"@", b'AA"A' * 64),
     delta(pcm(4), response_id="s"),
     delta(pcm(4), item_id="s"),
     delta(pcm(4), content_index=1),

@@ -194,6 +194,29 @@ def test_frames_above_the_limit_are_dropped_and_counted(monkeypatch: pytest.Monk
         assert (link.frames_sent, link.frames_dropped) == (len(taken), 5)
 
 
+def test_a_line_is_clear_while_nothing_waits_and_nothing_seals(secure: bool) -> None:
+    with calling(echo, secure) as (caller, _):
+        line = caller.link.line
+        assert line.clear is not secure
+        caller.link._outbox.queue(b"", False)  # as if the kernel had taken nothing of it
+        assert not line.clear
+        until(lambda: caller.link._outbox.idle)
+        assert line.clear is not secure
+
+
+def test_a_line_is_told_whether_a_message_begins() -> None:
+    """A rest of a message that looks like a whole one must not be taken for it."""
+    message = frame(Opcode.TEXT, b"x" * 300)
+    with calling(echo) as (caller, _):
+        link = caller.link
+        assert link.line.between
+        link.arrived(now_ns(), message[:100])
+        assert not link.line.between
+        link.arrived(now_ns(), message[100:])
+        assert link.line.between
+        assert caller.messages == [b"x" * 300]
+
+
 def test_frames_that_wait_when_the_link_ends_were_not_sent() -> None:
     go = threading.Event()
 

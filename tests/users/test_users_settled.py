@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,10 @@ import gevent
 import pytest
 from users_assistants import Assistant, a_run
 from users_peers import Peer, Script, served, until
+from websocket import WebSocket
 
 from metrics.records import SessionOutcome, TurnKind
+from users.channel import Channel
 from users.errors import RemoteError
 from users.run import Run
 from users.session import Session
@@ -70,6 +74,8 @@ def test_a_session_is_freed_at_its_end(script: Script, speaks: bool, tmp_path: P
         parts = call(run, speaks)
         until(lambda: run.pacer._instants == [])  # the microphone's last due instant has passed
         assert [part() for part in parts] == [None, None]
+        left = [kept for kept in gc.get_objects() if isinstance(kept, Channel | WebSocket)]
+        assert left == [], "what performed the handshake is freed, too"
 
 
 def test_settling_leaves_what_is_there_out_of_the_collectors_sight() -> None:
@@ -77,7 +83,24 @@ def test_settling_leaves_what_is_there_out_of_the_collectors_sight() -> None:
     try:
         settle()
         assert gc.get_freeze_count() > 1000
-        assert gc.get_threshold()[0] > thresholds[0]
+        young, before_older, _ = gc.get_threshold()
+        assert young > thresholds[0]
+        assert before_older >= 1_000_000, "those that last are left alone"
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+def test_settling_makes_room_for_every_descriptor_that_there_may_be() -> None:
+    """In a process of its own: the kernel's table never shrinks."""
+    script = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+from users.settled import settle
+size = lambda: int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("FDSize:")))
+before = size()
+settle()
+print(before, size())
+"""
+    before, after = map(int, subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout.split())
+    assert before < 1000 <= after

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from users_peers import until
 
 from protocol import Opcode, PreparedFrame
@@ -17,11 +19,7 @@ SILENCE = PreparedFrame(Opcode.TEXT, bytes(200))
 class Ear:
     """An owner whose line is never clear: it hears who sends, and when."""
 
-    heard: list[str]
-
     def __init__(self, name: str, heard: list[str]) -> None:
-        import socket
-
         self.name, self.heard = name, heard
         self.near, self.far = socket.socketpair()
         self.line = Line(self.near, False, self)

@@ -18,6 +18,7 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
+from users.interrupt import interrupt_between_callbacks
 from users.native import NATIVE
 from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
@@ -53,6 +54,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
     try:
         if parsed.master or parsed.worker or parsed.processes:
             raise ScenarioError("--master, --worker and --processes: runs over several processes are not supported yet")
+        interrupt_between_callbacks()
         environment.doubletalk_reporter = Reporter((events.turn, events.session, events.token), Path(parsed.runs), now_ns)
         if web_ui is None:
             prepare()

@@ -62,6 +62,19 @@ static int append(PyObject *list, long long number)
     return failed;
 }
 
+/* The first of several exceptions; those after it are only printed. */
+struct failure {
+    PyObject *type, *value, *trace;
+};
+
+static void keep_first(struct failure *first)
+{
+    if (first->type)
+        PyErr_WriteUnraisable(NULL);
+    else
+        PyErr_Fetch(&first->type, &first->value, &first->trace);
+}
+
 /* ---- sending */
 
 static uint32_t next_key(void)
@@ -329,6 +342,16 @@ static PyType_Spec line_spec = {"users._line.Line", sizeof(Line), 0, Py_TPFLAGS_
 
 /* ---- a microphone's frames */
 
+/* 1; -1: exception. */
+static int call_marked(Capture *self, PyObject *due, int64_t sent_ns, int sent)
+{
+    PyObject *result = NULL, *at = PyLong_FromLongLong(sent_ns);
+    if (at)
+        result = PyObject_CallMethodObjArgs((PyObject *)self, marked_name, due, at, sent ? Py_True : Py_False, NULL);
+    Py_XDECREF(at);
+    return truth(result) < 0 ? -1 : 1;
+}
+
 /* 1: something changed; 0: not; -1: exception. */
 static int capture_one(Capture *self, PyObject *due, int64_t due_ns, PyObject *late)
 {
@@ -346,21 +369,21 @@ static int capture_one(Capture *self, PyObject *due, int64_t due_ns, PyObject *l
     }
     int sent = send_frame(self->line, frame);
     int64_t sent_ns = clock_ns(CLOCK_MONOTONIC), late_ns = sent_ns - due_ns;
-    if (sent < 0)
+    if (sent < 0) {
+        struct failure first = {0};
+        keep_first(&first);
+        if (index == self->mark && call_marked(self, due, sent_ns, 0) < 0)
+            keep_first(&first);
+        PyErr_Restore(first.type, first.value, first.trace);
         return -1;
+    }
     if (append(late, late_ns))
         return -1;
     if (late_ns > self->worst_ns)
         self->worst_ns = late_ns;
     if (spoken && late_ns > self->spoken_worst_ns)
         self->spoken_worst_ns = late_ns;
-    if (index != self->mark)
-        return 0;
-    PyObject *result = NULL, *at = PyLong_FromLongLong(sent_ns);
-    if (at)
-        result = PyObject_CallMethodObjArgs((PyObject *)self, marked_name, due, at, sent ? Py_True : Py_False, NULL);
-    Py_XDECREF(at);
-    return truth(result) < 0 ? -1 : 1;
+    return index == self->mark ? call_marked(self, due, sent_ns, sent) : 0;
 }
 
 static int capture_init(Capture *self, PyObject *args, PyObject *kwargs)
@@ -419,18 +442,6 @@ static PyType_Spec capture_spec = {"users._line.Capture", sizeof(Capture), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, capture_slots};
 
 /* ---- all that is due, all that has arrived. One that fails holds up no other: the first exception is raised at the end. */
-
-struct failure {
-    PyObject *type, *value, *trace;
-};
-
-static void keep_first(struct failure *first)
-{
-    if (first->type)
-        PyErr_WriteUnraisable(NULL);
-    else
-        PyErr_Fetch(&first->type, &first->value, &first->trace);
-}
 
 static PyObject *capture_all(PyObject *Py_UNUSED(module), PyObject *args)
 {

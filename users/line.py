@@ -127,7 +127,8 @@ class Capture:
     """The frames of a microphone, one after the other: those of what is spoken from frame `speech_from` on, else silence.
 
     `next`: number of the next frame. `frames`: what is spoken; None in silence. `mark`: number of the frame after which `marked` is called,
-    -1 for none. `worst_ns`, `spoken_worst_ns`: greatest send lateness of all frames and of those that were spoken, -1 before the first.
+    sent or not; -1 for none. `worst_ns`, `spoken_worst_ns`: greatest send lateness of all frames and of those that were spoken, -1 before
+    the first.
     """
 
     __slots__ = ("_silence", "frames", "line", "mark", "next", "speech_from", "spoken_worst_ns", "worst_ns")
@@ -150,7 +151,12 @@ class Capture:
         self.next = index + 1
         spoken = self.frames is not None and index >= self.speech_from
         frame = self.frames[index - self.speech_from] if spoken and self.frames is not None else self._silence
-        sent = self.line.send(frame)
+        try:
+            sent = self.line.send(frame)
+        except Exception:
+            if index == self.mark:
+                self.marked(due_ns, clock.now_ns(), False)
+            raise
         sent_ns = clock.now_ns()
         late = sent_ns - due_ns
         late_ns.append(late)

@@ -148,10 +148,11 @@ class Link:
         """The most that ever waited."""
         return self._outbox.unsent_bytes_max
 
-    def send(self, text: bytes) -> None:
-        """Send one text message; nothing happens on a closed link."""
-        if self.open and self._put(Opcode.TEXT, text):
-            self.texts_sent += 1
+    def send(self, text: bytes) -> bool:
+        """Send one text message. Whether it is sent, or will be: not on a closed link."""
+        sent = self.open and self._put(Opcode.TEXT, text)
+        self.texts_sent += sent
+        return sent
 
     def send_frame(self, frame: PreparedFrame) -> bool:
         """Send an audio frame prepared once, masked afresh. False: dropped, as too much waits already or the link is closed."""

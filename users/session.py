@@ -229,8 +229,7 @@ class Session:
         response_id, item_id, content_index, played_ms = told
         if self._run.scenario.conversation.barge_in.cancel and self.tracker.host_open:
             message = self._dialect.cancel(response_id)
-            if message is not None:
-                link.send(message)
+            if message is not None and link.send(message):
                 said.cancel_sent_ns = now_ns()
         if item_id is not None:
             message = self._dialect.truncate(item_id, content_index, played_ms)

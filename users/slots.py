@@ -41,10 +41,12 @@ class Slot:
             self._coming = [(first_ns, m) for first_ns, m in self._coming if first_ns > due_ns]
             self.tidy()
         try:
-            if capture_all(self._microphones, due_ns, self._late_ns):
-                self.tidy()
+            changed = capture_all(self._microphones, due_ns, self._late_ns)
         except Exception:
             self._faults.note("a frame could not be sent")
+            changed = True
+        if changed:
+            self.tidy()
         if self._microphones or self._coming:
             return due_ns + self._frame_ns
         self._on_empty()

@@ -14,7 +14,7 @@ import pytest
 from harness import LOCUST, ROOT
 
 
-@pytest.mark.parametrize(("how", "stop_timeout_s"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGTERM, 20)])
+@pytest.mark.parametrize(("how", "stop_timeout_s"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGINT, 20)])
 def test_a_signal_ends_the_run_and_loses_nothing(tmp_path: Path, how: signal.Signals, stop_timeout_s: int) -> None:
     runs, truth = tmp_path / "runs", tmp_path / "truth.jsonl"
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal", "--truth", str(truth)]

@@ -233,6 +233,27 @@ def test_frames_of_speech_amid_silence_and_marks(make: ModuleType) -> None:
 
 
 @both
+def test_a_mark_is_told_of_though_its_frame_could_not_be_sent(make: ModuleType) -> None:
+    class Failing(Noting):
+        def send_later(self, frame: PreparedFrame) -> bool:
+            raise ZeroDivisionError
+
+    silence, word = PreparedFrame(Opcode.TEXT, b"-" * 200), PreparedFrame(Opcode.TEXT, b"x" * 200)
+    with a_line(make, Failing()) as (line, far, _):
+        spoken = Spoken(make, line, silence)
+        capture = spoken.capture
+        capture.frames, capture.mark, line.clear = (word,), 0, False
+        due_ns, late_ns = now_ns(), []
+        with pytest.raises(ZeroDivisionError):
+            make.capture_all([capture], due_ns, late_ns)
+        assert [(due, sent) for due, _, sent in spoken.marks] == [(due_ns, False)]
+        assert (late_ns, capture.next) == ([], 1)
+        capture.frames, line.clear = None, True
+        make.capture_all([capture], due_ns, late_ns)
+        assert received(far, silence.size) == [b"-" * 200]
+
+
+@both
 def test_one_that_fails_or_has_ended_holds_up_no_other(make: ModuleType) -> None:
     silence = PreparedFrame(Opcode.TEXT, b"-" * 200)
     with a_line(make) as (ended, _, _), a_line(make) as (broken, _, _), a_line(make) as (good, _, _):

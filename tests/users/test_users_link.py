@@ -76,8 +76,7 @@ def test_the_opening_is_told_in_its_parts(secure: bool) -> None:
 def test_messages_both_ways_in_order(secure: bool) -> None:
     texts = [f"{{{i}:{'x' * (i * 997 % 70_000)}}}".encode() for i in range(60)]
     with calling(echo, secure) as (caller, _):
-        for text in texts:
-            caller.link.send(text)
+        assert all(caller.link.send(text) for text in texts)
         until(lambda: len(caller.messages) == len(texts))
         assert caller.messages == texts
         assert caller.link.messages_sent == caller.link.messages_received == len(texts)
@@ -256,6 +255,7 @@ def test_the_talker_hangs_up(secure: bool) -> None:
         caller.link.hang_up()
         assert not caller.link.open
         caller.link.send(b"no more")
+        assert not caller.link.send(b"no more")
         assert not caller.link.send_frame(PreparedFrame(OurOpcode.TEXT, b"no more"))
         assert caller.ended() is None
         assert closes == [(1000).to_bytes(2, "big")]

@@ -8,6 +8,7 @@ from users_peers import until
 
 from protocol import Opcode, PreparedFrame
 from users.clock import now_ns
+from users.errors import Faults
 from users.native import Capture, Line
 from users.pacer import Pacer
 from users.slots import Slots
@@ -83,3 +84,23 @@ def test_an_empty_slot_is_left_and_made_anew() -> None:
     until(lambda: len(heard) >= sent + 3)
     assert set(heard[sent:]) == {"b"}
     again.line.open = False
+
+
+def test_where_one_fails_those_that_have_ended_are_let_go() -> None:
+    class Broken(Ear):
+        def send_later(self, frame: PreparedFrame) -> bool:
+            raise ZeroDivisionError
+
+    heard: list[str] = []
+    faults = Faults()
+    slots = Slots(FRAME_NS, Pacer(), faults)
+    start_ns = now_ns() // FRAME_NS * FRAME_NS
+    broken, good = Broken("broken", heard), Ear("good", heard)
+    slot = slots.join(Mouth(broken), start_ns)
+    slots.join(Mouth(good), start_ns)
+    until(lambda: len(heard) >= 2)
+    good.line.open = False
+    until(lambda: len(slot._microphones) == 1)
+    assert faults.count >= 2
+    broken.line.open = False
+    until(lambda: not slot._microphones)

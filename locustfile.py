@@ -23,7 +23,7 @@ from users.native import NATIVE
 from users.options import add_options, apply_load, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import make_run
-from users.settled import settle
+from users.settled import settle, unsettle
 from users.talker import Talker
 from users.token_minter import TokenMinter
 from users.watch import Watch
@@ -107,6 +107,7 @@ def on_test_stop(environment: Any, **_: Any) -> None:
     """Complete the run folder."""
     if hasattr(environment, "doubletalk_watch"):
         environment.doubletalk_watch.stop()
+    unsettle()
     environment.doubletalk_reporter.stop()
 
 

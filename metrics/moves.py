@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 
-class State(Enum):
+class State(StrEnum):
     """Where the talker's present turn stands."""
 
     QUIET = "quiet"

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntFlag
+from enum import IntEnum
 
 from metrics.assemble import SessionFacts, false_alarm_record, turn_record
 from metrics.ending import Limits, outcome, over_ns
@@ -37,8 +37,8 @@ __all__ = ["Limits", "Notice", "Tracker"]
 _BEGINS = {TurnKind.UTTERANCE: Move.SPEAK, TurnKind.BARGE_IN: Move.BARGE_IN, TurnKind.FALSE_ALARM: Move.FALSE_ALARM}
 
 
-class Notice(IntFlag):
-    """What an event brought that whoever drives the tracker acts on."""
+class Notice(IntEnum):
+    """What an event brought that whoever drives the tracker acts on: bits, which it may bring together."""
 
     NOTHING = 0
     FIRST_AUDIO = 1
@@ -47,11 +47,9 @@ class Notice(IntFlag):
     """It is known now when the response is first heard."""
     CLOSED = 4
     """A response was closed."""
-    OPENED = 8
-    """A response opened: the deadline has moved."""
 
 
-_NOTHING = Notice.NOTHING
+_NOTHING, _FIRST_AUDIO, _AUDIBLE = Notice.NOTHING, Notice.FIRST_AUDIO, Notice.AUDIBLE  # looked up for every message otherwise
 
 
 @dataclass(slots=True)
@@ -100,8 +98,9 @@ class Tracker:
         self._responses.silence(silenced_ns, keep=turn.heard())
         return host.identity, host.item_id, host.content_index, host.silence(silenced_ns)
 
-    def event(self, t_ns: int, event: Event) -> Notice:
-        """The assistant told something. Events about responses nobody knows open them; about those of turns long over they are dropped.
+    def event(self, t_ns: int, event: Event) -> int:
+        """The assistant told something; returns its notices. Events about responses nobody knows open them; about those of turns long
+        over they are dropped.
 
         Raises MalformedMessage where a piece of audio turns out to be broken.
         """
@@ -153,7 +152,8 @@ class Tracker:
         return answer is not None and answer.audible_at(t_ns)
 
     def deadline_ns(self) -> int | None:
-        """The instant at which `poll` has something to do if nothing arrives before; None in silence."""
+        """The instant at which `poll` has something to do if nothing arrives before; None in silence. It moves with what arrives: where a
+        response opens, to its stall limit at the earliest; where an event has a notice, perhaps to now."""
         return over_ns(self.turn, self.state, self.limits) if self.turn is not None else None
 
     def poll(self, t_ns: int) -> None:
@@ -167,27 +167,26 @@ class Tracker:
         if self.turn is not None:
             self._finish(self.turn, t_ns, why)
 
-    def _told(self, t_ns: int, event: AudioDelta | TextDelta | ResponseCreated | ResponseDone) -> Notice:
+    def _told(self, t_ns: int, event: AudioDelta | TextDelta | ResponseCreated | ResponseDone) -> int:
         response = self._responses.find(event.response_id)
         again = isinstance(event, ResponseCreated) and event.response_id is None
         if response is not None and again and response.created_ns is not None:
             response = None
-        notice = Notice.NOTHING
         if response is None:
             idle_close = isinstance(event, ResponseDone) and event.response_id is None and event.status in COMPLETE
             if idle_close or self._responses.forgotten(event.response_id):
-                return notice
-            response, notice = self._opened(t_ns, event.response_id), Notice.OPENED
+                return _NOTHING
+            response = self._opened(t_ns, event.response_id)
         if isinstance(event, AudioDelta):
-            return notice | self._audio(t_ns, event, response)
+            return self._audio(t_ns, event, response)
         if isinstance(event, TextDelta):
             response.text(t_ns)
-            return notice
+            return _NOTHING
         if isinstance(event, ResponseCreated):
             response.created(t_ns)
-            return notice
+            return _NOTHING
         self._closed(t_ns, event, response)
-        return notice | Notice.CLOSED
+        return Notice.CLOSED
 
     def _opened(self, t_ns: int, identity: str | None) -> Response:
         made = self._responses.open(identity, t_ns)
@@ -204,13 +203,13 @@ class Tracker:
             self.state = moved(self.state, Move.STRAY)
         return made
 
-    def _audio(self, t_ns: int, delta: AudioDelta, response: Response) -> Notice:
+    def _audio(self, t_ns: int, delta: AudioDelta, response: Response) -> int:
         silent_before, none_before = response.first_audible_ns is None, response.first_audio_ns is None
         response.audio(t_ns, delta)
-        notice = Notice.NOTHING
+        notice = _NOTHING
         if none_before and response.first_audio_ns is not None:
-            self._costed, notice = response, Notice.FIRST_AUDIO
-        return notice | Notice.AUDIBLE if silent_before and response.first_audible_ns is not None else notice
+            self._costed, notice = response, _FIRST_AUDIO
+        return notice | _AUDIBLE if silent_before and response.first_audible_ns is not None else notice
 
     def _closed(self, t_ns: int, event: ResponseDone, response: Response) -> None:
         first = response.done_ns is None

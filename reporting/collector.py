@@ -38,6 +38,7 @@ class Collector:
         self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], now_ns: Callable[[], int]
     ) -> None:
         self.aggregate = Aggregate()
+        """Of the run up to the last full second, and of all of it once it is finished."""
         self.folder = RunFolder(parent, facts)
         self.talkers_max = 0
         self._facts = facts
@@ -53,7 +54,6 @@ class Collector:
     def add(self, record: Record) -> None:
         """Take one record."""
         measured = measure(record)
-        self.aggregate.add(record, measured)
         self._second.add(record, measured)
         self.folder.add(record, measured)
         if isinstance(record, SessionRecord):
@@ -102,6 +102,7 @@ class Collector:
 
     def _close_second(self) -> None:
         done, self._second = self._second, Aggregate()
+        self.aggregate.merge(done)
         health = self.health()
         wall_s = health.wall_s - self._wall_s
         talkers = self._talkers()

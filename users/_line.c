@@ -342,14 +342,14 @@ static PyType_Spec line_spec = {"users._line.Line", sizeof(Line), 0, Py_TPFLAGS_
 
 /* ---- a microphone's frames */
 
-/* 1; -1: exception. */
+/* 1: that was the last of what is spoken; 0: not; -1: exception. */
 static int call_marked(Capture *self, PyObject *due, int64_t sent_ns, int sent)
 {
     PyObject *result = NULL, *at = PyLong_FromLongLong(sent_ns);
     if (at)
         result = PyObject_CallMethodObjArgs((PyObject *)self, marked_name, due, at, sent ? Py_True : Py_False, NULL);
     Py_XDECREF(at);
-    return truth(result) < 0 ? -1 : 1;
+    return truth(result) < 0 ? -1 : self->frames == Py_None;
 }
 
 /* 1: something changed; 0: not; -1: exception. */

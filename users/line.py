@@ -167,12 +167,12 @@ class Capture:
         if index != self.mark:
             return False
         self.marked(due_ns, sent_ns, sent)
-        return True
+        return self.frames is None
 
 
 def capture_all(captures: Sequence[Capture], due_ns: int, late_ns: list[int]) -> bool:
-    """Send the frame of each that was captured whole at `due_ns`; append to `late_ns` how late each was. Whether any has had its mark or
-    has an ended line. One that fails holds up no other; the first exception is raised at the end."""
+    """Send the frame of each that was captured whole at `due_ns`; append to `late_ns` how late each was. Whether any has spoken its last
+    frame or has an ended line. One that fails holds up no other; the first exception is raised at the end."""
     changed = False
     failure: Exception | None = None
     for capture in captures:

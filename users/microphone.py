@@ -53,11 +53,6 @@ class Microphone(Capture):
         return self._speech is None
 
     @property
-    def live(self) -> bool:
-        """Whether frames are sent."""
-        return self.line.open
-
-    @property
     def send_lateness_max_s(self) -> float | None:
         """Greatest send lateness of its frames; None before the first."""
         return None if self.worst_ns < 0 else self.worst_ns / SECOND_NS
@@ -79,7 +74,7 @@ class Microphone(Capture):
         self._marks = sorted((first + position for position in marks), reverse=True)
         self.speech_from, self.frames, self.mark = first, prepared.frames, self._marks.pop()
         self.spoken_worst_ns = -1
-        self._slot.tidy()
+        self._slot.speaks(self)
         return self._speech
 
     def onset_if_spoken_now(self, prepared: PreparedClip) -> int:

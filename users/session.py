@@ -23,6 +23,7 @@ from users.prepared import PreparedClip
 from users.run import Run
 
 _FAREWELL_S = 0.5
+_FIRST_AUDIO, _AUDIBLE, _WAKING = int(Notice.FIRST_AUDIO), int(Notice.AUDIBLE), Notice.AUDIBLE | Notice.CLOSED
 
 
 class Session:
@@ -169,13 +170,14 @@ class Session:
             return
         if notice:
             if self._link is not None:
-                heard = event if isinstance(event, AudioDelta) and Notice.AUDIBLE in notice else None
+                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
                 self._link.hold(self._dialect.alike(payload) if heard else None)
                 self._heard_id = heard.response_id if heard else None
-            if notice & Notice.FIRST_AUDIO and self._link is not None:
+            if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
                 tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, None if round_trip_s is None else round_trip_s / 2)
-            self.wake.set()
+            if notice & _WAKING:
+                self.wake.set()
 
     def _set_up(self, arrived_ns: int, event: Event) -> None:
         if self._first_event_ns is None:

@@ -30,31 +30,35 @@ class Slot:
         """Its first frame is due at this instant."""
         self._coming.append((due_ns, microphone))
 
-    def tidy(self) -> None:
-        """A microphone has begun to speak, or is done, or has ended."""
-        self._microphones = sorted((m for m in self._microphones if m.live), key=_silent)
+    def speaks(self, microphone: Microphone) -> None:
+        """It has begun to speak."""
+        others = self._microphones.copy()  # the present list may be being served
+        if microphone in others:
+            others.remove(microphone)
+            self._microphones = [microphone, *others]
+
+    def _tidy(self) -> None:
+        """Some are done, or have ended."""
+        live = [m for m in self._microphones if m.line.open]
+        self._microphones = [m for m in live if m.frames is not None] + [m for m in live if m.frames is None]
 
     def due(self, due_ns: int) -> int | None:
         """Send the frames whose last samples were captured at `due_ns`."""
         if self._coming:
             self._microphones = self._microphones + [m for first_ns, m in self._coming if first_ns <= due_ns]
             self._coming = [(first_ns, m) for first_ns, m in self._coming if first_ns > due_ns]
-            self.tidy()
+            self._tidy()
         try:
             changed = capture_all(self._microphones, due_ns, self._late_ns)
         except Exception:
             self._faults.note("a frame could not be sent")
             changed = True
         if changed:
-            self.tidy()
+            self._tidy()
         if self._microphones or self._coming:
             return due_ns + self._frame_ns
         self._on_empty()
         return None
-
-
-def _silent(microphone: Microphone) -> bool:
-    return microphone.idle
 
 
 class Slots:

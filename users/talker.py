@@ -8,10 +8,10 @@ from typing import Any
 from locust import User, task
 from locust.user.task import LOCUST_STATE_STOPPING
 
-from gevent import wait
 from gevent.event import Event as Signal
 
 from metrics.records import SUCCESSES, ErrorKind, SessionOutcome, TurnKind
+from metrics.tracker import Tracker
 from scenarios import TurnPlan, generator
 from users import events
 from users.clock import SECOND_NS, now_ns
@@ -39,10 +39,13 @@ class Talker(User):
         self._backoffs = 0
         self._progressed = False
         self._stopped = Signal()
+        self._idling: Session | None = None
 
     def stop(self, force: bool = False) -> bool:
         """Locust's stop: between turns, unless forced."""
         self._stopped.set()
+        if self._idling is not None:
+            self._idling.wake.set()
         return bool(super().stop(force))
 
     def on_start(self) -> None:
@@ -118,21 +121,24 @@ class Talker(User):
 
     def _listen(self, session: Session, plan: TurnPlan, turns: int) -> None:
         """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again."""
+        stall_ns = round(self.run_.scenario.limits.stall_s * SECOND_NS)
         while True:
             session.check()
-            t_ns = now_ns()
-            session.tracker.poll(t_ns)
-            deadline_ns = session.tracker.deadline_ns()
+            t_ns, tracker = now_ns(), session.tracker
+            tracker.poll(t_ns)
+            deadline_ns = tracker.deadline_ns()
             if deadline_ns is None:
                 return
-            planned_ns = self._planned_ns(session, plan)
+            planned_ns = _planned_ns(tracker, plan)
             if planned_ns is not None and t_ns >= planned_ns:
                 after = self._interrupt(session, plan, turns) if session.microphone.idle else None
                 if after is not None:
                     plan = after
                     continue
                 planned_ns = t_ns + _RETRY_AUDIBLE_NS
-            until_ns = deadline_ns if planned_ns is None else min(deadline_ns, planned_ns)
+            until_ns = min(deadline_ns, t_ns + stall_ns)  # what opens meanwhile wakes nobody, and is given up no sooner than that
+            if planned_ns is not None:
+                until_ns = min(until_ns, planned_ns)
             session.wake.wait(max(0.0, (until_ns - now_ns()) / SECOND_NS))
             session.wake.clear()
 
@@ -154,14 +160,6 @@ class Talker(User):
         last = session.turns_begun >= turns or self.stopping
         return replace(following, barge_in_after_s=None, false_alarm_after_s=None) if last else following
 
-    def _planned_ns(self, session: Session, plan: TurnPlan) -> int | None:
-        """When the talker means to speak into the assistant's answer; None where it does not, or the answer is not heard yet."""
-        after_s = plan.barge_in_after_s if plan.false_alarm_after_s is None else plan.false_alarm_after_s
-        answer = session.tracker.answer
-        if after_s is None or answer is None or answer.first_audible_ns is None or not session.tracker.answered:
-            return None
-        return answer.first_audible_ns + round(after_s * SECOND_NS)
-
     def _plan(self) -> TurnPlan:
         plan = self.run_.planner.turn(self.number, self._turns)
         self._turns += 1
@@ -170,13 +168,17 @@ class Talker(User):
     def _idle(self, session: Session, seconds: float) -> None:
         """Think, unless the run stops or the session ends."""
         until_ns = now_ns() + round(seconds * SECOND_NS)
-        while not self.stopping:
-            session.check()
-            left_s = (until_ns - now_ns()) / SECOND_NS
-            if left_s <= 0:
-                return
-            wait([session.wake, self._stopped], timeout=left_s, count=1)
-            session.wake.clear()
+        self._idling = session
+        try:
+            while not self.stopping:
+                session.check()
+                left_s = (until_ns - now_ns()) / SECOND_NS
+                if left_s <= 0:
+                    return
+                session.wake.wait(left_s)
+                session.wake.clear()
+        finally:
+            self._idling = None
 
     def _secret(self) -> str | None:
         """A token minted for the next session, or the API key; None where none is needed. Raises RemoteError."""
@@ -210,3 +212,12 @@ class Talker(User):
         self._progressed |= any(record.outcome in SUCCESSES for record in finished)
         for record in finished:
             events.turn.fire(environment=self.environment, record=record)
+
+
+def _planned_ns(tracker: Tracker, plan: TurnPlan) -> int | None:
+    """When the talker means to speak into the assistant's answer; None where it does not, or the answer is not heard yet."""
+    after_s = plan.barge_in_after_s if plan.false_alarm_after_s is None else plan.false_alarm_after_s
+    answer = tracker.answer
+    if after_s is None or answer is None or answer.first_audible_ns is None or not tracker.answered:
+        return None
+    return answer.first_audible_ns + round(after_s * SECOND_NS)

@@ -20,7 +20,7 @@ import numpy as np
 
 from metrics.assemble import SessionFacts
 from metrics.records import Outcome, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
-from metrics.tracker import Limits, Notice, Tracker
+from metrics.tracker import Limits, Tracker
 from metrics.utterance import Utterance
 from protocol.events import (
     AssistantError,
@@ -55,7 +55,7 @@ class Stage:
     limits: Limits = field(default_factory=Limits)
     facts: SessionFacts = FACTS
     turns: list[TurnRecord] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[int] = field(default_factory=list)
     spoken: int = 0
 
     def __post_init__(self) -> None:

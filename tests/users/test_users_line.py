@@ -193,9 +193,9 @@ def test_c_tells_likeness_as_python_does(spoilt: bytes, at: int, cut: int, audio
 
 
 class Spoken:
-    """A capture of this make that notes its marks."""
+    """A capture of this make that notes its marks, and at frame 4 is done; `fails`: with an exception."""
 
-    def __init__(self, make: ModuleType, line: python.Line, silence: PreparedFrame) -> None:
+    def __init__(self, make: ModuleType, line: python.Line, silence: PreparedFrame, fails: bool = True) -> None:
         marks = self.marks = []
 
         class Marking(make.Capture):  # type: ignore[misc, name-defined]
@@ -203,7 +203,8 @@ class Spoken:
                 marks.append((due_ns, sent_ns - due_ns, sent))
                 if self.mark == 4:
                     self.frames = None
-                    raise ZeroDivisionError
+                    if fails:
+                        raise ZeroDivisionError
                 self.mark = 4
 
         self.capture = Marking(line, silence)
@@ -218,7 +219,7 @@ def test_frames_of_speech_amid_silence_and_marks(make: ModuleType) -> None:
         capture.frames, capture.speech_from, capture.mark = clip, 2, 3
         due_ns = now_ns() - 1_000_000
         changed = [make.capture_all([capture], due_ns, late_ns) for _ in range(4)]
-        assert changed == [False, False, False, True]
+        assert changed == [False] * 4, "there is more to be spoken"
         with pytest.raises(ZeroDivisionError):
             make.capture_all([capture], due_ns, late_ns)
         assert not make.capture_all([capture], due_ns, late_ns)
@@ -230,6 +231,15 @@ def test_frames_of_speech_amid_silence_and_marks(make: ModuleType) -> None:
         assert capture.spoken_worst_ns == max(late_ns[2:5])
         assert [(due, sent) for due, _, sent in spoken.marks] == [(due_ns, True)] * 2
         assert [late for _, late, _ in spoken.marks] == late_ns[3:5]
+
+
+@both
+def test_who_has_spoken_the_last_frame_is_told_of(make: ModuleType) -> None:
+    silence, clip = PreparedFrame(Opcode.TEXT, b"-" * 200), (PreparedFrame(Opcode.TEXT, b"x" * 200),) * 3
+    with a_line(make) as (line, _, _):
+        capture = Spoken(make, line, silence, fails=False).capture
+        capture.frames, capture.speech_from, capture.mark = clip, 2, 3
+        assert [make.capture_all([capture], now_ns(), []) for _ in range(6)] == [False] * 4 + [True, False]
 
 
 @both

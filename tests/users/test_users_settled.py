@@ -20,7 +20,7 @@ from users.channel import Channel
 from users.errors import RemoteError
 from users.run import Run
 from users.session import Session
-from users.settled import settle
+from users.settled import settle, unsettle
 
 
 @pytest.fixture(autouse=True)
@@ -78,17 +78,36 @@ def test_a_session_is_freed_at_its_end(script: Script, speaks: bool, tmp_path: P
         assert left == [], "what performed the handshake is freed, too"
 
 
-def test_settling_leaves_what_is_there_out_of_the_collectors_sight() -> None:
-    thresholds = gc.get_threshold()
+def test_while_it_is_settled_only_what_is_new_is_looked_at_often() -> None:
+    looked: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            looked.append(info["generation"])
+
+    class Circle:
+        def __init__(self) -> None:
+            self.me = self
+
     try:
         settle()
         assert gc.get_freeze_count() > 1000
-        young, before_older, _ = gc.get_threshold()
-        assert young > thresholds[0]
-        assert before_older >= 1_000_000, "those that last are left alone"
+        assert not gc.isenabled(), "nothing but the sweep makes it look"
+        gc.callbacks.append(note)
+        fresh = weakref.ref(Circle())
+        until(lambda: len(looked) >= 5)
+        assert set(looked) == {0}
+        assert fresh() is None
+        unsettle()
+        assert gc.isenabled()
+        seen = len(looked)
+        gc.disable()
+        gevent.sleep(0.1)
+        assert len(looked) == seen, "the sweep has ended"
     finally:
+        gc.callbacks.remove(note)
+        unsettle()
         gc.unfreeze()
-        gc.set_threshold(*thresholds)
 
 
 def test_settling_makes_room_for_every_descriptor_that_there_may_be() -> None:

@@ -31,17 +31,16 @@ class Ear:
 
 
 class Mouth(Capture):
-    """A microphone as far as its slot is concerned."""
-
-    __slots__ = ("idle",)
+    """A microphone as far as its slot is concerned, which speaks three frames."""
 
     def __init__(self, ear: Ear) -> None:
         super().__init__(ear.line, SILENCE)
-        self.idle = True
 
-    @property
-    def live(self) -> bool:
-        return self.line.open
+    def speak(self) -> None:
+        self.frames, self.speech_from, self.mark = (SILENCE,) * 3, self.next, self.next + 2
+
+    def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
+        self.frames = None
 
 
 def test_those_of_one_phase_are_served_together_the_speaking_first() -> None:
@@ -58,11 +57,30 @@ def test_those_of_one_phase_are_served_together_the_speaking_first() -> None:
     assert heard[:4] == ["a", "b", "a", "b"], "the third begins two frames later"
     until(lambda: len(heard) >= 10)
     assert heard[4:10] == ["a", "b", "c"] * 2
-    mouths[2].idle = False
-    first.tidy()
+    mouths[1].speak()
+    first.speaks(mouths[1])
+    mouths[2].speak()
+    first.speaks(mouths[2])
     before = len(heard)
-    until(lambda: len(heard) >= before + 6)
-    assert heard[before : before + 6] == ["c", "a", "b"] * 2
+    until(lambda: len(heard) >= before + 15)
+    assert heard[before : before + 9] == ["c", "b", "a"] * 3, "who began to speak last is first"
+    assert heard[before + 9 : before + 15] == ["c", "b", "a"] * 2, "nobody speaks: as they were"
+    for ear in ears:
+        ear.line.open = False
+
+
+def test_one_that_speaks_before_it_has_joined_is_not_served_twice() -> None:
+    heard: list[str] = []
+    slots = Slots(FRAME_NS, Pacer())
+    start_ns = now_ns() // FRAME_NS * FRAME_NS
+    ears = [Ear(name, heard) for name in "ab"]
+    there, comes = (Mouth(ear) for ear in ears)
+    slot = slots.join(there, start_ns)
+    slots.join(comes, start_ns)
+    comes.speak()
+    slot.speaks(comes)
+    until(lambda: len(heard) >= 6)
+    assert heard[:6] == ["b", "a"] * 3
     for ear in ears:
         ear.line.open = False
 

@@ -1,9 +1,10 @@
 """What a talker costs, and how many fit on a core: full talkers against the usual Locust way, a C loop, and other load testers.
 
-    python -m benchmarks.bench [--ways ...] [--frames 20,40,100] [--rounds 3] [--seconds 20] [--quick] [--out runs/bench]
+    python -m benchmarks.bench [--ways ...] [--frames 20,40,100] [--rounds 3] [--seconds 10] [--quick] [--out runs/bench]
 
-For each frame duration the most talkers of each way are searched for; then rounds at two fixed numbers of talkers, the ways in turn so
-that a drift of the machine meets all alike, tell CPU and memory. The table is printed and written to `bench.md`, all of it to `bench.json`.
+For each frame duration the most talkers of each way are searched for, at 40 ms in every round anew; then rounds at two fixed numbers of
+talkers tell CPU and memory. In rounds the ways take turns, so that a drift of the machine meets all alike. The table is printed and written
+to `bench.md`, all of it to `bench.json`.
 Exit codes: 0; 2 for bad input or where the machine lacks something, with one line; 130 when interrupted.
 """
 
@@ -15,18 +16,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any, NoReturn
 
 from benchmarks import rig
-from benchmarks.figures import Measured, most, row
+from benchmarks.figures import Measured, again, most, row
 from benchmarks.shown import TARGET_FRAME_MS, markdown, ratios
 from benchmarks.ways import PEER, WAYS
 
 _SEARCH_RUNS = 7
 """Runs that a search takes about, its last with the whole window; for the estimate."""
+_AGAIN_RUNS = 3
+"""Runs that a search about the end that was found takes about."""
 _CONFIRMED = 0.95
 
 
@@ -65,6 +69,10 @@ class Asked:
         """The smaller of the two numbers of talkers of the rounds; 0 where the other is too small to tell them apart."""
         return min(self.few, many // 10)
 
+    def searches(self, frame_ms: float) -> int:
+        """How often the most talkers are searched for: once, but where a ratio of them is asked for."""
+        return 0 if self.quick else self.rounds if frame_ms == self.main_frame_ms else 1
+
     def few_rounds(self, way: str, frame_ms: float) -> int:
         """How often the smaller number is measured: once, for the memory, but where the growth of CPU per talker is asked for."""
         return self.rounds if way == "doubletalk" and frame_ms == self.main_frame_ms else 1
@@ -79,7 +87,8 @@ class Asked:
                 few = self.few_of(many)
                 spent = [(many, self.seconds, self.rounds), (few, self.seconds, self.few_rounds(way, frame_ms) if few else 0)]
                 if not self.quick:
-                    spent += [(start, self.search_s, _SEARCH_RUNS - 1), (start, self.seconds, 1)]
+                    runs = _SEARCH_RUNS - 1 + _AGAIN_RUNS * (self.searches(frame_ms) - 1)
+                    spent += [(start, self.search_s, runs), (start, self.seconds, 1)]
                 total += sum(runs * WAYS[way].run_s(n, window) for n, window, runs in spent)
         return total
 
@@ -112,12 +121,13 @@ class Bench:
         print("\n" + markdown(self._result()), flush=True)
 
     def _frame(self, frame_ms: float) -> None:
-        found: dict[str, int | None] = {}
-        tried: dict[str, list[Measured]] = {}
         ways = self.asked.ways_at(frame_ms)
-        for way in (way for way in ways if WAYS[way].installed):
-            tried[way] = []
-            found[way] = None if self.asked.quick else self._most(way, frame_ms, tried[way])
+        tried: dict[str, list[Measured]] = {way: [] for way in ways if WAYS[way].installed}
+        found: dict[str, list[int]] = {way: [] for way in tried}
+        for number in range(self.asked.searches(frame_ms)):
+            for way in found:
+                near = found[way][0] if number else None
+                found[way].append(self._most(way, frame_ms, tried[way], near))
         many: dict[str, list[Measured]] = {way: [] for way in ways}
         few: dict[str, list[Measured]] = {way: [] for way in ways}
         for number in range(self.asked.rounds):
@@ -130,29 +140,38 @@ class Bench:
                     few[way].append(self._one(way, few_n, frame_ms, self.asked.seconds, label))
         for way in ways:
             note = "" if way in found else "not installed"
-            self._rows.append(row(way, frame_ms, found.get(way), tried.get(way, []), many[way], few[way], note))
+            self._rows.append(row(way, frame_ms, found.get(way, []), tried.get(way, []), many[way], few[way], note))
 
-    def _fixed(self, way: str, frame_ms: float, found: dict[str, int | None]) -> int:
+    def _fixed(self, way: str, frame_ms: float, found: dict[str, list[int]]) -> int:
         """How many talkers the rounds have: no more than full talkers and this way hold; in a quick run, than is sure to hold."""
         if self.asked.quick:
             return min(self.asked.talkers, self.asked.start(way, frame_ms))
-        return min(n for n in (self.asked.talkers, found[way], found.get("doubletalk") or None) if n is not None)
+        ours = found.get("doubletalk", [])
+        return min(self.asked.talkers, *(median_low(many) for many in (found[way], ours) if any(many)))
 
-    def _most(self, way: str, frame_ms: float, tried: list[Measured]) -> int:
-        """The most talkers that hold, in the whole window too; each run is appended to `tried`."""
+    def _most(self, way: str, frame_ms: float, tried: list[Measured], near: int | None) -> int:
+        """The most talkers that hold; each run is appended to `tried`. `near`: what was found before; None: nothing was, and what is found
+        has to hold in the whole window too."""
+        holds = self._holding(way, frame_ms, tried)
+        if near is not None:
+            return again(holds, near)
+        found = most(holds, max(1, round(self.asked.start(way, frame_ms) * self._better.get(way, 1.0))))
+        while found and not self._holding(way, frame_ms, tried, self.asked.seconds)(found):
+            found = int(found * _CONFIRMED)
+        self._better[way] = max(found, 1) / self.asked.start(way, frame_ms)
+        return found
 
-        def holds(talkers: int, seconds: float = self.asked.search_s) -> bool:
+    def _holding(self, way: str, frame_ms: float, tried: list[Measured], seconds: float | None = None) -> Callable[[int], bool]:
+        """Whether so many talkers hold. `seconds`: of the window; None: a search's."""
+
+        def holds(talkers: int) -> bool:
             for _ in range(2):
-                tried.append(self._one(way, talkers, frame_ms, seconds, "search"))
+                tried.append(self._one(way, talkers, frame_ms, seconds or self.asked.search_s, "search"))
                 if not tried[-1].stalled:
                     break  # a moment's stall is the machine's more often than the way's: once more
             return not tried[-1].short
 
-        found = most(holds, max(1, round(self.asked.start(way, frame_ms) * self._better.get(way, 1.0))))
-        while found and not holds(found, self.asked.seconds):
-            found = int(found * _CONFIRMED)
-        self._better[way] = max(found, 1) / self.asked.start(way, frame_ms)
-        return found
+        return holds
 
     def _one(self, way: str, talkers: int, frame_ms: float, seconds: float, why: str) -> Measured:
         measured = WAYS[way].run(talkers, frame_ms, seconds, self.asked.out)
@@ -199,7 +218,7 @@ def asked(arguments: Sequence[str] | None) -> Asked:
     parser.add_argument("--ways", help=f"some of {','.join(WAYS)} (default: all; with --quick those that need no other tool)")
     parser.add_argument("--frames", default="20,40,100", help="frame durations in ms (default %(default)s)")
     parser.add_argument("--rounds", type=int, help="rounds at fixed numbers of talkers (default 3; with --quick 1)")
-    parser.add_argument("--seconds", type=float, help="steady window of a run (default 20; with --quick 10)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="steady window of a run (default 10)")
     parser.add_argument("--quick", action="store_true", help="one frame duration, no search for the most talkers: under five minutes")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for the result (default %(default)s)")
     parser.add_argument("--talkers", type=int, default=1000, help="talkers at which CPU and memory are measured (default %(default)s)")
@@ -216,7 +235,7 @@ def asked(arguments: Sequence[str] | None) -> Asked:
     if any(frame % 10 or not 10 <= frame <= 200 for frame in frames):
         raise rig.RigError(f"--frames {given.frames}: each is 10 to 200 ms, in steps of 10")
     rounds = given.rounds if given.rounds is not None else 1 if given.quick else 3
-    seconds = given.seconds if given.seconds is not None else 10.0 if given.quick else 20.0
+    seconds = given.seconds
     if rounds < 1 or not 5 <= seconds <= 600 or given.few < 1 or given.talkers < 1:
         raise rig.RigError("--rounds, --talkers and --few are at least 1, --seconds 5 to 600")
     ways, frames = list(dict.fromkeys(ways)), tuple(dict.fromkeys(frames))

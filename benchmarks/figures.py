@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 LATENESS_LIMIT_MS = 5.0
@@ -89,6 +89,22 @@ def most(holds: Callable[[int], bool], start: int, limit: int = LIMIT) -> int:
     return low
 
 
+def again(holds: Callable[[int], bool], start: int, limit: int = LIMIT) -> int:
+    """As `most`, in single steps of 5 % from `start`, where the end is expected to be near."""
+    talkers = min(start, limit)
+    if not holds(talkers):
+        while talkers := int(talkers / (1 + _WITHIN)):
+            if holds(talkers):
+                break
+        return talkers
+    while talkers < limit:
+        more = min(limit, max(talkers + 1, int(talkers * (1 + _WITHIN))))
+        if not holds(more):
+            break
+        talkers = more
+    return talkers
+
+
 def spread(values: Sequence[float | None]) -> dict[str, float | None]:
     """Median, least and greatest of what was measured; all None where nothing was."""
     known = [value for value in values if value is not None]
@@ -98,7 +114,7 @@ def spread(values: Sequence[float | None]) -> dict[str, float | None]:
 def row(
     way: str,
     frame_ms: float,
-    talkers_max: int | None,
+    found: Sequence[int],
     tried: Sequence[Measured],
     many: Sequence[Measured],
     few: Sequence[Measured],
@@ -106,10 +122,12 @@ def row(
 ) -> dict[str, Any]:
     """One row of `bench.json`. Keys without a unit are counts or shares; None: not measured, or the way does not tell it.
 
-    `talkers_max`: None where it was not searched for. `tried`: the runs of that search. `many`, `few`: the rounds at two fixed numbers of
+    `found`: the most talkers of each search, whose median is `talkers_max`; none where it was not searched for. `tried`: the runs of these
+    searches. `many`, `few`: the rounds at two fixed numbers of
     talkers, whose difference tells the memory per talker. `short_because`: of the least number above `talkers_max` that was
     tried; None where none was, which makes `talkers_max` a floor.
     """
+    talkers_max = median_low(found) if found else None
     cpu, cpu_few = spread([_each(run) for run in many]), spread([_each(run) for run in few])
     base_kib = spread([run.memory_kib for run in few])["median"]
     memory = spread([_grown(run, base_kib, few[0].talkers) for run in many] if few else [])
@@ -121,6 +139,8 @@ def row(
         "way": way,
         "frame_ms": frame_ms,
         "talkers_max": talkers_max,
+        "talkers_max_min": min(found, default=None),
+        "talkers_max_max": max(found, default=None),
         "cpu_percent_per_talker": cpu["median"],
         "memory_kib_per_talker": memory["median"],
         "send_lateness_p99_ms": spread([run.send_lateness_p99_ms for run in many])["median"],

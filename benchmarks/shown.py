@@ -47,7 +47,8 @@ def markdown(result: dict[str, Any]) -> str:
     told = ", ".join(f"{name} {value}" for name, value in on.items())
     notes = (
         f"Most talkers: send lateness p99 at most {LATENESS_LIMIT_MS:g} ms, every frame sent and none more than a frame's duration late, "
-        "no session, turn or token failed; for full talkers the run was valid. Found to within 5 %; `>=` where the search ended first.",
+        "no session, turn or token failed; for full talkers the run was valid. Found to within 5 %; `>=` where the search ended first. "
+        f"At {TARGET_FRAME_MS:g} ms: median (least to greatest) of {how['rounds']} searches, the ways in turn.",
         f"CPU, memory and lateness: medians (least to greatest); rounds: {how['rounds']}, the ways in turn; windows of {how['seconds']:g} "
         "s. Lateness is of the whole run, ramp included; for C of the window. CPU is the process's, in the window. Memory is the resident "
         "memory that came with the talkers beyond the first few; the kernel's buffers are not in it.",
@@ -83,7 +84,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         _NAMES[row["way"]],
         f"{row['frame_ms']:g}",
-        "-" if most is None else f"{floor}{most:,}",
+        "-" if most is None else f"{floor}{_with_spread(row, 'talkers_max')}",
         _with_spread(row, "cpu_percent_per_talker"),
         number(row["talkers"]),
         _with_spread(row, "memory_kib_per_talker"),
@@ -97,7 +98,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _with_spread(row: dict[str, Any], name: str) -> str:
     if row[name] is None:
         return "-"
-    return f"{number(row[name])} ({number(row[f'{name}_min'])} to {number(row[f'{name}_max'])})"
+    value, least, greatest = (row[key] for key in (name, f"{name}_min", f"{name}_max"))
+    return number(value) if least == greatest else f"{number(value)} ({number(least)} to {number(greatest)})"
 
 
 def _over(a: float | None, b: float | None) -> float | None:

@@ -242,7 +242,7 @@ class Way:
 
 
 WAYS = {
-    "doubletalk": Way(doubletalk, 1200),
+    "doubletalk": Way(doubletalk, 2000),
     "usual": Way(usual, 80),
     "c": Way(c, 3200),
     "k6": Way(k6, 300, "k6"),

@@ -18,8 +18,9 @@ from metrics.records import Record
 SCHEMA_VERSION = 1
 """Version of the run folder's layout. Raised whenever a column or a key changes its meaning or goes."""
 
-_ROWS = 500
-"""Rows of a group. Writing one holds the event loop up: 2 ms for 500 turns, with zstd and dictionaries it would be 5."""
+_PIECE, _PIECES = 125, 4
+"""Rows that are made columns of at a time, and such pieces that are written as a group. Either holds the event loop up, for 1 to 2 ms; with
+zstd and dictionaries, or a whole group at once, it would be 5."""
 _PLAIN = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
 
 
@@ -39,25 +40,35 @@ class Rows:
         self.rows_written = 0
         self._writer = pq.ParquetWriter(path, columns, compression="lz4", use_dictionary=False)
         self._rows: list[tuple[Any, ...]] = []
+        self._pieces: list[pa.RecordBatch] = []
         pa.array([], pa.int64())  # its first call imports pandas where that is installed: not amid a run
 
     def add(self, row: tuple[Any, ...]) -> None:
         """Append one row: its values in the order of the schema."""
         self._rows.append(row)
-        if len(self._rows) >= _ROWS:
-            self._flush()
+        if len(self._rows) >= _PIECE:
+            self._gather()
+        elif len(self._pieces) >= _PIECES:
+            self._write()
 
     def close(self) -> None:
         """Write what is left and complete the file."""
-        self._flush()
+        self._gather()
+        self._write()
         self._writer.close()
 
-    def _flush(self) -> None:
+    def _gather(self) -> None:
         if self._rows:
             columns = [pa.array(values, field.type) for values, field in zip(zip(*self._rows, strict=True), self.schema, strict=True)]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-            self.rows_written += len(self._rows)
+            self._pieces.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
             self._rows.clear()
+
+    def _write(self) -> None:
+        if self._pieces:
+            group = pa.Table.from_batches(self._pieces)
+            self._writer.write_table(group)
+            self.rows_written += len(group)
+            self._pieces.clear()
 
 
 class Table:

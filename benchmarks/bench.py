@@ -29,7 +29,7 @@ from benchmarks.ways import PEER, WAYS
 
 _SEARCH_RUNS = 7
 """Runs that a search takes about, its last with the whole window; for the estimate."""
-_AGAIN_RUNS = 3
+_AGAIN_RUNS = 2
 """Runs that a search about the end that was found takes about."""
 _CONFIRMED = 0.95
 
@@ -146,14 +146,14 @@ class Bench:
         """How many talkers the rounds have: no more than full talkers and this way hold; in a quick run, than is sure to hold."""
         if self.asked.quick:
             return min(self.asked.talkers, self.asked.start(way, frame_ms))
-        ours = found.get("doubletalk", [])
-        return min(self.asked.talkers, *(median_low(many) for many in (found[way], ours) if any(many)))
+        ours = median_low(found["doubletalk"]) if found.get("doubletalk") else 0
+        return min(self.asked.talkers, median_low(found[way]), ours or self.asked.talkers)
 
     def _most(self, way: str, frame_ms: float, tried: list[Measured], near: int | None) -> int:
-        """The most talkers that hold; each run is appended to `tried`. `near`: what was found before; None: nothing was, and what is found
-        has to hold in the whole window too."""
+        """The most talkers that hold; each run is appended to `tried`. `near`: what was found before; None or 0: nothing was, and what is
+        found has to hold in the whole window too."""
         holds = self._holding(way, frame_ms, tried)
-        if near is not None:
+        if near:
             return again(holds, near)
         found = most(holds, max(1, round(self.asked.start(way, frame_ms) * self._better.get(way, 1.0))))
         while found and not self._holding(way, frame_ms, tried, self.asked.seconds)(found):
@@ -217,7 +217,7 @@ def asked(arguments: Sequence[str] | None) -> Asked:
     parser = _Parser(prog="python -m benchmarks.bench", description="Measures what a talker costs and how many fit on a core.")
     parser.add_argument("--ways", help=f"some of {','.join(WAYS)} (default: all; with --quick those that need no other tool)")
     parser.add_argument("--frames", default="20,40,100", help="frame durations in ms (default %(default)s)")
-    parser.add_argument("--rounds", type=int, help="rounds at fixed numbers of talkers (default 3; with --quick 1)")
+    parser.add_argument("--rounds", type=int, help="rounds: of searches at 40 ms, and at fixed numbers of talkers (default 3; --quick: 1)")
     parser.add_argument("--seconds", type=float, default=10.0, help="steady window of a run (default 10)")
     parser.add_argument("--quick", action="store_true", help="one frame duration, no search for the most talkers: under five minutes")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for the result (default %(default)s)")

@@ -48,7 +48,7 @@ def markdown(result: dict[str, Any]) -> str:
     notes = (
         f"Most talkers: send lateness p99 at most {LATENESS_LIMIT_MS:g} ms, every frame sent and none more than a frame's duration late, "
         "no session, turn or token failed; for full talkers the run was valid. Found to within 5 %; `>=` where the search ended first. "
-        f"At {TARGET_FRAME_MS:g} ms: median (least to greatest) of {how['rounds']} searches, the ways in turn.",
+        "With a spread: median (least to greatest) of as many searches as rounds, the ways in turn.",
         f"CPU, memory and lateness: medians (least to greatest); rounds: {how['rounds']}, the ways in turn; windows of {how['seconds']:g} "
         "s. Lateness is of the whole run, ramp included; for C of the window. CPU is the process's, in the window. Memory is the resident "
         "memory that came with the talkers beyond the first few; the kernel's buffers are not in it.",

@@ -3,8 +3,8 @@
 `python -m benchmarks.turn_cost` prints one JSON object: `us_per_turn`, CPU time in microseconds, the median of several batches.
 
 Counted are the tracker's work on the events of a turn that is answered with one audio message, the record it makes, the record's metrics,
-counting them twice (for the run, and for the second at hand), and a row of `turns.parquet`, its share of writing included. The other audio
-messages of a reply are streaming: they are in the CPU per talker.
+counting them, and a row of the run files, its share of writing included. The other audio messages of a reply are streaming: they are in
+the CPU per talker.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Desk:
     """Takes turns one after the other, each 10 s after the one before, and everything a run does with their records."""
 
     def __init__(self, folder: Path) -> None:
-        self.run, self.second = Aggregate(), Aggregate()
+        self.second = Aggregate()
         self.table = Table(folder / "turns.parquet", TurnRecord)
         self._tracker = Tracker(_FACTS, Limits(), self._keep, 0)
         self._number = 0
@@ -77,9 +77,10 @@ class Desk:
 
     def _keep(self, record: TurnRecord) -> None:
         measured = measure(record)
-        self.run.add(record, measured)
         self.second.add(record, measured)
-        self.table.add(record, metric_columns(record, measured))
+        self.table.record(record, metric_columns(record, measured))
+        if self.table.full:
+            self.table.flush()
 
 
 def us_per_call(act: Callable[[], None], calls: int, batches: int) -> float:

@@ -182,6 +182,16 @@ def test_the_command_measures_every_way_and_writes_both_files(
     assert (tmp_path / "bench.md").read_text() in capsys.readouterr().out
 
 
+def test_a_way_that_holds_nobody_is_measured_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "WAYS", {"doubletalk": Way(made_up(0, 0.05), 12), "usual": Way(made_up(60, 1.5), 80)})
+    monkeypatch.setattr(bench, "turn_cost_us", lambda: 90.0)
+    monkeypatch.setattr(rig, "check_machine", lambda: None)
+    assert bench.main(["--frames", "40", "--out", str(tmp_path)]) == 0
+    ours, usual = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert (ours["talkers_max"], ours["rounds"]) == (0, [])
+    assert len(usual["rounds"]) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

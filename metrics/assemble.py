@@ -169,4 +169,4 @@ def _answer(answer: Response | None) -> dict[str, Any]:
 
 def _tokens(answer: Response, name: str) -> int | None:
     value = answer.usage.get(name)
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and abs(value) < 2**63 else None  # true is an int, too

@@ -26,7 +26,7 @@ clip's labels have it, not as a detector decides. A value that could not be meas
 assistant began before the talker had finished. Screens show durations in milliseconds; records and run files hold seconds.
 
 A *distribution* has one value per turn, session or token request; its percentiles are by nearest rank, exact to {(GAMMA - 1) * 50:g} %, its
-count, mean, least and greatest value exact. A *share* or a *rate* is one sum over another.
+count, least and greatest value exact, its mean to a billionth. A *share* or a *rate* is one sum over another.
 
 Sources of the targets: {_SOURCES}.
 A target without a grade is what should be reached; *good* and *excellent* are grades of their source. A share or percentile of fewer values

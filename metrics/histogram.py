@@ -1,17 +1,18 @@
 """Numbers that merge: a log-bucketed histogram and a ratio of sums.
 
-Adding values on one worker equals merging the parts of many workers, bucket for bucket;
-a round trip through plain data keeps all of it.
+Adding values on one worker equals merging the parts of many workers, in any order, bucket for bucket and sum for sum; a round trip through
+plain data keeps all of it. Sums are kept in whole units for that: the last digits of a sum of floats depend on the order of its terms.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 GAMMA = 1.01
 """Ratio of neighbouring bucket bounds: a quantile is off by at most half of it, 0.5 % of its value."""
@@ -19,17 +20,22 @@ GAMMA = 1.01
 _LOG_GAMMA = math.log(GAMMA)
 _SMALLEST = 1e-9
 """Magnitudes below this are counted as zero: a nanosecond, where the unit is seconds."""
+_UNIT = 10**9
+"""Units of a sum in 1: a unit is a nanosecond, where 1 is a second. Each value is rounded to one."""
+_WHOLE = 2.0**53
+"""From here on floats are whole numbers."""
 
 
 @dataclass(slots=True)
 class Histogram:
     """Counts of values by the logarithm of their magnitude; negative values and zero included.
 
-    `count`, `total` (sum of values), `low` and `high` (extremes; None while empty) are exact; quantiles are exact to 0.5 %.
+    `count`, `low` and `high` (extremes; None while empty) are exact; quantiles are exact to 0.5 %. `units`: the sum of the values, each
+    rounded to a billionth, in billionths.
     """
 
     count: int = 0
-    total: float = 0.0
+    units: int = 0
     low: float | None = None
     high: float | None = None
     zeros: int = 0
@@ -49,7 +55,7 @@ class Histogram:
         else:
             _refuse(value)
         self.count += 1
-        self.total += value
+        self.units += _units(value)
         if self.low is None or value < self.low:
             self.low = value
         if self.high is None or value > self.high:
@@ -76,7 +82,7 @@ class Histogram:
                     mine[key] = mine.get(key, 0) + n
         self.zeros += int((np.abs(scaled) <= _SMALLEST).sum())
         self.count += len(scaled)
-        self.total += float(scaled.sum())
+        self.units += _sum(scaled)
         low, high = float(scaled.min()), float(scaled.max())
         self.low = low if self.low is None else min(self.low, low)
         self.high = high if self.high is None else max(self.high, high)
@@ -88,16 +94,40 @@ class Histogram:
                 mine[key] = mine.get(key, 0) + n
         self.zeros += other.zeros
         self.count += other.count
-        self.total += other.total
+        self.units += other.units
         if other.low is not None:
             self.low = other.low if self.low is None else min(self.low, other.low)
         if other.high is not None:
             self.high = other.high if self.high is None else max(self.high, other.high)
 
+    def copy(self) -> Histogram:
+        """Another with the same counts."""
+        return replace(self, positive=dict(self.positive), negative=dict(self.negative))
+
+    def since(self, earlier: Histogram) -> Histogram:
+        """What was counted after the copy `earlier` was made. Merged into that it gives this one again; an extreme that is not one of the
+        whole is known as exactly as a quantile."""
+        made = Histogram(
+            self.count - earlier.count,
+            self.units - earlier.units,
+            zeros=self.zeros - earlier.zeros,
+            positive={key: n - earlier.positive.get(key, 0) for key, n in self.positive.items() if n != earlier.positive.get(key, 0)},
+            negative={key: n - earlier.negative.get(key, 0) for key, n in self.negative.items() if n != earlier.negative.get(key, 0)},
+        )
+        if made.count and self.low is not None and self.high is not None:
+            made.low = self.low if self.low != earlier.low else max(self.low, made._at(1))
+            made.high = self.high if self.high != earlier.high else min(self.high, made._at(made.count))
+        return made
+
+    @property
+    def total(self) -> float:
+        """Sum of the values."""
+        return self.units / _UNIT
+
     @property
     def mean(self) -> float | None:
         """Arithmetic mean; None while empty."""
-        return self.total / self.count if self.count else None
+        return self.units / (_UNIT * self.count) if self.count else None
 
     def quantile(self, q: float) -> float | None:
         """Smallest value that at least the share `q` (0 to 1) of all values do not exceed, to 0.5 %; None while empty.
@@ -135,11 +165,11 @@ class Histogram:
         return sum(n for key, n in self.positive.items() if _middle(key) > bound)
 
     def to_plain(self) -> dict[str, Any]:
-        """The whole histogram as plain data that JSON and msgpack carry."""
+        """The whole histogram as plain data that JSON and msgpack carry; its sum as text, as it may have more than 64 bits."""
         return {
             "gamma": GAMMA,
             "count": self.count,
-            "total": self.total,
+            "units": str(self.units),
             "low": self.low,
             "high": self.high,
             "zeros": self.zeros,
@@ -154,7 +184,7 @@ class Histogram:
             raise ValueError(f"histogram with gamma {plain['gamma']} cannot be merged with gamma {GAMMA}: same version on all sides")
         return cls(
             count=plain["count"],
-            total=plain["total"],
+            units=int(plain["units"]),
             low=plain["low"],
             high=plain["high"],
             zeros=plain["zeros"],
@@ -167,40 +197,62 @@ class Histogram:
 class Ratio:
     """A ratio of two sums: a share (how many of how many) or a rate (how much per how much).
 
-    `count`: records that went in. `value` is None while the denominator is zero.
+    `count`: records that went in. `numerator_units`, `denominator_units`: the two sums in billionths, each term rounded to one.
     """
 
-    numerator: float = 0.0
-    denominator: float = 0.0
+    numerator_units: int = 0
+    denominator_units: int = 0
     count: int = 0
 
     def add(self, numerator: float, denominator: float) -> None:
         """Count one record's part. Raises ValueError for NaN and infinities."""
-        if not math.isfinite(numerator + denominator):
-            _refuse(numerator if not math.isfinite(numerator) else denominator)
-        self.numerator += numerator
-        self.denominator += denominator
+        if not (math.isfinite(numerator) and math.isfinite(denominator)):
+            _refuse(denominator if math.isfinite(numerator) else numerator)
+        self.numerator_units += _units(numerator)
+        self.denominator_units += _units(denominator)
         self.count += 1
 
     def merge(self, other: Ratio) -> None:
         """Count all that `other` has counted."""
-        self.numerator += other.numerator
-        self.denominator += other.denominator
+        self.numerator_units += other.numerator_units
+        self.denominator_units += other.denominator_units
         self.count += other.count
 
     @property
+    def numerator(self) -> float:
+        """The sum above the line."""
+        return self.numerator_units / _UNIT
+
+    @property
+    def denominator(self) -> float:
+        """The sum below the line."""
+        return self.denominator_units / _UNIT
+
+    @property
     def value(self) -> float | None:
-        """Numerator over denominator."""
-        return self.numerator / self.denominator if self.denominator else None
+        """Numerator over denominator; None while the denominator is zero."""
+        return self.numerator_units / self.denominator_units if self.denominator_units else None
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that JSON and msgpack carry."""
-        return {"numerator": self.numerator, "denominator": self.denominator, "count": self.count}
+        """Plain data that JSON and msgpack carry, as a histogram's."""
+        return {"numerator_units": str(self.numerator_units), "denominator_units": str(self.denominator_units), "count": self.count}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Ratio:
         """The ratio that `to_plain` wrote."""
-        return cls(plain["numerator"], plain["denominator"], plain["count"])
+        return cls(int(plain["numerator_units"]), int(plain["denominator_units"]), plain["count"])
+
+
+def _units(value: float) -> int:
+    return round(value * _UNIT) if -_WHOLE < value < _WHOLE else int(value) * _UNIT
+
+
+def _sum(values: npt.NDArray[np.float64]) -> int:
+    """As the sum of `_units` of each."""
+    rounded = np.rint(values * float(_UNIT))
+    if np.abs(rounded).sum() < _WHOLE:  # whole numbers, of which floats keep the sum
+        return int(rounded.sum())
+    return sum(map(_units, values.tolist()))
 
 
 def _middle(key: int) -> float:

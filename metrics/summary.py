@@ -34,8 +34,7 @@ def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
 
 def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:
     """Whether the run may end with exit code 0: not cut off, valid, at least one turn measured, and every criterion holds."""
-    whole = run["ended"] != "interrupted"
-    return whole and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+    return run["ended"] == "complete" and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
 
 
 def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
@@ -46,6 +45,8 @@ def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
         return "INVALID: the tester was not fit to measure; do not use these numbers."
     if run["ended"] == "interrupted":
         return f"INTERRUPTED: the run was cut off after {run['duration_s']:.0f} s; what was measured until then is below."
+    if run["ended"] == "killed":
+        return f"KILLED: the load tester's process was ended after {run['duration_s']:.0f} s; what it had measured until then is below."
     if not aggregate.turns():
         return "FAILED: no turn was measured."
     if failed:

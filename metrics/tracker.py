@@ -47,9 +47,11 @@ class Notice(IntEnum):
     """It is known now when the response is first heard."""
     CLOSED = 4
     """A response was closed."""
+    OPENED = 8
+    """A response opened."""
 
 
-_NOTHING, _FIRST_AUDIO, _AUDIBLE = Notice.NOTHING, Notice.FIRST_AUDIO, Notice.AUDIBLE  # looked up for every message otherwise
+_NOTHING, _FIRST_AUDIO, _AUDIBLE, _OPENED = map(int, (Notice.NOTHING, Notice.FIRST_AUDIO, Notice.AUDIBLE, Notice.OPENED))
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Tracker:
 
     def deadline_ns(self) -> int | None:
         """The instant at which `poll` has something to do if nothing arrives before; None in silence. It moves with what arrives: where a
-        response opens, to its stall limit at the earliest; where an event has a notice, perhaps to now."""
+        response opens, to its stall limit at the earliest; where one becomes audible or is closed, perhaps to now."""
         return over_ns(self.turn, self.state, self.limits) if self.turn is not None else None
 
     def poll(self, t_ns: int) -> None:
@@ -172,21 +174,22 @@ class Tracker:
         again = isinstance(event, ResponseCreated) and event.response_id is None
         if response is not None and again and response.created_ns is not None:
             response = None
+        notice = _NOTHING
         if response is None:
             idle_close = isinstance(event, ResponseDone) and event.response_id is None and event.status in COMPLETE
             if idle_close or self._responses.forgotten(event.response_id):
                 return _NOTHING
-            response = self._opened(t_ns, event.response_id)
+            response, notice = self._opened(t_ns, event.response_id), _OPENED
         if isinstance(event, AudioDelta):
-            return self._audio(t_ns, event, response)
+            return notice | self._audio(t_ns, event, response)
         if isinstance(event, TextDelta):
             response.text(t_ns)
-            return _NOTHING
+            return notice
         if isinstance(event, ResponseCreated):
             response.created(t_ns)
-            return _NOTHING
+            return notice
         self._closed(t_ns, event, response)
-        return Notice.CLOSED
+        return notice | Notice.CLOSED
 
     def _opened(self, t_ns: int, identity: str | None) -> Response:
         made = self._responses.open(identity, t_ns)

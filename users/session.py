@@ -279,4 +279,4 @@ def _silence_ms(settings: dict[str, object]) -> int | None:
     place = audio.get("input") if isinstance(audio, dict) else settings
     detection = place.get("turn_detection") if isinstance(place, dict) else None
     found = detection.get("silence_duration_ms") if isinstance(detection, dict) else None
-    return found if isinstance(found, int) else None
+    return found if type(found) is int and abs(found) < 2**63 else None  # true is an int, too

@@ -33,11 +33,11 @@ def unsettle() -> None:
 
 
 def _leave_alone() -> None:
-    """Keep Python's collector of reference circles from what is there, for good, and from what outlives a look or two, for the run.
+    """Keep Python's collector of reference circles from what is there, for good, and from what outlives a look at the young, for the run.
 
     A full collection looks at every object of the process, and nothing is sent or read meanwhile. What a session leaves behind forms no
-    circle (a test keeps watch over that), so reference counts alone free it, and the collector can be left to the little that libraries
-    leave at once.
+    circle (a test keeps watch over that), so reference counts alone free it. What libraries leave in circles is freed where it is younger
+    than a look, else when the run is over.
     """
     global _sweeper
     gc.collect()

@@ -117,7 +117,6 @@ class Talker(User):
                 return
             session.speak(TurnKind.UTTERANCE, self._turns - 1, self.run_.prepared.clip(plan.utterance))
             self._listen(session, plan, turns)
-            self._fire_turns(session)
 
     def _listen(self, session: Session, plan: TurnPlan, turns: int) -> None:
         """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again."""
@@ -126,6 +125,7 @@ class Talker(User):
             session.check()
             t_ns, tracker = now_ns(), session.tracker
             tracker.poll(t_ns)
+            self._fire_turns(session)
             deadline_ns = tracker.deadline_ns()
             if deadline_ns is None:
                 return
@@ -208,6 +208,8 @@ class Talker(User):
         events.session.fire(environment=self.environment, record=record)
 
     def _fire_turns(self, session: Session) -> None:
+        if not session.turns:
+            return
         finished, session.turns[:] = session.turns[:], []
         self._progressed |= any(record.outcome in SUCCESSES for record in finished)
         for record in finished:

@@ -68,7 +68,7 @@ def test_aggregates_of_a_distribution() -> None:
 
 
 def test_aggregates_of_a_ratio() -> None:
-    assert (aggregate_of(Ratio(1.0, 4.0, 3), "value"), aggregate_of(Ratio(1.0, 4.0, 3), "count")) == (0.25, 3.0)
+    assert (aggregate_of(Ratio(1, 4, 3), "value"), aggregate_of(Ratio(1, 4, 3), "count")) == (0.25, 3.0)
     with pytest.raises(ValueError, match="has no p50: use value or count"):
         aggregate_of(Ratio(), "p50")
 

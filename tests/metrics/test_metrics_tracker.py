@@ -345,7 +345,7 @@ class TestNotices:
         stage = Stage().play(rows)
         assert stage.notices == [
             Notice.NOTHING,
-            Notice.NOTHING,
+            Notice.OPENED,
             Notice.NOTHING,
             Notice.FIRST_AUDIO,
             Notice.AUDIBLE,
@@ -355,7 +355,7 @@ class TestNotices:
 
     def test_all_at_once(self) -> None:
         stage = Stage().play([(0.0, says(1.0)), (1.5, audio("r1", 1.0)), (1.6, done("r2"))])
-        assert stage.notices == [Notice.FIRST_AUDIO | Notice.AUDIBLE, Notice.CLOSED]
+        assert stage.notices == [Notice.OPENED | Notice.FIRST_AUDIO | Notice.AUDIBLE, Notice.OPENED | Notice.CLOSED]
 
     def test_costs_go_to_the_response_that_they_are_of(self) -> None:
         stage = Stage().play([(0.0, says(1.0)), (1.5, created("r1")), (1.6, created("r2")), (1.7, audio("r1", 1.0))])

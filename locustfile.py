@@ -12,8 +12,8 @@ from typing import Any
 from locust import events as locust_events
 
 from reporting import locust_stats
+from reporting.completion import RunFacts
 from reporting.reporter import Reporter
-from reporting.run_folder import RunFacts
 from reporting.web import check_form, check_port, follow_to_the_end
 from scenarios import ScenarioError
 from users import events

@@ -17,12 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate
-from metrics.records import Record, SessionRecord, TokenRecord, TurnRecord
+from metrics.records import Record
+from reporting.run_folder import RECORDS, STARTED
 
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""
-
-_TABLES: dict[str, type] = {"turns": TurnRecord, "sessions": SessionRecord, "tokens": TokenRecord}
 
 
 class RunError(ValueError):
@@ -58,7 +57,7 @@ class Loaded:
 
     def records(self) -> Iterator[Record]:
         """The records that the run was made of, table by table."""
-        for name, kind in _TABLES.items():
+        for name, kind in RECORDS.items():
             fields = {f.name: _enum(get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind)}
             for row in self._table(name).to_pylist():
                 yield kind(**{n: made(row[n]) if made and row[n] is not None else row[n] for n, made in fields.items()})
@@ -91,6 +90,8 @@ def load(folder: str | Path) -> Loaded:
         info = json.loads((path / "run.json").read_text(encoding="utf-8"))
         version = info["schema_version"]
     except FileNotFoundError:
+        if (path / STARTED).exists():
+            raise RunError(f"{path}: the run is under way, or was killed; then: python -m analysis recover {path}") from None
         raise RunError(f"{path}: no run.json there; name the folder of a finished run, such as runs/20261120-115112-demo") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path / 'run.json'}: broken: {error or type(error).__name__}") from None

@@ -12,9 +12,11 @@ import gevent
 
 from metrics.aggregate import Aggregate, measure
 from metrics.health import Health
+from metrics.histogram import Histogram
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
 from metrics.summary import passed, verdict
-from reporting.run_folder import RunFacts, RunFolder
+from reporting.completion import COMPLETE, INTERRUPTED, RunFacts
+from reporting.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +50,17 @@ class Collector:
         self._frames_dropped = 0
         self._second = Aggregate()
         self._lost = 0
+        self._unwritable = False
         self._cpu_s = self._wall_s = 0.0
+        self._lateness, self._lag = Histogram(), Histogram()  # as they were a second ago
         self._ticking = gevent.spawn(self._tick)
 
     def add(self, record: Record) -> None:
         """Take one record."""
         measured = measure(record)
         self._second.add(record, measured)
-        self.folder.add(record, measured)
+        if self.folder.add(record, measured):
+            self._try(self.folder.flush)
         if isinstance(record, SessionRecord):
             self._frames_dropped += record.frames_dropped
 
@@ -75,18 +80,17 @@ class Collector:
     def finish(self, interrupted: bool = False) -> Finished:
         """Complete the run folder; nothing may be added afterwards. `interrupted`: by a signal, before its time."""
         self._ticking.kill()
-        self._close_second()
+        self._end_second()
+        self._try(self.folder.flush)
         health = self.health()
-        run, text = self.folder.finish(
-            "interrupted" if interrupted else "complete", self.elapsed_s, self.talkers_max, self.aggregate, health
-        )
+        run, text = self.folder.finish(INTERRUPTED if interrupted else COMPLETE, self.elapsed_s, self.talkers_max, self.aggregate, health)
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     def health(self) -> Health:
         """The tester's own health so far."""
         health = self._health()
         health.frames_dropped = self._frames_dropped
-        health.records_lost = self._lost
+        health.records_lost = self._lost + self.folder.refused
         return health
 
     def faults(self) -> list[str]:
@@ -101,10 +105,16 @@ class Collector:
             self._close_second()
 
     def _close_second(self) -> None:
+        health = self._end_second()
+        self._try(lambda: self.folder.keep(self.elapsed_s, self.talkers_max, health, lambda: gevent.sleep(0)))
+
+    def _end_second(self) -> Health:
+        """Its row; the tester's own health at its end."""
         done, self._second = self._second, Aggregate()
         self.aggregate.merge(done)
         health = self.health()
         wall_s = health.wall_s - self._wall_s
+        lateness, lag = health.send_lateness.copy(), health.loop_lag.copy()
         talkers = self._talkers()
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
@@ -124,12 +134,23 @@ class Collector:
                 "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
                 "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
                 "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
-                "send_lateness_p99_s": health.send_lateness.quantile(0.99),
-                "loop_lag_p99_s": health.loop_lag.quantile(0.99),
+                "send_lateness_p99_s": lateness.since(self._lateness).quantile(0.99),
+                "loop_lag_p99_s": lag.since(self._lag).quantile(0.99),
                 "frames_dropped": health.frames_dropped,
                 "missed_starts": health.missed_starts,
                 "unsent_bytes": health.unsent_bytes,
                 "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
             }
         )
-        self._cpu_s, self._wall_s = health.cpu_s, health.wall_s
+        self._cpu_s, self._wall_s, self._lateness, self._lag = health.cpu_s, health.wall_s, lateness, lag
+        return health
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """Have records written; where that fails they wait in memory, and it is said once."""
+        try:
+            write()
+            self._unwritable = False
+        except OSError as error:
+            if not self._unwritable:
+                logger.error("%s cannot be written to: %s; records wait in memory until it can", self.folder.path, error.strerror or error)
+            self._unwritable = True

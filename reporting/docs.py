@@ -48,8 +48,8 @@ _TIMELINE = {
     "e2e_latency_p50_s": "Median end-to-end latency of the turns that ended; null where none was answered.",
     "e2e_latency_p95_s": "Its 95th percentile.",
     "barge_in_latency_p95_s": "95th percentile of the barge-in latency; null where none was measured.",
-    "send_lateness_p99_s": "99th percentile of the tester's send lateness, of the run so far.",
-    "loop_lag_p99_s": "99th percentile of the tester's loop lag, of the run so far.",
+    "send_lateness_p99_s": "99th percentile of the tester's send lateness, in that second.",
+    "loop_lag_p99_s": "99th percentile of the tester's loop lag, in that second.",
     "cpu_share": "CPU that the tester took in that second, as a share of one core.",
 }
 _SUFFIXES = (

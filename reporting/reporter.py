@@ -13,8 +13,8 @@ import gevent
 
 from metrics.health import Health
 from reporting.collector import Collector, Finished
+from reporting.completion import RunFacts
 from reporting.console import print_finished, print_progress
-from reporting.run_folder import RunFacts
 
 
 class Reporter:

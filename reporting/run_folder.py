@@ -1,42 +1,30 @@
-"""The run folder: `runs/<run id>/` with `run.json`, the Parquet tables, `histograms.json` and `summary.md`."""
+"""The run folder: `runs/<run id>/` with `run.json`, the Parquet tables, `histograms.json` and `summary.md`.
+
+While the run is under way the tables are journals, and `started.json` and `so_far.json` say what `run.json` will need besides: where the
+process is killed, records of its last second are lost at most (`python -m analysis recover` makes a run of the others).
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
-import platform
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from metrics.aggregate import Aggregate, Measured, metric_columns
-from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
-from metrics.records import Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
-from metrics.summary import summary, verdicts
-from reporting.calibration import accuracy
-from reporting.tables import SCHEMA_VERSION, Rows, Table
+from metrics.records import Record, SessionRecord, TokenRecord, TurnRecord
+from reporting.completion import Ending, RunFacts, complete, write
+from reporting.tables import SCHEMA_VERSION, Rows, Table, schema
 
-_VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `native`: frames and messages go in C."""
-
-    scenario: dict[str, Any]
-    seed: int
-    dialect: str
-    frame_ms: float
-    host: str
-    started_epoch_s: float
-    started_ns: int
-    options: dict[str, Any] = field(default_factory=dict)
-    native: bool = False
+STARTED, SO_FAR = "started.json", "so_far.json"
 
 
 class RunFolder:
@@ -47,61 +35,54 @@ class RunFolder:
         self.run_id, self.path = _new_folder(parent, facts)
         self._clock: str | None = None
         self._timeline = Rows(self.path / "timeline.parquet", TIMELINE)
-        self._tables = {
-            TurnRecord: Table(self.path / "turns.parquet", TurnRecord),
-            SessionRecord: Table(self.path / "sessions.parquet", SessionRecord),
-            TokenRecord: Table(self.path / "tokens.parquet", TokenRecord),
-        }
+        self._tables = {kind: Table(self.path / f"{name}.parquet", kind) for name, kind in RECORDS.items()}
+        write(self.path / STARTED, json.dumps({"schema_version": SCHEMA_VERSION, "facts": asdict(facts)}))
+        self._lock = (self.path / STARTED).open("rb")
+        with suppress(OSError):  # a file system may have no locks
+            fcntl.flock(self._lock, fcntl.LOCK_SH)  # as long as the process lives: nobody takes it for one that was killed
 
-    def add(self, record: Record, measured: Measured) -> None:
-        """Append a record to its table; `measured`: its metrics, as `metrics.aggregate.measure` gives them."""
-        self._tables[type(record)].add(record, metric_columns(record, measured))
+    def add(self, record: Record, measured: Measured) -> bool:
+        """Append a record to its table; `measured`: its metrics, as `metrics.aggregate.measure` gives them. Whether so many wait to be
+        written that `flush` should be called."""
+        table = self._tables[type(record)]
+        table.record(record, metric_columns(record, measured))
         if isinstance(record, TurnRecord):
             self._clock = record.clock
+        return table.full
+
+    @property
+    def refused(self) -> int:
+        """Records that were left out, as a value does not fit its column."""
+        return sum(table.refused for table in self._tables.values())
 
     def second(self, row: dict[str, Any]) -> None:
         """Append a row to the timeline."""
         self._timeline.add(tuple(row[name] for name in TIMELINE.names))
 
+    def flush(self) -> None:
+        """Have all records and rows on disk. Raises OSError where that cannot be; they wait for the next time."""
+        for table in (self._timeline, *self._tables.values()):
+            table.flush()
+
+    def keep(self, duration_s: float, talkers_max: int, health: Health, pause: Callable[[], object]) -> None:
+        """`flush`, and have on disk what else `run.json` would need if the process were killed now. `pause` is called between the steps,
+        of a millisecond at most each. Raises OSError as `flush`."""
+        for table in (self._timeline, *self._tables.values()):
+            table.flush()
+            pause()
+        text = json.dumps({"duration_s": duration_s, "talkers_max": talkers_max, "health": health.to_plain()})
+        pause()
+        write(self.path / SO_FAR, text)
+
     def finish(self, ended: str, duration_s: float, talkers_max: int, aggregate: Aggregate, health: Health) -> tuple[dict[str, Any], str]:
-        """Complete the folder. `ended`: `complete`, or `interrupted` by a signal before its time. Returns what `run.json` holds, and the summary."""
-        for table in self._tables.values():
+        """Complete the folder. `ended`: COMPLETE, or INTERRUPTED by a signal before its time. Returns what `run.json` holds, and the
+        summary. Raises OSError; what was flushed is still there then."""
+        for table in (self._timeline, *self._tables.values()):
             table.close()
-        self._timeline.close()
-        facts = self.facts
-        faults = health.faults(facts.frame_ms / 1000.0)
-        run: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "catalog_version": CATALOG_VERSION,
-            "run_id": self.run_id,
-            "valid": not faults,
-            "faults": faults,
-            "scenario": facts.scenario,
-            "seed": facts.seed,
-            "dialect": facts.dialect,
-            "frame_ms": facts.frame_ms,
-            "host": facts.host,
-            "options": facts.options,
-            "started_epoch_s": facts.started_epoch_s,
-            "started_ns": facts.started_ns,
-            "ended": ended,
-            "duration_s": duration_s,
-            "talkers_max": talkers_max,
-            "workers": [{"name": "local", "clock_offset_s": 0.0, "native": facts.native}],
-            "versions": _versions(),
-            "totals": {"turns": aggregate.turns(), "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
-                       "sessions": self._tables[SessionRecord].rows_written, **dict(sorted(aggregate.counts.items()))},
-            "health": health.told(facts.frame_ms / 1000.0),
-            "accuracy": accuracy(self.path.parent, talkers_max, facts.frame_ms, self._clock),
-        }  # fmt: skip
-        run["criteria"] = [
-            {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds} for v in verdicts(run, aggregate)
-        ]
-        text = summary(run, aggregate)
-        _write(self.path / "histograms.json", json.dumps({"metrics": aggregate.to_plain(), "health": health.to_plain()}))
-        _write(self.path / "summary.md", text)
-        _write(self.path / "run.json", json.dumps(run, indent=2))
-        return run, text
+        done = complete(self.path, self.facts, Ending(ended, duration_s, talkers_max, self._clock), aggregate, health)
+        forget_how_it_went(self.path)
+        self._lock.close()
+        return done
 
 
 TIMELINE = pa.schema(
@@ -113,7 +94,17 @@ TIMELINE = pa.schema(
     ],
     metadata={"doubletalk_schema_version": str(SCHEMA_VERSION)},
 )  # fmt: skip
-"""One row a second: what ended in that second. `t_s`: seconds since the start; `send_lateness`, `loop_lag`: of the run so far."""
+"""One row a second: what ended in that second. `t_s`: seconds since the start; the counts of the tester's own: of the run so far."""
+
+RECORDS: dict[str, type] = {"turns": TurnRecord, "sessions": SessionRecord, "tokens": TokenRecord}
+TABLES = {"timeline": TIMELINE, **{name: schema(kind) for name, kind in RECORDS.items()}}
+"""The tables of a run folder by the name of their file, and their columns."""
+
+
+def forget_how_it_went(path: Path) -> None:
+    """Remove what a complete run has no use for."""
+    for name in (STARTED, SO_FAR):
+        (path / name).unlink(missing_ok=True)
 
 
 def _new_folder(parent: Path, facts: RunFacts) -> tuple[str, Path]:
@@ -127,20 +118,3 @@ def _new_folder(parent: Path, facts: RunFacts) -> tuple[str, Path]:
             continue
         return run_id, parent / run_id
     raise FileExistsError(f"{parent}: a thousand runs in one second")
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in _VERSIONED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a reader never sees half a file."""
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

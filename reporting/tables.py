@@ -1,26 +1,28 @@
-"""Records as Parquet: one column per field and per metric, types taken from the records themselves."""
+"""Records as rows of a run file: one column per field and per metric, types taken from the records themselves."""
 
 from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Sequence
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metrics.aggregate import columns_of
 from metrics.records import Record
+from reporting.journal import SUFFIX, Journal, to_parquet
 
 SCHEMA_VERSION = 1
 """Version of the run folder's layout. Raised whenever a column or a key changes its meaning or goes."""
 
-_PIECE, _PIECES = 125, 4
-"""Rows that are made columns of at a time, and such pieces that are written as a group. Either holds the event loop up, for 1 to 2 ms; with
-zstd and dictionaries, or a whole group at once, it would be 5."""
+_PIECE = 125
+"""Rows that are made columns of and written at a time, at most. It holds the event loop up for a millisecond."""
+_UNFIT = (pa.ArrowException, OverflowError, TypeError)
+"""What Arrow raises for a value that is not of its column's type."""
 _PLAIN = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
 
 
@@ -33,63 +35,77 @@ def schema(record_type: type) -> pa.Schema:
 
 
 class Rows:
-    """A Parquet file that grows by rows, which are written in groups; `close` completes the file."""
+    """Rows on their way into the Parquet file `path`: they are kept in a journal beside it until `close` makes it of them.
+
+    `refused`: rows that were left out, as a value does not fit its column.
+    """
 
     def __init__(self, path: Path, columns: pa.Schema) -> None:
         self.schema = columns
-        self.rows_written = 0
-        self._writer = pq.ParquetWriter(path, columns, compression="lz4", use_dictionary=False)
+        self._path = path
+        self._journal = Journal(path.with_suffix(SUFFIX), columns)
+        self.refused = 0
         self._rows: list[tuple[Any, ...]] = []
-        self._pieces: list[pa.RecordBatch] = []
         pa.array([], pa.int64())  # its first call imports pandas where that is installed: not amid a run
 
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Append one row: its values in the order of the schema."""
-        self._rows.append(row)
-        if len(self._rows) >= _PIECE:
-            self._gather()
-        elif len(self._pieces) >= _PIECES:
-            self._write()
-
-    def close(self) -> None:
-        """Write what is left and complete the file."""
-        self._gather()
-        self._write()
-        self._writer.close()
-
-    def _gather(self) -> None:
-        if self._rows:
-            columns = [pa.array(values, field.type) for values, field in zip(zip(*self._rows, strict=True), self.schema, strict=True)]
-            self._pieces.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-            self._rows.clear()
-
-    def _write(self) -> None:
-        if self._pieces:
-            group = pa.Table.from_batches(self._pieces)
-            self._writer.write_table(group)
-            self.rows_written += len(group)
-            self._pieces.clear()
-
-
-class Table:
-    """Records of one type as such a file."""
-
-    def __init__(self, path: Path, record_type: type) -> None:
-        self._rows = Rows(path, schema(record_type))
-        self._fields = attrgetter(*(f.name for f in dataclasses.fields(record_type)))
+    @property
+    def rows(self) -> int:
+        """How many have been added."""
+        return self._journal.rows + len(self._rows)
 
     @property
-    def rows_written(self) -> int:
-        """Rows in the file so far."""
-        return self._rows.rows_written
+    def full(self) -> bool:
+        """Whether just as many more wait as are written at a time."""
+        return bool(self._rows) and len(self._rows) % _PIECE == 0
 
-    def add(self, record: Record, columns: dict[str, float | None]) -> None:
-        """Append one record; `columns`: its metrics, as `metric_columns` gives them."""
-        self._rows.add((*self._fields(record), *columns.values()))
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Append one row: its values in the order of the schema. It waits for `flush`."""
+        self._rows.append(row)
+
+    def flush(self) -> None:
+        """Have all rows on disk. Raises OSError where that cannot be; they go on waiting then."""
+        while self._rows:
+            piece = self._rows[:_PIECE]
+            try:
+                batch = self._batch(piece)
+            except _UNFIT:
+                fit = [row for row in piece if self._fits(row)]
+                if len(fit) == len(piece):
+                    raise
+                self.refused += len(piece) - len(fit)
+                self._rows[:_PIECE] = fit
+                continue
+            self._journal.add(batch)
+            del self._rows[:_PIECE]
+
+    def _batch(self, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
+        columns = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), self.schema, strict=True)]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _fits(self, row: tuple[Any, ...]) -> bool:
+        try:
+            self._batch([row])
+        except _UNFIT:
+            return False
+        return True
 
     def close(self) -> None:
-        """Write what is left and complete the file."""
-        self._rows.close()
+        """Make the Parquet file. Raises OSError; what was flushed is still there then."""
+        self.flush()
+        self._journal.close()
+        to_parquet(self._journal.path, self.schema, self._path)
+
+
+class Table(Rows):
+    """Records of one type as such rows."""
+
+    def __init__(self, path: Path, record_type: type) -> None:
+        super().__init__(path, schema(record_type))
+        self._fields = attrgetter(*(f.name for f in dataclasses.fields(record_type)))
+
+    def record(self, record: Record, columns: dict[str, float | None]) -> None:
+        """Append one record; `columns`: its metrics, as `metric_columns` gives them."""
+        self.add((*self._fields(record), *columns.values()))
 
 
 def _parts(hint: Any) -> list[Any]:

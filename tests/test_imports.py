@@ -17,7 +17,7 @@ RULES = {
     "metrics": ({"audio", "protocol"}, {"numpy"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
     "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "prometheus_client", "pyarrow"}),
-    "analysis": ({"metrics"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
+    "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
     "benchmarks": ({"audio", "protocol", "metrics", "reporting", "analysis"}, {"locust", "gevent", "websocket", "pandas"}),
     "assistant": (
         {"audio"},

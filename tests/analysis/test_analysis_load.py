@@ -5,69 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
+from analysis_runs import RECORDS, finished
 
 from analysis import RunError, load
 from analysis.__main__ import main
-from metrics.aggregate import Aggregate, measure
-from metrics.health import Health
-from metrics.records import (
-    BargeInClass,
-    ErrorKind,
-    Outcome,
-    Record,
-    SessionOutcome,
-    SessionRecord,
-    TokenRecord,
-    TurnKind,
-    TurnRecord,
-)
 from metrics.summary import summary
-from reporting.run_folder import RunFacts, RunFolder
 
 ROOT = Path(__file__).parent.parent.parent
-MS = 1_000_000
-
-
-def record(made: type, /, **given: Any) -> Any:
-    """A record in which everything that may be None is None, and the rest is zero or empty."""
-    hints = get_type_hints(made)
-    plain: dict[str, Any] = {}
-    for field in fields(made):
-        parts = get_args(hints[field.name]) or (hints[field.name],)
-        plain[field.name] = None if type(None) in parts else parts[0]() if parts[0] in (int, float, str, bool) else None
-    return made(**{**plain, **given})
-
-
-SCENARIO = {"name": "tiny", "criteria": ["success > 95 %"]}
-RECORDS: list[Record] = [
-    record(TurnRecord, kind=TurnKind.UTTERANCE, outcome=Outcome.COMPLETED, clip="a", clock="kernel", speech_offset_ns=1000 * MS,
-           first_audio_ns=1500 * MS, first_audible_ns=1600 * MS, response_id="r1", chunks=3, audio_s=2.0, span_s=6.0),
-    record(TurnRecord, kind=TurnKind.BARGE_IN, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT, turn=1, clock="kernel",
-           barge_in_class=BargeInClass.NO_REACTION, speech_onset_ns=9000 * MS, span_s=12.0),
-    record(TurnRecord, kind=TurnKind.FALSE_ALARM, outcome=Outcome.RESUMED, clock="user", windows_met=True, false_stop_ns=1,
-           resumed_ns=900 * MS),
-    record(SessionRecord, outcome=SessionOutcome.LOST, error_kind=ErrorKind.REMOTE_CLOSE, ready_ns=5 * MS, closed_ns=3600_000 * MS),
-    record(TokenRecord, user="talker", done_ns=12 * MS, status=200),
-]  # fmt: skip
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    facts = RunFacts(SCENARIO, 1, "openai-realtime", 20.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
-    written, aggregate = RunFolder(tmp_path, facts), Aggregate()
-    for one in RECORDS:
-        written.add(one, measure(one))
-        aggregate.add(one)
-    health = Health(wall_s=10.0)
-    health.send_lateness.add(0.001)
-    health.loop_lag.add(0.001)
-    written.finish("complete", 10.0, 1, aggregate, health)
-    return written.path
+    return finished(tmp_path)
 
 
 def test_records_come_back_as_they_were(folder: Path) -> None:

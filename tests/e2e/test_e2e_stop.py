@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,3 +73,37 @@ def test_pressed_twice_it_does_not_wait_and_still_loses_nothing(tmp_path: Path) 
     (folder,) = runs.iterdir()
     turns = pd.read_parquet(folder / "turns.parquet")
     assert (turns["outcome"] == "cut_by_run_end").any()
+
+
+def over(truth: Path, before_ns: int) -> set[str]:
+    """The responses that were received whole, and played to the end long before this instant: what fell into them is settled, too."""
+    lines = [json.loads(line) for line in truth.read_text().splitlines()] if truth.exists() else []
+    whole = [d for d in lines if d["kind"] == "response" and d["status"] == "completed" and d["first_audio_ns"]]
+    return {d["response_id"] for d in whole if d["first_audio_ns"] + d["audio_samples"] / 24_000 * 1e9 + 20e9 < before_ns}
+
+
+def test_killed_it_loses_its_last_second_at_most(tmp_path: Path) -> None:
+    runs, truth = tmp_path / "runs", tmp_path / "truth.jsonl"
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal", "--truth", str(truth)]
+    locust = [*LOCUST, "--headless", "--scenario", "demo", "--users", "5", "--run-time", "120s", "--runs", str(runs)]
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen([*assistant, "--", *locust], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            until = time.monotonic() + 90
+            while len(over(truth, time.monotonic_ns())) < 3:
+                assert process.poll() is None and time.monotonic() < until, (tmp_path / "out").read_text()
+                time.sleep(0.2)
+            (served,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            finished = over(truth, time.monotonic_ns())
+            os.kill(int(served), signal.SIGKILL)
+            process.wait(60)
+        finally:
+            process.kill()
+    (folder,) = runs.iterdir()
+    assert not (folder / "run.json").exists()
+    recover = [sys.executable, "-m", "analysis", "recover", str(folder)]
+    done = subprocess.run(recover, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "run.json").read_text())["ended"] == "killed"
+    turns = pd.read_parquet(folder / "turns.parquet")
+    assert finished <= set(turns["response_id"])

@@ -15,7 +15,8 @@ from metrics.aggregate import Aggregate, measure
 from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
 from metrics.records import Outcome, TurnKind
-from reporting.run_folder import TIMELINE, RunFacts, RunFolder
+from reporting.completion import RunFacts
+from reporting.run_folder import TIMELINE, RunFolder
 from reporting.tables import SCHEMA_VERSION
 
 ROW = dict.fromkeys(TIMELINE.names, 1) | {"e2e_latency_p50_s": None, "t_s": 1.0}

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reporting_disks import full_disk
 from reporting_records import TYPES, plain, records, turn
 
-from metrics.aggregate import metric_columns
+from metrics.aggregate import columns_of, metric_columns
 from metrics.records import ErrorKind, Outcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from reporting import tables
+from reporting.journal import batches
 from reporting.tables import SCHEMA_VERSION, Table, schema
 
 TIMES = ("_ns", "_s", "_ms")
@@ -57,9 +59,9 @@ def read(kind: type, rows: list[Any]) -> list[dict[str, Any]]:
         path = Path(folder) / "t.parquet"
         table = Table(path, kind)
         for row in rows:
-            table.add(row, metric_columns(row))
+            table.record(row, metric_columns(row))
+        assert table.rows == len(rows)
         table.close()
-        assert table.rows_written == len(rows)
         found = pq.read_table(path)
         assert found.schema.equals(schema(kind), check_metadata=True)
         rows_read: list[dict[str, Any]] = found.to_pylist()
@@ -94,14 +96,47 @@ def test_no_rows(kind: type) -> None:
     assert read(kind, []) == []
 
 
-def test_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_PIECE", 5)
-    monkeypatch.setattr(tables, "_PIECES", 2)
+def test_rows_wait_to_be_flushed_and_are_on_disk_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_PIECE", 10)
     table = Table(tmp_path / "t.parquet", TokenRecord)
+
+    def on_disk() -> list[int]:
+        return [row["intended_ns"] for batch in batches(tmp_path / "t.arrows") for row in batch.to_pylist()]
+
     for i in range(25):
         row = plain(TokenRecord, intended_ns=i)
-        table.add(row, metric_columns(row))
-        assert table.rows_written == i // 10 * 10, "with the row after a group's last"
+        table.record(row, metric_columns(row))
+        assert table.full is (i % 10 == 9)
+        if table.full:
+            table.flush()
+            assert on_disk() == list(range(i + 1))
+        assert table.rows == i + 1
+    table.flush()
+    assert on_disk() == list(range(25))
     table.close()
-    assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 3
     assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == list(range(25))
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_a_row_that_fits_no_column_is_refused_alone(tmp_path: Path) -> None:
+    table = Table(tmp_path / "t.parquet", TokenRecord)
+    for intended_ns in (1, 2**70, 3):
+        row = plain(TokenRecord, intended_ns=intended_ns)
+        table.record(row, dict.fromkeys(columns_of(TokenRecord)))
+    table.close()
+    assert (table.rows, table.refused) == (2, 1)
+    assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [1, 3]
+
+
+def test_rows_that_cannot_be_written_wait(tmp_path: Path) -> None:
+    table = Table(tmp_path / "t.parquet", TokenRecord)
+    with full_disk(table._journal):
+        row = plain(TokenRecord, intended_ns=1)
+        table.record(row, metric_columns(row))
+        for _ in range(3):
+            with pytest.raises(OSError):
+                table.flush()
+    row = plain(TokenRecord, intended_ns=2)
+    table.record(row, metric_columns(row))
+    table.close()
+    assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [1, 2]

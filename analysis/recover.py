@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from pathlib import Path
 from typing import IO
@@ -12,8 +11,10 @@ import pyarrow.parquet as pq
 
 from analysis.load import SCHEMA_VERSIONS, Loaded, RunError
 from metrics.health import Health
-from reporting.completion import KILLED, Ending, RunFacts, complete
+from metrics.summary import KILLED
+from reporting.completion import Ending, RunFacts, complete
 from reporting.journal import SUFFIX, to_parquet
+from reporting.lock import held
 from reporting.run_folder import SO_FAR, STARTED, TABLES, forget_how_it_went
 
 _COMPLETE = "{}: the run is complete, there is nothing to recover"
@@ -49,10 +50,8 @@ def recover(folder: str | Path) -> str:
 
 
 def _facts(path: Path, started: IO[bytes]) -> RunFacts:
-    try:
-        fcntl.flock(started, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise RunError(f"{path}: the run is still under way; it completes its folder itself") from None
+    if held(started):
+        raise RunError(f"{path}: the run is still under way; it completes its folder itself")
     try:
         told = json.load(started)
         version, facts = told["schema_version"], told["facts"]

@@ -10,6 +10,7 @@ from metrics.records import BargeInClass, ErrorKind, Outcome, TurnKind, TurnReco
 from metrics.response import Response
 from metrics.turn import Turn
 from metrics.utterance import Utterance
+from protocol.events import whole
 
 _ERRORS = {
     Outcome.NO_RESPONSE: (ErrorKind.TIMEOUT, "no audible answer"),
@@ -168,5 +169,4 @@ def _answer(answer: Response | None) -> dict[str, Any]:
 
 
 def _tokens(answer: Response, name: str) -> int | None:
-    value = answer.usage.get(name)
-    return value if type(value) is int and abs(value) < 2**63 else None  # true is an int, too
+    return whole(answer.usage.get(name))

@@ -12,6 +12,9 @@ from metrics.histogram import Histogram, Ratio
 from metrics.metric import Metric, Shape, Unit, aggregate_of, show, show_target
 from metrics.records import Outcome, TurnKind
 
+COMPLETE, INTERRUPTED, KILLED = "complete", "interrupted", "killed"
+"""How a run ended: by itself; by a signal, before its time; its process did, without a word."""
+
 _STAGES = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", "audio_rendering", "speaker_output", "stage_residual")
 _SNAPSHOT = (
     ("success", "value"),
@@ -34,7 +37,7 @@ def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
 
 def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:
     """Whether the run may end with exit code 0: not cut off, valid, at least one turn measured, and every criterion holds."""
-    return run["ended"] == "complete" and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+    return run["ended"] == COMPLETE and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
 
 
 def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
@@ -43,9 +46,9 @@ def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
     failed = [v for v in judged if not v.holds]
     if not run["valid"]:
         return "INVALID: the tester was not fit to measure; do not use these numbers."
-    if run["ended"] == "interrupted":
+    if run["ended"] == INTERRUPTED:
         return f"INTERRUPTED: the run was cut off after {run['duration_s']:.0f} s; what was measured until then is below."
-    if run["ended"] == "killed":
+    if run["ended"] == KILLED:
         return f"KILLED: the load tester's process was ended after {run['duration_s']:.0f} s; what it had measured until then is below."
     if not aggregate.turns():
         return "FAILED: no turn was measured."

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
+def whole(value: object) -> int | None:
+    """A whole number as a wire states it, of at most 64 bits; None for anything else, true and false among it."""
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
 @dataclass(frozen=True, slots=True)
 class SessionCreated:
     """The assistant accepted the session. `settings` is its configuration as the wire states it."""

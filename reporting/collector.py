@@ -14,8 +14,8 @@ from metrics.aggregate import Aggregate, measure
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
-from metrics.summary import passed, verdict
-from reporting.completion import COMPLETE, INTERRUPTED, RunFacts
+from metrics.summary import COMPLETE, INTERRUPTED, passed, verdict
+from reporting.completion import RunFacts
 from reporting.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,6 @@ from metrics.summary import summary, verdicts
 from reporting.calibration import accuracy
 from reporting.tables import SCHEMA_VERSION
 
-COMPLETE, INTERRUPTED, KILLED = "complete", "interrupted", "killed"
-"""How a run ended: by itself; by a signal, before its time; its process did, without a word."""
 _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
 
 
@@ -39,8 +37,8 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended (COMPLETE, INTERRUPTED or KILLED), after how long, the most talkers at a time, and the clock of its last turn; None
-    where it had none."""
+    """How a run ended (`metrics.summary`'s COMPLETE, INTERRUPTED or KILLED), after how long, the most talkers at a time, and the clock of
+    its last turn; None where it had none."""
 
     ended: str
     duration_s: float

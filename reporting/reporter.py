@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,11 +17,14 @@ from reporting.collector import Collector, Finished
 from reporting.completion import RunFacts
 from reporting.console import print_finished, print_progress
 
+logger = logging.getLogger(__name__)
+
 
 class Reporter:
     """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
-    `finished`: the last completed run; None before the first. `interrupted`: set where a signal ends the run before its time.
+    `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal ends the run
+    before its time.
     """
 
     def __init__(self, hooks: Sequence[EventHook], parent: Path, now_ns: Callable[[], int]) -> None:
@@ -64,7 +68,8 @@ class Reporter:
             print(f"Ending: the talkers finish their turns (at most {limit_s:g} s)", flush=True)
 
     def stop(self) -> None:
-        """The run has ended: complete its folder. Does nothing where none is under way, as when the web UI is closed."""
+        """The run has ended: complete its folder, or say how to where that fails. Does nothing where none is under way, as when the web UI
+        is closed."""
         collector, self._collector = self._collector, None
         if collector is None:
             return
@@ -72,7 +77,12 @@ class Reporter:
             hook.remove_listener(collector.on_record)
         if self._progress is not None:
             self._progress.kill()
-        self.finished = collector.finish(self.interrupted)
+        self.finished = None
+        try:
+            self.finished = collector.finish(self.interrupted)
+        except OSError as error:
+            path, why = collector.folder.path, error.strerror or error
+            logger.error("%s: the run cannot be completed: %s; make room, then: python -m analysis recover %s", path, why, path)
 
     def conclude(self, environment: Any) -> None:
         """Locust quits: settle the exit code, and have the last run's summary printed below Locust's own tables."""

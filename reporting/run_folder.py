@@ -6,11 +6,9 @@ process is killed, records of its last second are lost at most (`python -m analy
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from metrics.aggregate import Aggregate, Measured, metric_columns
 from metrics.health import Health
 from metrics.records import Record, SessionRecord, TokenRecord, TurnRecord
 from reporting.completion import Ending, RunFacts, complete, write
+from reporting.lock import hold
 from reporting.tables import SCHEMA_VERSION, Rows, Table, schema
 
 STARTED, SO_FAR = "started.json", "so_far.json"
@@ -38,8 +37,7 @@ class RunFolder:
         self._tables = {kind: Table(self.path / f"{name}.parquet", kind) for name, kind in RECORDS.items()}
         write(self.path / STARTED, json.dumps({"schema_version": SCHEMA_VERSION, "facts": asdict(facts)}))
         self._lock = (self.path / STARTED).open("rb")
-        with suppress(OSError):  # a file system may have no locks
-            fcntl.flock(self._lock, fcntl.LOCK_SH)  # as long as the process lives: nobody takes it for one that was killed
+        hold(self._lock)  # as long as the process lives: nobody takes it for one that was killed
 
     def add(self, record: Record, measured: Measured) -> bool:
         """Append a record to its table; `measured`: its metrics, as `metrics.aggregate.measure` gives them. Whether so many wait to be

@@ -11,7 +11,7 @@ from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, T
 from metrics.tracker import Limits, Notice, Tracker
 from metrics.utterance import Utterance
 from protocol import MalformedMessage
-from protocol.events import AssistantError, AudioDelta, Event, SessionCreated, SessionUpdated
+from protocol.events import AssistantError, AudioDelta, Event, SessionCreated, SessionUpdated, whole
 from users.clock import epoch_s, now_ns
 from users.counted import Counted
 from users.errors import LocalError, RemoteError
@@ -278,5 +278,4 @@ def _silence_ms(settings: dict[str, object]) -> int | None:
     audio = settings.get("audio")
     place = audio.get("input") if isinstance(audio, dict) else settings
     detection = place.get("turn_detection") if isinstance(place, dict) else None
-    found = detection.get("silence_duration_ms") if isinstance(detection, dict) else None
-    return found if type(found) is int and abs(found) < 2**63 else None  # true is an int, too
+    return whole(detection.get("silence_duration_ms")) if isinstance(detection, dict) else None

@@ -23,15 +23,21 @@ def run(talkers: int, **facts: Any) -> Measured:
     return replace(FIT, talkers=talkers, **facts)
 
 
-@pytest.mark.parametrize("start", [1, 40, 1000, 8000])
-@pytest.mark.parametrize("limit", [1, 2, 55, 400, 1237, 6000])
-def test_the_search_finds_the_most_talkers_within_five_percent(limit: int, start: int) -> None:
+def holding(limit: int) -> tuple[list[int], Callable[[int], bool]]:
+    """A way that holds so many talkers; for how many it was asked, and the question."""
     asked: list[int] = []
 
     def holds(talkers: int) -> bool:
         asked.append(talkers)
         return talkers <= limit
 
+    return asked, holds
+
+
+@pytest.mark.parametrize("start", [1, 40, 1000, 8000])
+@pytest.mark.parametrize("limit", [1, 2, 55, 400, 1237, 6000])
+def test_the_search_finds_the_most_talkers_within_five_percent(limit: int, start: int) -> None:
+    asked, holds = holding(limit)
     found = most(holds, start)
     assert limit * 0.95 - 1 <= found <= limit
     assert found in asked
@@ -39,8 +45,8 @@ def test_the_search_finds_the_most_talkers_within_five_percent(limit: int, start
 
 
 def test_the_search_takes_few_runs_from_a_sensible_start() -> None:
-    asked: list[int] = []
-    most(lambda n: asked.append(n) or n <= 1300, 1200)  # type: ignore[func-returns-value]
+    asked, holds = holding(1300)
+    most(holds, 1200)
     assert len(asked) <= 6
 
 
@@ -53,8 +59,8 @@ def test_the_search_ends_at_its_limit_and_at_none() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 55, 1237])
 @pytest.mark.parametrize("off", [0.8, 0.97, 1.0, 1.04, 1.3])
 def test_a_search_about_an_end_that_was_found_takes_single_steps(limit: int, off: float) -> None:
-    asked: list[int] = []
-    found = again(lambda n: asked.append(n) or n <= limit, max(1, round(limit * off)))  # type: ignore[func-returns-value]
+    asked, holds = holding(limit)
+    found = again(holds, max(1, round(limit * off)))
     assert limit * 0.95 - 1 <= found <= limit
     assert found in asked
     assert len(asked) <= (8 if abs(off - 1) > 0.1 else 3)

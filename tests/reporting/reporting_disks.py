@@ -31,7 +31,7 @@ class _Full:
 @contextmanager
 def full_disk(journal: Journal) -> Iterator[None]:
     file = journal._file
-    journal._file = _Full(file)  # type: ignore[assignment]
+    journal._file = _Full(file)  # type: ignore[assignment]  # a file only in what a journal does with it
     try:
         yield
     finally:

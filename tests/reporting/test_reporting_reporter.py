@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from locust.event import EventHook, Events
 
@@ -49,6 +50,23 @@ def test_each_run_has_its_own_records(stage: Stage) -> None:
     stage.hook.fire(environment=None, record=turn(0.5))  # nobody listens between runs
     assert stage.reporter.finished is not None
     assert stage.reporter.finished.run["totals"]["turns"] == 3
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_with_what_to_do(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    stage.run(1)
+    monkeypatch.setattr("reporting.tables.to_parquet", full)
+    stage.run(1)
+    folder = max((tmp_path / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert f"{folder}: the run cannot be completed: No space left on device; make room, then: " in caplog.text
+    assert f"python -m analysis recover {folder}" in caplog.text
+    assert stage.exit_code() == 1
+    assert not stage.reporter.under_way
+    assert (folder / "turns.arrows").stat().st_size > 0
 
 
 def test_a_run_under_way_is_not_replaced(stage: Stage) -> None:

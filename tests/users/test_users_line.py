@@ -198,7 +198,7 @@ class Spoken:
     def __init__(self, make: ModuleType, line: python.Line, silence: PreparedFrame, fails: bool = True) -> None:
         marks = self.marks = []
 
-        class Marking(make.Capture):  # type: ignore[misc, name-defined]
+        class Marking(make.Capture):  # type: ignore[misc, name-defined]  # the make is chosen at run time
             def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
                 marks.append((due_ns, sent_ns - due_ns, sent))
                 if self.mark == 4:

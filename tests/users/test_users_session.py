@@ -169,6 +169,8 @@ def test_closing_ends_the_turn_under_way(tmp_path: Path) -> None:
     [
         ({"audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}}, 200),
         ({"turn_detection": {"silence_duration_ms": 700}}, 700),
+        ({"turn_detection": {"silence_duration_ms": True}}, None),
+        ({"turn_detection": {"silence_duration_ms": 2**63}}, None),
         ({"turn_detection": None}, None),
         ({"audio": {"input": None}}, None),
         ({"audio": "none"}, None),

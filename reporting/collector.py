@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ from metrics.histogram import Histogram
 from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
 from metrics.summary import COMPLETE, INTERRUPTED, passed, verdict
 from reporting.completion import RunFacts
+from reporting.live import LATEST, Failure, WorkerState, WorkerView, failure_of
 from reporting.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
+
+LOCAL = "local"
+"""The name of the worker that this process is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,10 @@ class Collector:
         """Of the run up to the last full second, and of all of it once it is finished."""
         self.folder = RunFolder(parent, facts)
         self.talkers_max = 0
-        self._facts = facts
+        self.facts = facts
+        self.timeline: list[dict[str, Any]] = []
+        self._failures: deque[Failure] = deque(maxlen=LATEST)
+        self._ended_s: float | None = None
         self._talkers = talkers
         self._health = health
         self._now_ns = now_ns
@@ -63,6 +71,9 @@ class Collector:
             self._try(self.folder.flush)
         if isinstance(record, SessionRecord):
             self._frames_dropped += record.frames_dropped
+        failure = failure_of(record, self.elapsed_s, LOCAL)
+        if failure is not None:
+            self._failures.append(failure)
 
     def on_record(self, record: Record, **_: Any) -> None:
         """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
@@ -73,9 +84,36 @@ class Collector:
             logger.exception("a record could not be kept: the run is invalid")
 
     @property
+    def run_id(self) -> str:
+        """The name of the run's folder."""
+        return self.folder.run_id
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the run goes on."""
+        return self._ended_s is None
+
+    @property
     def elapsed_s(self) -> float:
-        """Seconds since the run started."""
-        return (self._now_ns() - self._facts.started_ns) / 1e9
+        """Seconds since the run started, at its end at most."""
+        return (self._now_ns() - self.facts.started_ns) / 1e9 if self._ended_s is None else self._ended_s
+
+    @property
+    def talkers(self) -> int:
+        """How many are there now."""
+        return self._talkers() if self.under_way else 0
+
+    def workers(self) -> list[WorkerView]:
+        """Those that carry the run, or did: this process."""
+        health = self.health()
+        share = self.timeline[-1]["cpu_share"] if self.timeline else None
+        late, lag = health.send_lateness.quantile(0.99), health.loop_lag.quantile(0.99)
+        state = WorkerState.RUNNING if self.under_way else WorkerState.LEFT
+        return [WorkerView(LOCAL, state, self.talkers, self.aggregate.turns(), share, late, lag, 0.0, 0.0)]
+
+    def failures(self) -> list[Failure]:
+        """The latest, the last first."""
+        return list(reversed(self._failures))
 
     def finish(self, interrupted: bool = False) -> Finished:
         """Complete the run folder; nothing may be added afterwards. `interrupted`: by a signal, before its time."""
@@ -83,6 +121,7 @@ class Collector:
         self._end_second()
         self._try(self.folder.flush)
         health = self.health()
+        self._ended_s = self.elapsed_s
         run, text = self.folder.finish(INTERRUPTED if interrupted else COMPLETE, self.elapsed_s, self.talkers_max, self.aggregate, health)
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
@@ -95,7 +134,7 @@ class Collector:
 
     def faults(self) -> list[str]:
         """Why the run would be invalid if it ended now, a line each; empty where it would be valid."""
-        return self.health().faults(self._facts.frame_ms / 1000.0)
+        return self.health().faults(self.facts.frame_ms / 1000.0)
 
     def _tick(self) -> None:
         second = 0
@@ -119,29 +158,29 @@ class Collector:
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
         counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
-        self.folder.second(
-            {
-                "t_s": self.elapsed_s,
-                "talkers": talkers,
-                "turns": answered,
-                "failures": answered - counted,
-                "barge_ins": done.turns(TurnKind.BARGE_IN),
-                "false_alarms": done.turns(TurnKind.FALSE_ALARM),
-                "sessions_ended": sum(n for k, n in done.counts.items() if k.startswith("sessions.")),
-                "tokens": done.counts["tokens"],
-                "errors": sum(done.errors().values()),
-                "underruns": round(done.ratio("underruns").numerator),
-                "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
-                "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
-                "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
-                "send_lateness_p99_s": lateness.since(self._lateness).quantile(0.99),
-                "loop_lag_p99_s": lag.since(self._lag).quantile(0.99),
-                "frames_dropped": health.frames_dropped,
-                "missed_starts": health.missed_starts,
-                "unsent_bytes": health.unsent_bytes,
-                "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
-            }
-        )
+        row: dict[str, Any] = {
+            "t_s": self.elapsed_s,
+            "talkers": talkers,
+            "turns": answered,
+            "failures": answered - counted,
+            "barge_ins": done.turns(TurnKind.BARGE_IN),
+            "false_alarms": done.turns(TurnKind.FALSE_ALARM),
+            "sessions_ended": sum(n for k, n in done.counts.items() if k.startswith("sessions.")),
+            "tokens": done.counts["tokens"],
+            "errors": sum(done.errors().values()),
+            "underruns": round(done.ratio("underruns").numerator),
+            "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
+            "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
+            "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
+            "send_lateness_p99_s": lateness.since(self._lateness).quantile(0.99),
+            "loop_lag_p99_s": lag.since(self._lag).quantile(0.99),
+            "frames_dropped": health.frames_dropped,
+            "missed_starts": health.missed_starts,
+            "unsent_bytes": health.unsent_bytes,
+            "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
+        }
+        self.timeline.append(row)
+        self.folder.second(row)
         self._cpu_s, self._wall_s, self._lateness, self._lag = health.cpu_s, health.wall_s, lateness, lag
         return health
 

@@ -16,6 +16,7 @@ from metrics.health import Health
 from reporting.collector import Collector, Finished
 from reporting.completion import RunFacts
 from reporting.console import print_finished, print_progress
+from reporting.live import Live
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Reporter:
         self._parent = parent
         self._now_ns = now_ns
         self._collector: Collector | None = None
+        self._shown: Live | None = None
         self._progress: gevent.Greenlet | None = None
 
     def check(self) -> None:
@@ -50,6 +52,11 @@ class Reporter:
         """Whether a run has started and not ended."""
         return self._collector is not None
 
+    @property
+    def shown(self) -> Live | None:
+        """The run under way, or the last one; None before the first."""
+        return self._shown
+
     def start(self, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health]) -> None:
         """A run starts. `talkers` tells how many are there, `health` the tester's own. Raises OSError where its folder cannot be made."""
         if self.under_way:
@@ -58,7 +65,7 @@ class Reporter:
         collector = Collector(self._parent, facts, talkers, health, self._now_ns)
         for hook in self._hooks:
             hook.add_listener(collector.on_record)
-        self._collector = collector
+        self._collector = self._shown = collector
         self._progress = gevent.spawn(print_progress, collector, talkers)
 
     def stopping(self, limit_s: float) -> None:

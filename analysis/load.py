@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate
 from metrics.records import Record
-from reporting.run_folder import RECORDS, STARTED
+from reporting.run_folder import STARTED
+from reporting.tables import RECORDS
 
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""

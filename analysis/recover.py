@@ -1,82 +1,123 @@
-"""Makes a run of the folder that a killed process left behind: what had ended by then, but for the last second, is in journals there."""
+"""Makes a run of the folder that a killed process left behind: what had been reported by then is in a journal there, and what workers could
+not report any more in journals beside it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from analysis.load import SCHEMA_VERSIONS, Loaded, RunError
-from metrics.health import Health
+from analysis.load import SCHEMA_VERSIONS, RunError, load
+from metrics.aggregate import Aggregate
 from metrics.summary import KILLED
-from reporting.completion import Ending, RunFacts, complete
-from reporting.journal import SUFFIX, to_parquet
+from reporting.batch import Batch
+from reporting.completion import complete
+from reporting.facts import Ending, RunFacts
+from reporting.journal import Entry, entries, spools, to_parquet
 from reporting.lock import held
-from reporting.run_folder import SO_FAR, STARTED, TABLES, forget_how_it_went
+from reporting.run_folder import REPORTED, STARTED, forget_how_it_went, tables
+from reporting.tables import TABLES
+from reporting.workers import Worker, WorkerFacts
 
 _COMPLETE = "{}: the run is complete, there is nothing to recover"
 
 
 def recover(folder: str | Path) -> str:
-    """Complete the run folder of a killed process; returns the run's summary.
+    """Complete the run folder of a killed process, or once more that of a run which lost a worker whose journal has turned up; returns the
+    run's summary.
 
-    Raises RunError: no run, one that is complete or still under way, one that another version of Doubletalk wrote, or a disk that cannot
-    be written to. Broken off, it can be done again.
+    Journals of its workers, `<run id>.<worker>.journal`, count where they lie beside it; each batch counts once. Raises RunError: no run,
+    one that is complete or still under way, one that another version of Doubletalk wrote, or a disk that cannot be written to. Broken off,
+    it can be done again.
     """
-    path = Path(folder)
+    path = Path(folder).resolve()
     try:
         with (path / STARTED).open("rb") as started:
             facts = _facts(path, started)
-            if (path / "run.json").exists():  # only this was left to do
+            found = _Found(path)
+            ended = _ended(path, found)
+            to_parquet(tables(found.each()), TABLES, path)
+            _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()))
+            if all(worker.lost_at_s is None for worker in found.workers.values()):
                 forget_how_it_went(path)
-                raise RunError(_COMPLETE.format(path))
-            for name, columns in TABLES.items():
-                _table(path, name, columns)
-            duration_s, talkers_max, health = _so_far(path)
-            loaded = Loaded(path, {})
-            clocks = loaded.turns["clock"]
-            clock = str(clocks.iloc[-1]) if len(clocks) else None
-            ending = Ending(KILLED, duration_s, talkers_max, clock)
-            _, text = complete(path.resolve(), facts, ending, loaded.aggregate(), health)
-            forget_how_it_went(path)
+            for journal in found.beside:
+                journal.unlink()
+    except RunError:
+        raise
     except FileNotFoundError:
         raise RunError(_COMPLETE.format(path) if (path / "run.json").exists() else f"{path}: no run is there") from None
     except OSError as error:
         raise RunError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path / REPORTED}: broken: {error or type(error).__name__}") from None
     return text
+
+
+def _ended(path: Path, found: _Found) -> str:
+    """How the run ended. Raises RunError where it is complete and there is nothing to add."""
+    if not (path / "run.json").exists():
+        return KILLED
+    info = load(path).info
+    lost = any(worker["lost_at_s"] is not None for worker in info["workers"])
+    if not lost:  # only this was left to do
+        forget_how_it_went(path)
+    if not (lost and found.beside):
+        raise RunError(_COMPLETE.format(path))
+    return str(info["ended"])
+
+
+class _Found:
+    """What the journals of a run hold, each batch once."""
+
+    def __init__(self, path: Path) -> None:
+        self._own = path / REPORTED
+        self.beside = spools(path)
+        self.aggregate = Aggregate()
+        self.workers: dict[str, Worker] = {}
+        self._clock: str | None = None
+        self._duration_s = 0.0
+        self._talkers_max = 0
+
+    def each(self) -> Iterator[Entry]:
+        """The entries that count, which are added up meanwhile."""
+        for journal in (self._own, *self.beside):
+            for entry in entries(journal):
+                if "joined" in entry:
+                    facts = WorkerFacts(**entry["joined"])
+                    self.workers.setdefault(facts.name, Worker(facts))
+                elif "second" in entry:
+                    self._duration_s = entry["second"]["t_s"]
+                    self._talkers_max = max(self._talkers_max, entry["second"]["talkers"])
+                elif "lost" in entry:
+                    self.workers[entry["lost"]].lose(entry["t_s"])
+                elif "clock" in entry:
+                    worker = self.workers[entry["clock"]]
+                    worker.clock_offset_s, worker.clock_error_s = entry["offset_s"], entry["error_s"]
+                elif entry["batch"]["seq"] <= self.workers[entry["worker"]].seq:
+                    continue
+                else:
+                    self._count(entry["worker"], Batch.from_plain(entry["batch"]))
+                yield entry
+
+    def _count(self, worker: str, batch: Batch) -> None:
+        self.workers[worker].advance(batch, self._duration_s)
+        self.aggregate.merge(batch.aggregate)
+        self._clock = batch.clock or self._clock
+
+    def ending(self, ended: str) -> Ending:
+        """The run's end; to be asked when each entry has been seen."""
+        return Ending(ended, self._duration_s, self._talkers_max, self._clock)
 
 
 def _facts(path: Path, started: IO[bytes]) -> RunFacts:
     if held(started):
         raise RunError(f"{path}: the run is still under way; it completes its folder itself")
     try:
-        told = json.load(started)
+        told: dict[str, Any] = json.load(started)
         version, facts = told["schema_version"], told["facts"]
         if version in SCHEMA_VERSIONS:
             return RunFacts(**facts)
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path / STARTED}: broken: {error or type(error).__name__}") from None
     raise RunError(f"{path}: run of schema version {version}: recover it with the version of Doubletalk that wrote it")
-
-
-def _so_far(path: Path) -> tuple[float, int, Health]:
-    """Duration in s, most talkers and health as they were written down a second ago at most; of a run that had no second yet, nothing."""
-    try:
-        told = json.loads((path / SO_FAR).read_text(encoding="utf-8"))
-        return float(told["duration_s"]), int(told["talkers_max"]), Health.from_plain(told["health"])
-    except FileNotFoundError:
-        return 0.0, 0, Health()
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path / SO_FAR}: broken: {error or type(error).__name__}") from None
-
-
-def _table(path: Path, name: str, columns: pa.Schema) -> None:
-    """Make the Parquet file of a journal, unless that was done before."""
-    journal, target = path / f"{name}{SUFFIX}", path / f"{name}.parquet"
-    if journal.exists():
-        to_parquet(journal, columns, target)
-    elif not target.exists():
-        pq.write_table(columns.empty_table(), target)

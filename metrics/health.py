@@ -45,8 +45,16 @@ class Health:
         self.records_lost += other.records_lost
         self.local_faults += other.local_faults
 
+    def advance(self, later: Health) -> None:
+        """Become what `later` says of the same worker: its histograms hold what came since, all else is of the run so far."""
+        self.send_lateness.merge(later.send_lateness)
+        self.loop_lag.merge(later.loop_lag)
+        for f in fields(self):
+            if f.name not in ("send_lateness", "loop_lag"):
+                setattr(self, f.name, getattr(later, f.name))
+
     def faults(self, frame_s: float) -> list[str]:
-        """Why the run is invalid, a line each with what to do; empty where it is valid. `frame_s`: frame duration."""
+        """Why a run with such a worker is invalid, a line each with what to do; empty where it is valid. `frame_s`: frame duration."""
         found = []
         lateness, lag = self.send_lateness.quantile(0.99), self.loop_lag.quantile(0.99)
         if lateness is not None and lateness > frame_s / 2:
@@ -56,8 +64,6 @@ class Health:
             )
         if lag is not None and lag > LOOP_LAG_LIMIT_S:
             found.append(f"loop_lag p99 {lag * 1000:.1f} ms is over {LOOP_LAG_LIMIT_S * 1000:g} ms: use more workers or a quieter machine")
-        if self.workers_lost:
-            found.append(f"{self.workers_lost} worker(s) lost: their talkers fell silent; look at their logs")
         if self.records_lost:
             found.append(f"{self.records_lost} record(s) lost between worker and run files")
         if self.local_faults:

@@ -1,4 +1,4 @@
-"""The collector: takes every record of a run, keeps the live metrics and the timeline, and completes the run folder."""
+"""The collector: takes the batches of a run's workers, keeps the live metrics and the timeline, and completes the run folder."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from typing import Any
 
 import gevent
 
-from metrics.aggregate import Aggregate, measure
+from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.histogram import Histogram
-from metrics.records import SUCCESSES, UNDECIDED, Record, SessionRecord, TurnKind
+from metrics.records import SUCCESSES, UNDECIDED, TurnKind
 from metrics.summary import COMPLETE, INTERRUPTED, passed, verdict
-from reporting.completion import RunFacts
-from reporting.live import LATEST, Failure, WorkerState, WorkerView, failure_of
+from reporting.batch import Batch
+from reporting.facts import Ending, RunFacts
+from reporting.live import LATEST, Failure, WorkerState, WorkerView
 from reporting.run_folder import RunFolder
+from reporting.workers import Worker, WorkerFacts, faults, joined, merged
 
 logger = logging.getLogger(__name__)
 
-LOCAL = "local"
-"""The name of the worker that this process is."""
+_OURS = ""
+"""What is written down that no worker has reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +40,87 @@ class Finished:
 
 
 class Collector:
-    """Gathers one run. `talkers` tells how many are there now, `health` the tester's own health; `now_ns` reads
-    the monotonic clock."""
+    """Collects one run. `talkers` tells how many are there now; `now_ns` reads the monotonic clock; `source` is called before each second
+    ends: a worker in this process reports then. It is a `reporting.live.Live`."""
 
     def __init__(
-        self, parent: Path, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health], now_ns: Callable[[], int]
+        self,
+        parent: Path,
+        facts: RunFacts,
+        talkers: Callable[[], int],
+        now_ns: Callable[[], int],
+        source: Callable[[], object] = lambda: None,
     ) -> None:
         self.aggregate = Aggregate()
-        """Of the run up to the last full second, and of all of it once it is finished."""
-        self.folder = RunFolder(parent, facts)
-        self.talkers_max = 0
         self.facts = facts
+        self.folder = RunFolder(parent, facts)
         self.timeline: list[dict[str, Any]] = []
+        self.talkers_max = 0
+        self._talkers = talkers
+        self._now_ns = now_ns
+        self._source = source
+        self._workers: dict[str, Worker] = {}
         self._failures: deque[Failure] = deque(maxlen=LATEST)
         self._ended_s: float | None = None
-        self._talkers = talkers
-        self._health = health
-        self._now_ns = now_ns
-        self._frames_dropped = 0
-        self._second = Aggregate()
-        self._lost = 0
-        self._unwritable = False
-        self._cpu_s = self._wall_s = 0.0
-        self._lateness, self._lag = Histogram(), Histogram()  # as they were a second ago
+        self._clock: str | None = None
+        self._unwritten: dict[str, OSError] = {}
+        self._new_second()
         self._ticking = gevent.spawn(self._tick)
 
-    def add(self, record: Record) -> None:
-        """Take one record."""
-        measured = measure(record)
-        self._second.add(record, measured)
-        if self.folder.add(record, measured):
-            self._try(self.folder.flush)
-        if isinstance(record, SessionRecord):
-            self._frames_dropped += record.frames_dropped
-        failure = failure_of(record, self.elapsed_s, LOCAL)
-        if failure is not None:
-            self._failures.append(failure)
+    def join(self, facts: WorkerFacts) -> None:
+        """A worker takes part. Once more says nothing new."""
+        if facts.name not in self._workers:
+            self._workers[facts.name] = Worker(facts, heard_s=self.elapsed_s)
+            self._try(_OURS, lambda: self.folder.note(joined(facts)))
 
-    def on_record(self, record: Record, **_: Any) -> None:
-        """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
-        try:
-            self.add(record)
-        except Exception:
-            self._lost += 1
-            logger.exception("a record could not be kept: the run is invalid")
+    def take(self, name: str, plain: dict[str, Any]) -> int:
+        """Take a worker's batch, as `Batch.to_plain` gives it. Returns the number of the last that was taken: the worker may forget those
+        up to it, and is to send anew what follows. One that was taken already, or comes before its turn, is passed over, as is one that
+        cannot be written down. Raises KeyError for a worker that takes no part, ValueError for a batch of another version."""
+        worker = self._workers[name]
+        if plain["seq"] != worker.seq + 1 or not self.under_way:
+            return worker.seq
+        batch = Batch.from_plain(plain)
+        if self._try(name, lambda: self.folder.batch(name, plain)):
+            cpu_s, wall_s = worker.advance(batch, self.elapsed_s)
+            self.aggregate.merge(batch.aggregate)
+            self._second.merge(batch.aggregate)
+            self._lateness.merge(batch.health.send_lateness)
+            self._lag.merge(batch.health.loop_lag)
+            self._cpu_s += cpu_s
+            self._wall_s += wall_s
+            self._failures.extend(batch.failures)
+            self._clock = batch.clock or self._clock
+        return worker.seq
+
+    def lose(self, name: str) -> None:
+        """A worker will not be heard of again; one that left, or takes no part, is not lost."""
+        worker = self._workers.get(name)
+        if worker is not None and self.under_way and worker.state in (WorkerState.RUNNING, WorkerState.SILENT):
+            worker.lose(self.elapsed_s)
+            self._unwritten.pop(name, None)
+            self._try(_OURS, lambda: self.folder.note({"lost": name, "t_s": self.elapsed_s}))
+
+    def clock(self, name: str, offset_s: float, error_s: float) -> None:
+        """A worker's wall clock was compared: it is `offset_s` ahead of this one's, give or take `error_s`. The best comparison is kept."""
+        worker = self._workers.get(name)
+        if worker is not None and (worker.clock_error_s is None or error_s < worker.clock_error_s):
+            worker.clock_offset_s, worker.clock_error_s = offset_s, error_s
+            self._try(_OURS, lambda: self.folder.note({"clock": name, "offset_s": offset_s, "error_s": error_s}))
+
+    def finish(self, interrupted: bool = False) -> Finished:
+        """Complete the run folder; nothing is taken afterwards. `interrupted`: by a signal, before its time. Raises OSError, as where a
+        worker that is not lost has a batch that could not be written down; then it can be recovered."""
+        self._ticking.kill()
+        self._end_second()
+        self._ended_s = self.elapsed_s
+        for name in self._workers:
+            if name in self._unwritten:
+                self.folder.leave()
+                raise self._unwritten[name]
+        ending = Ending(INTERRUPTED if interrupted else COMPLETE, self._ended_s, self.talkers_max, self._clock)
+        run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()))
+        return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     @property
     def run_id(self) -> str:
@@ -104,57 +143,38 @@ class Collector:
         return self._talkers() if self.under_way else 0
 
     def workers(self) -> list[WorkerView]:
-        """Those that carry the run, or did: this process."""
-        health = self.health()
-        share = self.timeline[-1]["cpu_share"] if self.timeline else None
-        late, lag = health.send_lateness.quantile(0.99), health.loop_lag.quantile(0.99)
-        state = WorkerState.RUNNING if self.under_way else WorkerState.LEFT
-        return [WorkerView(LOCAL, state, self.talkers, self.aggregate.turns(), share, late, lag, 0.0, 0.0)]
+        """Those that carry the run, or did."""
+        return [worker.view(self.elapsed_s) for worker in self._workers.values()]
 
     def failures(self) -> list[Failure]:
         """The latest, the last first."""
         return list(reversed(self._failures))
 
-    def finish(self, interrupted: bool = False) -> Finished:
-        """Complete the run folder; nothing may be added afterwards. `interrupted`: by a signal, before its time."""
-        self._ticking.kill()
-        self._end_second()
-        self._try(self.folder.flush)
-        health = self.health()
-        self._ended_s = self.elapsed_s
-        run, text = self.folder.finish(INTERRUPTED if interrupted else COMPLETE, self.elapsed_s, self.talkers_max, self.aggregate, health)
-        return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
-
     def health(self) -> Health:
-        """The tester's own health so far."""
-        health = self._health()
-        health.frames_dropped = self._frames_dropped
-        health.records_lost = self._lost + self.folder.refused
-        return health
+        """The tester's own health so far, merged over all workers."""
+        return merged(self._workers.values())
 
     def faults(self) -> list[str]:
         """Why the run would be invalid if it ended now, a line each; empty where it would be valid."""
-        return self.health().faults(self.facts.frame_ms / 1000.0)
+        return faults(self._workers.values(), self.facts.frame_ms / 1000.0, self.facts.lost_workers_allowed)
 
     def _tick(self) -> None:
         second = 0
         while True:
             second += 1
             gevent.sleep(max(0.0, second - self.elapsed_s))
-            self._close_second()
+            self._end_second()
 
-    def _close_second(self) -> None:
-        health = self._end_second()
-        self._try(lambda: self.folder.keep(self.elapsed_s, self.talkers_max, health, lambda: gevent.sleep(0)))
+    def _new_second(self) -> None:
+        self._second, self._lateness, self._lag = Aggregate(), Histogram(), Histogram()
+        self._cpu_s: float = 0.0
+        self._wall_s: float = 0.0
 
-    def _end_second(self) -> Health:
-        """Its row; the tester's own health at its end."""
-        done, self._second = self._second, Aggregate()
-        self.aggregate.merge(done)
-        health = self.health()
-        wall_s = health.wall_s - self._wall_s
-        lateness, lag = health.send_lateness.copy(), health.loop_lag.copy()
-        talkers = self._talkers()
+    def _end_second(self) -> None:
+        """Its row."""
+        self._source()
+        done, health = self._second, self.health()
+        talkers = self.talkers
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
         counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
@@ -169,27 +189,30 @@ class Collector:
             "tokens": done.counts["tokens"],
             "errors": sum(done.errors().values()),
             "underruns": round(done.ratio("underruns").numerator),
-            "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
-            "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
-            "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
-            "send_lateness_p99_s": lateness.since(self._lateness).quantile(0.99),
-            "loop_lag_p99_s": lag.since(self._lag).quantile(0.99),
             "frames_dropped": health.frames_dropped,
             "missed_starts": health.missed_starts,
             "unsent_bytes": health.unsent_bytes,
-            "cpu_share": (health.cpu_s - self._cpu_s) / wall_s if wall_s > 0 else None,
+            "workers": sum(worker.state is WorkerState.RUNNING for worker in self._workers.values()),
+            "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
+            "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
+            "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
+            "send_lateness_p99_s": self._lateness.quantile(0.99),
+            "loop_lag_p99_s": self._lag.quantile(0.99),
+            "cpu_share": self._cpu_s / self._wall_s if self._wall_s > 0 else None,
         }
+        self._new_second()
         self.timeline.append(row)
-        self.folder.second(row)
-        self._cpu_s, self._wall_s, self._lateness, self._lag = health.cpu_s, health.wall_s, lateness, lag
-        return health
+        self._try(_OURS, lambda: self.folder.note({"second": row}))
 
-    def _try(self, write: Callable[[], None]) -> None:
-        """Have records written; where that fails they wait in memory, and it is said once."""
+    def _try(self, whose: str, write: Callable[[], None]) -> bool:
+        """Have something written down; whether it was. Where it was not, that is said, once until nobody's waits any more: some may fit
+        where more does not."""
         try:
             write()
-            self._unwritable = False
         except OSError as error:
-            if not self._unwritable:
+            if not self._unwritten:
                 logger.error("%s cannot be written to: %s; records wait in memory until it can", self.folder.path, error.strerror or error)
-            self._unwritable = True
+            self._unwritten[whose] = error
+            return False
+        self._unwritten.pop(whose, None)
+        return True

@@ -4,59 +4,33 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import CATALOG_VERSION
-from metrics.health import Health
 from metrics.records import TurnKind
 from metrics.summary import summary, verdicts
 from reporting.calibration import accuracy
+from reporting.facts import Ending, RunFacts
 from reporting.tables import SCHEMA_VERSION
+from reporting.workers import Worker, faults, merged
 
 _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `native`: frames and messages go in C."""
-
-    scenario: dict[str, Any]
-    seed: int
-    dialect: str
-    frame_ms: float
-    host: str
-    started_epoch_s: float
-    started_ns: int
-    options: dict[str, Any] = field(default_factory=dict)
-    native: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended (`metrics.summary`'s COMPLETE, INTERRUPTED or KILLED), after how long, the most talkers at a time, and the clock of
-    its last turn; None where it had none."""
-
-    ended: str
-    duration_s: float
-    talkers_max: int
-    clock: str | None
-
-
-def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, health: Health) -> tuple[dict[str, Any], str]:
+def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, workers: list[Worker]) -> tuple[dict[str, Any], str]:
     """Write the last files into the run folder `path`. Returns what `run.json` holds, and the summary. Raises OSError."""
     frame_s = facts.frame_ms / 1000.0
-    faults = health.faults(frame_s)
+    health, found = merged(workers), faults(workers, frame_s, facts.lost_workers_allowed)
     sessions = sum(n for name, n in aggregate.counts.items() if name.startswith("sessions."))
     run: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "catalog_version": CATALOG_VERSION,
         "run_id": path.name,
-        "valid": not faults,
-        "faults": faults,
+        "valid": not found,
+        "faults": found,
         "scenario": facts.scenario,
         "seed": facts.seed,
         "dialect": facts.dialect,
@@ -68,7 +42,7 @@ def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, 
         "ended": ending.ended,
         "duration_s": ending.duration_s,
         "talkers_max": ending.talkers_max,
-        "workers": [{"name": "local", "clock_offset_s": 0.0, "native": facts.native}],
+        "workers": [worker.told(frame_s) for worker in workers],
         "versions": _versions(),
         "totals": {"turns": aggregate.turns(), "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM), "sessions": sessions,
                    **dict(sorted(aggregate.counts.items()))},

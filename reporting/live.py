@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.records import Record
-from reporting.completion import RunFacts
+from reporting.facts import RunFacts
 
 LATEST = 50
 """Errors that are kept to be shown."""

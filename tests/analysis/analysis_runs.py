@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from metrics.aggregate import Aggregate, measure
+from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.records import (
     BargeInClass,
@@ -19,8 +19,11 @@ from metrics.records import (
     TurnKind,
     TurnRecord,
 )
-from reporting.completion import RunFacts
+from reporting.batch import Batch
+from reporting.facts import Ending, RunFacts
+from reporting.gatherer import Gatherer
 from reporting.run_folder import RunFolder
+from reporting.workers import Worker, WorkerFacts, joined
 
 MS = 1_000_000
 
@@ -48,21 +51,50 @@ RECORDS: list[Record] = [
 ]  # fmt: skip
 
 
-def under_way(parent: Path) -> tuple[RunFolder, Aggregate, Health]:
+FACTS = RunFacts(SCENARIO, 1, "openai-realtime", 20.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
+
+
+class Reports:
+    """The batches of one worker, with `talkers` of them there, as a message carries them."""
+
+    def __init__(self, name: str = "local", talkers: int = 3) -> None:
+        self.facts = WorkerFacts(name, "here", 7, True, 0, 1_800_000_000.0)
+        self._health = Health()
+        self._gatherer = Gatherer(name, lambda: talkers, lambda: self._health, lambda: 1.0)
+
+    def next(self, *records: Record, last: bool = False) -> dict[str, Any]:
+        """The next, with these records and one frame and one timer, a millisecond late each."""
+        for one in records:
+            self._gatherer.add(one)
+        self._health.send_lateness.add(0.001)
+        self._health.loop_lag.add(0.001)
+        self._health.cpu_s += 0.25
+        self._health.wall_s += 1.0
+        made: dict[str, Any] = self._gatherer.batch(last).to_plain()
+        return made
+
+
+def under_way(parent: Path) -> tuple[RunFolder, Aggregate, Worker]:
     """A run that has its records and no end yet."""
-    facts = RunFacts(SCENARIO, 1, "openai-realtime", 20.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
-    written, aggregate = RunFolder(parent, facts), Aggregate()
-    for one in RECORDS:
-        written.add(one, measure(one))
-        aggregate.add(one)
-    health = Health(wall_s=10.0)
-    health.send_lateness.add(0.001)
-    health.loop_lag.add(0.001)
-    return written, aggregate, health
+    written, aggregate, reports = RunFolder(parent, FACTS), Aggregate(), Reports()
+    worker = Worker(reports.facts)
+    written.note(joined(reports.facts))
+    for part in (RECORDS[:2], RECORDS[2:]):
+        plain = reports.next(*part)
+        written.batch("local", plain)
+        batch = Batch.from_plain(plain)
+        worker.advance(batch, 1.0)
+        aggregate.merge(batch.aggregate)
+    return written, aggregate, worker
+
+
+def finish(written: RunFolder, aggregate: Aggregate, worker: Worker) -> None:
+    """Its end."""
+    written.finish(Ending("complete", 10.0, 3, "kernel"), aggregate, [worker])
 
 
 def finished(parent: Path) -> Path:
     """The folder of a finished run."""
-    written, aggregate, health = under_way(parent)
-    written.finish("complete", 10.0, 1, aggregate, health)
+    written, aggregate, worker = under_way(parent)
+    finish(written, aggregate, worker)
     return written.path

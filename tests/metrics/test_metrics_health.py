@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics.health import LOOP_LAG_LIMIT_S, Health
 
@@ -45,10 +48,11 @@ def test_one_in_a_hundred_may_be_late() -> None:
 
 
 def test_losses() -> None:
-    faults = health(workers_lost=1, records_lost=2, local_faults=3).faults(0.020)
-    told = ["1 worker(s) lost", "2 record(s) lost between worker and run files", "3 fault(s) of the load tester itself"]
+    faults = health(records_lost=2, local_faults=3).faults(0.020)
+    told = ["2 record(s) lost between worker and run files", "3 fault(s) of the load tester itself"]
     assert [f.split(":")[0] for f in faults] == told
     assert health(frames_dropped=9).faults(0.020) == [], "it is told, and is no reason to distrust the rest"
+    assert health(workers_lost=1).faults(0.020) == [], "how many may be lost is the run's to say (reporting.workers)"
 
 
 def test_merging_and_travelling() -> None:
@@ -70,3 +74,35 @@ def test_frames_are_late_once_the_next_was_due() -> None:
     assert told["frames_late"] == 2
     assert told["missed_starts"] == 3
     assert told["send_lateness"] == {"count": 4, "p50_s": pytest.approx(0.019, rel=0.005), "p99_s": 0.5, "max_s": 0.5}
+
+
+COUNTS = [f.name for f in fields(Health) if f.name not in ("send_lateness", "loop_lag")]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.floats(0, 10), max_size=3),
+            st.lists(st.floats(0, 10), max_size=3),
+            st.fixed_dictionaries({name: st.integers(0, 1000) for name in COUNTS}),
+        ),
+        max_size=5,
+    )
+)
+def test_a_worker_that_tells_what_came_since_is_known_as_it_is(reports: list[tuple[list[float], list[float], dict[str, int]]]) -> None:
+    """Histograms add up; all else is what was told last."""
+    known, whole = Health(), Health()
+    for lateness, lag, counts in reports:
+        told = Health(**counts)
+        for value in lateness:
+            told.send_lateness.add(value)
+            whole.send_lateness.add(value)
+        for value in lag:
+            told.loop_lag.add(value)
+            whole.loop_lag.add(value)
+        before = told.to_plain()
+        known.advance(told)
+        assert told.to_plain() == before
+    for name, value in (reports[-1][2] if reports else {}).items():
+        setattr(whole, name, value)
+    assert known == whole

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from metrics.records import ErrorKind, Outcome, Record, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
-from reporting.completion import RunFacts
+from reporting.facts import RunFacts
 
 FACTS = RunFacts(
     scenario={"name": "demo", "criteria": ["e2e_latency p50 < 800 ms", "success > 95 %"]},

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
@@ -13,51 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting_disks import full_disk
+from reporting_local import collecting, timeline
 from reporting_records import FACTS, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
-from metrics.health import Health
 from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
-from reporting.collector import Collector, Finished
-from reporting.completion import RunFacts
 from reporting.console import print_finished, print_progress, progress_line
-
-
-class World:
-    """What the collector asks for, at the test's word. `t_s`: seconds since the start of the run."""
-
-    def __init__(self) -> None:
-        self.t_s = 0.0
-        self.talkers = 0
-        self.state = Health()
-
-    def now_ns(self) -> int:
-        return FACTS.started_ns + round(self.t_s * 1e9)
-
-    def health(self) -> Health:
-        self.state.wall_s, self.state.frames_dropped = self.t_s, 0
-        return self.state
-
-
-@contextmanager
-def collecting(parent: Path, facts: RunFacts = FACTS) -> Iterator[tuple[Collector, World]]:
-    world = World()
-    collector = Collector(parent, facts, lambda: world.talkers, world.health, world.now_ns)
-    try:
-        yield collector, world
-    finally:
-        collector._ticking.kill()
-
-
-def second(collector: Collector, world: World, t_s: float) -> None:
-    """A second of the run ends: what its ticking does, without the waiting and the writing, in which it would begin to tick."""
-    world.t_s = t_s
-    collector._end_second()
-
-
-def timeline(done: Finished) -> list[dict[str, float]]:
-    rows: list[dict[str, float]] = pq.read_table(done.path / "timeline.parquet").to_pylist()
-    return rows
 
 
 @settings(max_examples=15)
@@ -65,10 +24,9 @@ def timeline(done: Finished) -> list[dict[str, float]]:
 def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seconds: list[list[Record]]) -> None:
     with collecting(tmp_path_factory.mktemp("runs")) as (collector, world):
         for i, records in enumerate(seconds):
-            for record in records:
-                collector.on_record(record)
-            second(collector, world, i + 1.0)
-        done = collector.finish()
+            world.add(*records)
+            world.second(i + 1.0)
+        done = world.finish()
     flat = [r for records in seconds for r in records]
     whole = Aggregate()
     for record in flat:
@@ -94,20 +52,20 @@ def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seco
 
 
 def test_a_row_is_what_ended_in_its_second(tmp_path: Path) -> None:
-    with collecting(tmp_path) as (collector, world):
+    with collecting(tmp_path) as (_, world):
         world.talkers = 3
         for e2e_s in (0.3, 0.5, 0.7):
-            collector.add(turn(e2e_s))
+            world.add(turn(e2e_s))
         world.state.cpu_s = 0.25
-        second(collector, world, 1.0)
+        world.second(1.0)
         world.talkers = 2
-        collector.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
+        world.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
         world.state.cpu_s = 1.25
-        second(collector, world, 3.0)
+        world.second(3.0)
         world.state.send_lateness.add(0.004)
         world.state.cpu_s = 1.5
         world.t_s = 3.5
-        done = collector.finish()
+        done = world.finish()
     first, late, last = timeline(done)
     assert [first["t_s"], late["t_s"], last["t_s"]] == pytest.approx([1.0, 3.0, 3.5])
     assert (first["talkers"], first["turns"], first["failures"], first["errors"]) == (3, 3, 0, 0)
@@ -126,21 +84,21 @@ def test_a_row_is_what_ended_in_its_second(tmp_path: Path) -> None:
 def test_time_passes_by_itself(tmp_path: Path) -> None:
     with collecting(tmp_path) as (collector, world):
         world.t_s = 1.0
-        collector.add(turn(0.4))
+        world.add(turn(0.4))
         with gevent.Timeout(20):
-            while collector._second.turns():
+            while not collector.timeline:
                 gevent.sleep(0.01)
-        assert timeline(collector.finish())[0]["turns"] == 1
+        assert timeline(world.finish())[0]["turns"] == 1
 
 
 def test_a_record_that_cannot_be_kept_makes_the_run_invalid(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Odd:
         """No record that the run folder knows."""
 
-    with collecting(tmp_path) as (collector, _):
-        collector.on_record(turn(0.4))
-        collector.on_record(Odd())
-        done = collector.finish()
+    with collecting(tmp_path) as (_, world):
+        world.add(turn(0.4))
+        world.add(Odd())
+        done = world.finish()
     assert not done.run["valid"]
     assert not done.passed
     assert done.run["faults"] == ["1 record(s) lost between worker and run files"]
@@ -149,35 +107,38 @@ def test_a_record_that_cannot_be_kept_makes_the_run_invalid(tmp_path: Path, capl
 
 
 def test_a_value_that_fits_no_column_makes_the_run_invalid_and_costs_no_other_record(tmp_path: Path) -> None:
-    with collecting(tmp_path) as (collector, world):
-        collector.on_record(session(silence_duration_ms=2**70))
-        collector.on_record(session())
-        second(collector, world, 1.0)
-        done = collector.finish()
+    with collecting(tmp_path) as (_, world):
+        world.add(session(silence_duration_ms=2**70))
+        world.add(session())
+        world.second(1.0)
+        done = world.finish()
     assert done.run["faults"] == ["1 record(s) lost between worker and run files"]
     assert pq.read_table(done.path / "sessions.parquet").num_rows == 1
 
 
 def test_a_full_disk_is_told_once_and_records_wait_until_there_is_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with collecting(tmp_path) as (collector, world):
-        with full_disk(collector.folder._tables[TurnRecord]._journal):
+        with full_disk(collector.folder._journal):
             for t_s in (1.0, 2.0):
-                world.t_s = t_s
-                collector.on_record(turn(0.4))
-                collector._close_second()
-        collector.on_record(turn(0.4))
-        collector._close_second()
-        done = collector.finish()
+                world.add(turn(0.4))
+                world.second(t_s)
+            assert (world.shipper.waiting, collector.aggregate.turns()) == (2, 0)
+        world.add(turn(0.4))
+        world.second(3.0)
+        done = world.finish()
     assert caplog.text.count("cannot be written to: No space left on device; records wait in memory until it can") == 1
     assert pq.read_table(done.path / "turns.parquet").num_rows == done.run["totals"]["turns"] == 3
+    assert (done.run["valid"], done.run["faults"]) == (True, [])
+    assert [row["t_s"] for row in timeline(done)] == [1.0, 2.0, 3.0, 3.0]
+    assert sum(row["turns"] for row in timeline(done)) == 3
 
 
 @pytest.mark.parametrize(("e2e_s", "passed"), [(0.5, True), (0.9, False), (None, False)])
 def test_passed_means_that_all_criteria_hold(tmp_path: Path, e2e_s: float | None, passed: bool) -> None:
-    with collecting(tmp_path) as (collector, _):
+    with collecting(tmp_path) as (_, world):
         for _i in range(20):
-            collector.add(turn(e2e_s, outcome=Outcome.COMPLETED if e2e_s else Outcome.NO_RESPONSE))
-        assert collector.finish().passed is passed
+            world.add(turn(e2e_s, outcome=Outcome.COMPLETED if e2e_s else Outcome.NO_RESPONSE))
+        assert world.finish().passed is passed
 
 
 def test_a_run_that_is_invalid_says_so_while_it_runs(tmp_path: Path) -> None:
@@ -185,21 +146,22 @@ def test_a_run_that_is_invalid_says_so_while_it_runs(tmp_path: Path) -> None:
         assert collector.faults() == []
         world.state.loop_lag.add(0.5)
         world.state.send_lateness.add(FACTS.frame_ms / 1000)
+        world.report()
         lateness, lag = collector.faults()
         assert lateness.startswith("send_lateness p99 20.0 ms is over half a frame (10 ms): use more workers or longer frames")
         assert lag.startswith("loop_lag p99 500.0 ms is over 20 ms: use more workers")
 
 
 def test_the_testers_health_second_by_second(tmp_path: Path) -> None:
-    with collecting(tmp_path) as (collector, world):
+    with collecting(tmp_path) as (_, world):
         world.state.missed_starts, world.state.unsent_bytes = 2, 4096
-        collector.add(session(frames_dropped=5))
+        world.add(session(frames_dropped=5))
         world.state.send_lateness.add(0.030)
-        second(collector, world, 1.0)
+        world.second(1.0)
         world.state.missed_starts, world.state.unsent_bytes = 3, 0
         world.state.send_lateness.add(0.002)
-        second(collector, world, 2.0)
-        rows = timeline(collector.finish())
+        world.second(2.0)
+        rows = timeline(world.finish())
         told = [(row["frames_dropped"], row["missed_starts"], row["unsent_bytes"]) for row in rows[:2]]
         assert told == [(5, 2, 4096), (5, 3, 0)]
         assert [row["send_lateness_p99_s"] for row in rows] == [pytest.approx(0.030, rel=0.01), pytest.approx(0.002, rel=0.01), None]
@@ -208,27 +170,31 @@ def test_the_testers_health_second_by_second(tmp_path: Path) -> None:
 def test_the_progress_line(tmp_path: Path) -> None:
     with collecting(tmp_path) as (collector, world):
         world.t_s = 65.4
-        nothing = "   65 s     0 talkers      0 turns  E2E p50 -  p95 -  no errors  tester: 0 % of a core, sends late p99 -"
-        assert progress_line(collector, 0) == nothing
+        nothing = "   65 s     0 talkers      0 turns  E2E p50 -  p95 -  no errors  tester: - of a core, sends late p99 -"
+        assert progress_line(collector) == nothing
+        world.talkers = 12
         for _ in range(3):
-            collector.add(turn(0.5))
-            collector.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
-        collector.add(session(ready_ns=None, error_kind=ErrorKind.RATE_LIMITED))
-        collector.add(token(error=ErrorKind.RATE_LIMITED))
-        second(collector, world, 65.4)
-        line = progress_line(collector, 12)
+            world.add(turn(0.5))
+            world.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
+        world.add(session(ready_ns=None, error_kind=ErrorKind.RATE_LIMITED))
+        world.add(token(error=ErrorKind.RATE_LIMITED))
+        world.second(65.4)
+        line = progress_line(collector)
         assert line.startswith("   65 s    12 talkers      6 turns  E2E p50 ")
         assert "3 timeout, 2 rate_limited  tester: " in line
         world.state.cpu_s = 32.7
         world.state.send_lateness.add(0.0015)
-        assert progress_line(collector, 12).endswith("tester: 50 % of a core, sends late p99 1.5 ms")
+        world.report()
+        assert progress_line(collector).endswith("tester: 50 % of a core, sends late p99 1.5 ms")
         assert "\n" not in line
 
 
 def test_progress_is_printed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("reporting.console.PERIOD_S", 0.01)
-    with collecting(tmp_path) as (collector, _):
-        printing = gevent.spawn(print_progress, collector, lambda: 4)
+    with collecting(tmp_path) as (collector, world):
+        world.talkers = 4
+        world.report()
+        printing = gevent.spawn(print_progress, collector)
         gevent.sleep(0.2)
         printing.kill()
     lines = capsys.readouterr().out.splitlines()
@@ -237,8 +203,8 @@ def test_progress_is_printed_again_and_again(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with collecting(tmp_path) as (collector, _):
-        done = collector.finish()
+    with collecting(tmp_path) as (_, world):
+        done = world.finish()
     print_finished(done)
     out = capsys.readouterr().out
     assert done.summary in out

@@ -9,15 +9,21 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from reporting_disks import full_disk
+from reporting_local import Player, who
 from reporting_records import FACTS, session, token, turn
 
-from metrics.aggregate import Aggregate, measure
+from metrics.aggregate import Aggregate
 from metrics.catalog import CATALOG_VERSION
 from metrics.health import Health
 from metrics.records import Outcome, TurnKind
-from reporting.completion import RunFacts
-from reporting.run_folder import TIMELINE, RunFolder
-from reporting.tables import SCHEMA_VERSION
+from reporting.batch import Batch
+from reporting.facts import Ending, RunFacts
+from reporting.journal import entries
+from reporting.lock import held
+from reporting.run_folder import REPORTED, STARTED, RunFolder
+from reporting.tables import SCHEMA_VERSION, TIMELINE
+from reporting.workers import Worker, joined, reported
 
 ROW = dict.fromkeys(TIMELINE.names, 1) | {"e2e_latency_p50_s": None, "t_s": 1.0}
 
@@ -31,13 +37,18 @@ def healthy() -> Health:
 
 
 def finished(parent: Path, health: Health | None = None, facts: RunFacts = FACTS) -> tuple[RunFolder, dict[str, Any], str]:
-    folder, aggregate = RunFolder(parent, facts), Aggregate()
-    everything = [turn(0.5), turn(0.6), turn(None, outcome=Outcome.NO_RESPONSE), turn(kind=TurnKind.FALSE_ALARM, outcome=Outcome.CONTINUED)]
-    for record in [*everything, session(), token(), token()]:
-        folder.add(record, measure(record))
-        aggregate.add(record)
-    folder.second(ROW)
-    run, text = folder.finish("complete", 10.5, 5, aggregate, health or healthy())
+    folder, aggregate, player = RunFolder(parent, facts), Aggregate(), Player()
+    player.state, player.talkers = health or healthy(), 5
+    worker = Worker(player.facts)
+    folder.note(joined(player.facts))
+    turns = [turn(0.5), turn(0.6), turn(None, outcome=Outcome.NO_RESPONSE), turn(kind=TurnKind.FALSE_ALARM, outcome=Outcome.CONTINUED)]
+    for plain in (player.plain(*turns), player.plain(session(), token(), token(), last=True)):
+        batch = Batch.from_plain(plain)
+        folder.batch("local", plain)
+        worker.advance(batch, 10.0)
+        aggregate.merge(batch.aggregate)
+    folder.note({"second": ROW})
+    run, text = folder.finish(Ending("complete", 10.5, 5, "kernel"), aggregate, [worker])
     return folder, run, text
 
 
@@ -71,7 +82,15 @@ def test_run_json(tmp_path: Path) -> None:
     assert (run["scenario"], run["seed"], run["dialect"], run["frame_ms"]) == (FACTS.scenario, 7, "openai-realtime", 20.0)
     assert (run["host"], run["options"]) == (FACTS.host, FACTS.options)
     assert (run["started_epoch_s"], run["started_ns"], run["duration_s"]) == (FACTS.started_epoch_s, 123, 10.5)
-    assert run["talkers_max"] == 5
+    assert (run["talkers_max"], run["ended"]) == (5, "complete")
+    (worker,) = run["workers"]
+    expected = {
+        "name": "local", "host": "here", "pid": 7, "native": True, "started_ns": 5, "started_epoch_s": 1_763_640_000.5, "state": "left",
+        "talkers_max": 5, "turns": 3,
+    }  # fmt: skip
+    assert {name: worker[name] for name in expected} == expected
+    assert (worker["clock_offset_s"], worker["clock_error_s"], worker["lost_at_s"]) == (None, None, None)
+    assert worker["health"] == run["health"]
     totals = run["totals"]
     assert (totals["turns"], totals["false_alarms"], totals["sessions"], totals["tokens"]) == (3, 1, 1, 2)
     assert (totals["turns.utterance.completed"], totals["turns.false_alarm.continued"], totals["sessions.hung_up"]) == (2, 1, 1)
@@ -87,11 +106,11 @@ def test_run_json(tmp_path: Path) -> None:
 
 def test_an_invalid_run_says_so(tmp_path: Path) -> None:
     health = healthy()
-    health.records_lost = 2
+    health.local_faults = 2
     _, run, text = finished(tmp_path, health)
     assert run["valid"] is False
-    assert run["faults"] == ["2 record(s) lost between worker and run files"]
-    assert "2 record(s) lost" in text
+    assert run["faults"] == ["2 fault(s) of the load tester itself: see its log, and report them"]
+    assert run["faults"][0] in text
 
 
 def test_everything_is_there_and_nothing_half_written(tmp_path: Path) -> None:
@@ -112,9 +131,35 @@ def test_everything_is_there_and_nothing_half_written(tmp_path: Path) -> None:
 
 def test_no_turns_at_all(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FACTS)
-    run, text = folder.finish("complete", 0.0, 0, Aggregate(), Health())
+    run, text = folder.finish(Ending("complete", 0.0, 0, None), Aggregate(), [])
     assert (run["totals"]["turns"], run["duration_s"]) == (0, 0.0)
     assert [c["value"] for c in run["criteria"]] == [None, None]
     assert not any(c["holds"] for c in run["criteria"])
     assert text
     assert pq.read_table(folder.path / "turns.parquet").num_rows == 0
+
+
+def test_what_finds_no_room_precedes_what_does(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, FACTS)
+    plain = Player().plain(turn())
+    with full_disk(folder._journal):
+        for write in (lambda: folder.note(joined(who())), lambda: folder.note({"second": ROW}), lambda: folder.batch("local", plain)):
+            with pytest.raises(OSError):
+                write()
+    assert list(entries(folder.path / REPORTED)) == []
+    folder.batch("local", plain)
+    assert list(entries(folder.path / REPORTED)) == [joined(who()), {"second": ROW}, reported("local", plain)]
+
+
+def test_what_cannot_be_completed_is_left_to_be_recovered(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, FACTS)
+    folder.note({"second": ROW})
+    (folder.path / "histograms.json").mkdir()  # as good as any reason for which a file cannot be written
+    with (folder.path / STARTED).open("rb") as started:
+        assert held(started)
+    with pytest.raises(OSError):
+        folder.finish(Ending("complete", 1.0, 0, None), Aggregate(), [])
+    with (folder.path / STARTED).open("rb") as started:
+        assert not held(started)
+    assert list(entries(folder.path / REPORTED)) == [{"second": ROW}]
+    assert not (folder.path / "run.json").exists()

@@ -13,14 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporting_disks import full_disk
 from reporting_records import TYPES, plain, records, turn
 
 from metrics.aggregate import columns_of, metric_columns
 from metrics.records import ErrorKind, Outcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from reporting import tables
-from reporting.journal import batches
-from reporting.tables import SCHEMA_VERSION, Table, schema
+from reporting.journal import to_parquet
+from reporting.tables import SCHEMA_VERSION, WORKER, Table, schema
 
 TIMES = ("_ns", "_s", "_ms")
 
@@ -38,7 +37,8 @@ def test_every_field_is_a_column_of_its_name_and_type(kind: type) -> None:
         column = made.field(name)
         assert column.nullable is hint.endswith("| None")
         assert column.type == types.get(hint.removesuffix(" | None"), pa.string())
-    assert all(made.field(n).nullable and made.field(n).type == pa.float64() for n in made.names[len(names) :])
+    assert all(made.field(n).nullable and made.field(n).type == pa.float64() for n in made.names[len(names) : -1])
+    assert (made.names[-1], made.field(WORKER).type, made.field(WORKER).nullable) == (WORKER, pa.string(), False)
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -54,15 +54,20 @@ def test_instants_and_durations_say_their_unit(kind: type) -> None:
         assert [n for n in told if n.endswith(stem)] == [], f"{stem} without a unit"
 
 
+def rows_in(kind: type, messages: list[bytes]) -> list[dict[str, Any]]:
+    batches = [pa.ipc.read_record_batch(pa.py_buffer(message), schema(kind)) for message in messages]
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
 def read(kind: type, rows: list[Any]) -> list[dict[str, Any]]:
+    """The rows of a Parquet file that was made of such records."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "t.parquet"
-        table = Table(path, kind)
+        table = Table(kind, "w-1")
         for row in rows:
-            table.record(row, metric_columns(row))
-        assert table.rows == len(rows)
-        table.close()
-        found = pq.read_table(path)
+            table.add(row, metric_columns(row))
+        to_parquet([{"t": table.take()}], {"t": schema(kind)}, Path(folder))
+        assert table.refused == 0
+        found = pq.read_table(Path(folder) / "t.parquet")
         assert found.schema.equals(schema(kind), check_metadata=True)
         rows_read: list[dict[str, Any]] = found.to_pylist()
         return rows_read
@@ -76,7 +81,7 @@ def test_values_come_back(kind: type, data: st.DataObject) -> None:
     found = read(kind, rows)
     assert len(found) == len(rows)
     for row, back in zip(rows, found, strict=True):
-        expected = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)} | metric_columns(row)
+        expected = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)} | metric_columns(row) | {WORKER: "w-1"}
         assert set(back) == set(expected)
         for name, value in expected.items():
             assert back[name] == (value.value if isinstance(value, StrEnum) else value), name
@@ -96,47 +101,29 @@ def test_no_rows(kind: type) -> None:
     assert read(kind, []) == []
 
 
-def test_rows_wait_to_be_flushed_and_are_on_disk_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_are_packed_a_few_at_a_time_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_PIECE", 10)
-    table = Table(tmp_path / "t.parquet", TokenRecord)
-
-    def on_disk() -> list[int]:
-        return [row["intended_ns"] for batch in batches(tmp_path / "t.arrows") for row in batch.to_pylist()]
-
+    table = Table(TokenRecord, "w-1")
     for i in range(25):
         row = plain(TokenRecord, intended_ns=i)
-        table.record(row, metric_columns(row))
-        assert table.full is (i % 10 == 9)
-        if table.full:
-            table.flush()
-            assert on_disk() == list(range(i + 1))
-        assert table.rows == i + 1
-    table.flush()
-    assert on_disk() == list(range(25))
-    table.close()
-    assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == list(range(25))
-    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+        table.add(row, metric_columns(row))
+    taken = table.take()
+    assert [len(rows_in(TokenRecord, [message])) for message in taken] == [10, 10, 5]
+    assert [row["intended_ns"] for row in rows_in(TokenRecord, taken)] == list(range(25))
+    assert table.take() == []
+    row = plain(TokenRecord, intended_ns=25)
+    table.add(row, metric_columns(row))
+    assert [row["intended_ns"] for row in rows_in(TokenRecord, table.take())] == [25]
 
 
-def test_a_row_that_fits_no_column_is_refused_alone(tmp_path: Path) -> None:
-    table = Table(tmp_path / "t.parquet", TokenRecord)
-    for intended_ns in (1, 2**70, 3):
-        row = plain(TokenRecord, intended_ns=intended_ns)
-        table.record(row, dict.fromkeys(columns_of(TokenRecord)))
-    table.close()
-    assert (table.rows, table.refused) == (2, 1)
-    assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [1, 3]
-
-
-def test_rows_that_cannot_be_written_wait(tmp_path: Path) -> None:
-    table = Table(tmp_path / "t.parquet", TokenRecord)
-    with full_disk(table._journal):
-        row = plain(TokenRecord, intended_ns=1)
-        table.record(row, metric_columns(row))
-        for _ in range(3):
-            with pytest.raises(OSError):
-                table.flush()
-    row = plain(TokenRecord, intended_ns=2)
-    table.record(row, metric_columns(row))
-    table.close()
-    assert [r["intended_ns"] for r in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [1, 2]
+@settings(max_examples=40)
+@given(st.lists(st.booleans(), max_size=8), st.integers(1, 5))
+def test_a_row_that_fits_no_column_is_refused_alone(fits: list[bool], piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "_PIECE", piece)
+        table = Table(TokenRecord, "w-1")
+        for i, fit in enumerate(fits):
+            table.add(plain(TokenRecord, intended_ns=i if fit else 2**70), dict.fromkeys(columns_of(TokenRecord)))
+        taken = table.take()
+    assert [row["intended_ns"] for row in rows_in(TokenRecord, taken)] == [i for i, fit in enumerate(fits) if fit]
+    assert table.refused == fits.count(False)

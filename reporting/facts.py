@@ -1,0 +1,33 @@
+"""What is known of a run before it starts, and of its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `lost_workers_allowed`: so
+    many workers may be lost before the run is invalid."""
+
+    scenario: dict[str, Any]
+    seed: int
+    dialect: str
+    frame_ms: float
+    host: str
+    started_epoch_s: float
+    started_ns: int
+    options: dict[str, Any] = field(default_factory=dict)
+    lost_workers_allowed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended (`metrics.summary`'s COMPLETE, INTERRUPTED or KILLED), after how long, the most talkers at a time, and the clock of
+    its last turn; None where it had none."""
+
+    ended: str
+    duration_s: float
+    talkers_max: int
+    clock: str | None

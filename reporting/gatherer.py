@@ -1,0 +1,77 @@
+"""The gatherer: takes every record of a worker's talkers, and makes a batch of them whenever it is asked to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from metrics.aggregate import Aggregate, measure, metric_columns
+from metrics.health import Health
+from metrics.histogram import Histogram
+from metrics.records import Record, SessionRecord, TurnRecord
+from reporting.batch import Batch
+from reporting.live import LATEST, Failure, failure_of
+from reporting.tables import RECORDS, Table
+
+logger = logging.getLogger(__name__)
+
+
+class Gatherer:
+    """Of one worker and run. `talkers` tells how many are there now, `health` the worker's own; `elapsed_s` the seconds since the run's
+    start."""
+
+    def __init__(self, worker: str, talkers: Callable[[], int], health: Callable[[], Health], elapsed_s: Callable[[], float]) -> None:
+        self._worker = worker
+        self._talkers = talkers
+        self._health = health
+        self._elapsed_s = elapsed_s
+        self._seq = 0
+        self._names = {kind: name for name, kind in RECORDS.items()}
+        self._tables = {kind: Table(kind, worker) for kind in self._names}
+        self._aggregate = Aggregate()
+        self._failures: list[Failure] = []
+        self._lateness, self._lag = Histogram(), Histogram()  # as they were at the last batch
+        self._frames_dropped = self._lost = 0
+        self._clock: str | None = None
+
+    def add(self, record: Record) -> None:
+        """Take one record."""
+        measured = measure(record)
+        columns = metric_columns(record, measured)
+        table = self._tables[type(record)]
+        self._aggregate.add(record, measured)
+        table.add(record, columns)
+        if isinstance(record, TurnRecord):
+            self._clock = record.clock
+        elif isinstance(record, SessionRecord):
+            self._frames_dropped += record.frames_dropped
+        failure = failure_of(record, self._elapsed_s(), self._worker)
+        if failure is not None:
+            self._failures = [*self._failures[1 - LATEST :], failure]
+
+    def on_record(self, record: Record, **_: Any) -> None:
+        """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
+        try:
+            self.add(record)
+        except Exception:
+            self._lost += 1
+            logger.exception("a record could not be kept: the run is invalid")
+
+    def batch(self, last: bool = False) -> Batch:
+        """What came since the last batch. `last`: the talkers are gone."""
+        self._seq += 1
+        tables = {name: messages for kind, name in self._names.items() if (messages := self._tables[kind].take())}
+        aggregate, self._aggregate = self._aggregate, Aggregate()
+        failures, self._failures = self._failures, []
+        return Batch(self._seq, 0 if last else self._talkers(), tables, aggregate, self._health_since(), failures, self._clock, last)
+
+    def _health_since(self) -> Health:
+        so_far = self._health()
+        lateness, lag = so_far.send_lateness.copy(), so_far.loop_lag.copy()
+        since = replace(so_far, send_lateness=lateness.since(self._lateness), loop_lag=lag.since(self._lag))
+        since.frames_dropped = self._frames_dropped
+        since.records_lost = self._lost + sum(table.refused for table in self._tables.values())
+        self._lateness, self._lag = lateness, lag
+        return since

@@ -11,31 +11,41 @@ from typing import Any
 from locust.event import EventHook
 
 import gevent
+from gevent.lock import Semaphore
 
 from metrics.health import Health
 from reporting.collector import Collector, Finished
-from reporting.completion import RunFacts
 from reporting.console import print_finished, print_progress
+from reporting.facts import RunFacts
+from reporting.gatherer import Gatherer
+from reporting.journal import spool
 from reporting.live import Live
+from reporting.sender import Sender
+from reporting.shipper import Shipper
+from reporting.workers import WorkerFacts
 
 logger = logging.getLogger(__name__)
 
+LOCAL = "local"
+"""The name of the worker that this process is, where there is no other."""
+
 
 class Reporter:
-    """Takes the records of `hooks` while a run is under way. Each run gets a folder in `parent`; `now_ns` reads the monotonic clock.
+    """Reports the runs of this process or, on a master, of its workers. Each gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
     `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal ends the run
     before its time.
     """
 
-    def __init__(self, hooks: Sequence[EventHook], parent: Path, now_ns: Callable[[], int]) -> None:
+    def __init__(self, parent: Path, now_ns: Callable[[], int]) -> None:
         self.finished: Finished | None = None
-        self.interrupted = self._told = False
-        self._hooks = hooks
+        self.interrupted = self._told = self._concluded = False
         self._parent = parent
         self._now_ns = now_ns
         self._collector: Collector | None = None
         self._shown: Live | None = None
+        self._local: Sender | None = None
+        self._stopping = Semaphore(1)
         self._progress: gevent.Greenlet | None = None
 
     def check(self) -> None:
@@ -53,20 +63,39 @@ class Reporter:
         return self._collector is not None
 
     @property
+    def collector(self) -> Collector | None:
+        """Of the run under way; None where there is none."""
+        return self._collector
+
+    @property
     def shown(self) -> Live | None:
         """The run under way, or the last one; None before the first."""
         return self._shown
 
-    def start(self, facts: RunFacts, talkers: Callable[[], int], health: Callable[[], Health]) -> None:
-        """A run starts. `talkers` tells how many are there, `health` the tester's own. Raises OSError where its folder cannot be made."""
+    def start(self, facts: RunFacts, talkers: Callable[[], int]) -> Collector:
+        """A run starts; workers report to what is returned. `talkers` tells how many are there. Raises OSError where its folder cannot be
+        made."""
         if self.under_way:
             raise RuntimeError("a run is under way")
         self.interrupted = self._told = False
-        collector = Collector(self._parent, facts, talkers, health, self._now_ns)
-        for hook in self._hooks:
-            hook.add_listener(collector.on_record)
-        self._collector = self._shown = collector
-        self._progress = gevent.spawn(print_progress, collector, talkers)
+        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report)
+        self._progress = gevent.spawn(print_progress, collector)
+        return collector
+
+    def start_here(
+        self, facts: RunFacts, worker: WorkerFacts, hooks: Sequence[EventHook], talkers: Callable[[], int], health: Callable[[], Health]
+    ) -> None:
+        """A run starts whose talkers are in this process: the records of `hooks` are its own. `talkers` tells how many are there,
+        `health` the tester's own."""
+        collector = self.start(facts, talkers)
+        collector.join(worker)
+        gatherer = Gatherer(worker.name, talkers, health, lambda: collector.elapsed_s)
+
+        def hand_over(plain: dict[str, Any]) -> None:
+            shipper.acknowledge(collector.take(worker.name, plain))
+
+        shipper = Shipper(hand_over, spool(self._parent, collector.run_id, worker.name), worker)
+        self._local = Sender(hooks, gatherer, shipper)
 
     def stopping(self, limit_s: float) -> None:
         """The run is to end: say why it goes on for a while."""
@@ -77,14 +106,19 @@ class Reporter:
     def stop(self) -> None:
         """The run has ended: complete its folder, or say how to where that fails. Does nothing where none is under way, as when the web UI
         is closed."""
-        collector, self._collector = self._collector, None
-        if collector is None:
-            return
-        for hook in self._hooks:
-            hook.remove_listener(collector.on_record)
+        with self._stopping:  # a signal and the last worker's leaving may both end it
+            collector = self._collector
+            if collector is not None:
+                self._complete(collector)
+
+    def _complete(self, collector: Collector) -> None:
+        if self._local is not None:
+            self._local.end()
+            self._local.shipper.keep()
+            self._local = None
         if self._progress is not None:
             self._progress.kill()
-        self.finished = None
+        self._collector = self.finished = None
         try:
             self.finished = collector.finish(self.interrupted)
         except OSError as error:
@@ -92,10 +126,17 @@ class Reporter:
             logger.error("%s: the run cannot be completed: %s; make room, then: python -m analysis recover %s", path, why, path)
 
     def conclude(self, environment: Any) -> None:
-        """Locust quits: settle the exit code, and have the last run's summary printed below Locust's own tables."""
+        """Locust quits: settle the exit code, unless that is done, and have the last run's summary printed below Locust's own tables."""
         finished = self.finished
+        if self._concluded:  # Locust shuts down twice where a signal ends a master
+            return
+        self._concluded = True
         if finished is not None:
             environment.events.quit.add_listener(lambda **_: print_finished(finished))
             environment.process_exit_code = 0 if finished.passed else 1
-        elif environment.parsed_options.headless:
+        elif environment.parsed_options.headless and environment.process_exit_code is None:
             environment.process_exit_code = 1
+
+    def _report(self) -> None:
+        if self._local is not None:
+            self._local.report()

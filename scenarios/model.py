@@ -89,6 +89,7 @@ class Limits(_Part):
     response_s: Positive = Field(10.0, description="end of speech to an answer opening")
     stall_s: Positive = Field(6.0, description="speaker run dry to an open answer given up")
     reconnects: Count = Field(5, description="attempts in a row to get a session back before the call is given up")
+    lost_workers: Count = Field(0, description="workers that may be lost before the run is invalid")
 
 
 class Scenario(_Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from audio import Clip, ClipKind, Corpus
 from scenarios.draws import generator
@@ -51,6 +52,15 @@ class Planner:
     def clips(self) -> tuple[Clip, ...]:
         """Every clip that a talker may speak."""
         return tuple(clip for clip in self._corpus.clips if clip.kind is not ClipKind.ANSWER)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for planners whose talkers can say the same things: a digest of all clips, with what is known of each."""
+        digest = sha256()
+        for clip in self._corpus.clips:
+            digest.update(f"{clip.name} {clip.kind.value} {clip.voice} {clip.rate}".encode())
+            digest.update(clip.pcm.tobytes())
+        return digest.hexdigest()
 
     def voice(self, talker: int) -> str:
         """The voice that a talker speaks with all along: the voices go round, so that any number of talkers shares them evenly."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from locust.util.timespan import parse_timespan
+
 from protocol import DIALECTS
 from scenarios import ScenarioError, names
 from users.run import AUTHS, KEY_VARIABLE, Options, Run
@@ -27,7 +29,12 @@ _HELP = {
 }
 _FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")
 """Options on the web form; the others are the machine owner's."""
-_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs"}
+_PROMETHEUS: dict[str, tuple[Any, str]] = {
+    "prometheus_port": (0, "port on which Prometheus can read the run while it goes on; 0: none"),
+    "prometheus_host": ("127.0.0.1", "address on which it can; this machine only unless told otherwise"),
+    "prometheus_linger": (60.0, "seconds for which a process that is to end waits for Prometheus to read how the run ended; 0: none"),
+}
+_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs", *_PROMETHEUS}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -49,6 +56,10 @@ def add_options(parser: ArgumentParser) -> None:
         _show(action, field.name in _FORM)
     runs: Any = group.add_argument("--runs", env_var="DOUBLETALK_RUNS", default="runs", help="folder in which each run gets a folder")
     _show(runs, False)
+    for name, (default, told) in _PROMETHEUS.items():
+        flag, variable = f"--{name.replace('_', '-')}", f"DOUBLETALK_{name.upper()}"
+        option: Any = group.add_argument(flag, env_var=variable, default=default, type=type(default), help=told)
+        _show(option, False)
 
 
 def refuse_owners(form: Mapping[str, str]) -> None:
@@ -78,16 +89,39 @@ def apply_load(parsed: Namespace, run: Run) -> None:
     Raises ScenarioError for a number of users without a talker.
     """
     load = run.scenario.load
-    least = 1 + int(run.minting)
-    if parsed.num_users is not None and parsed.num_users < least:
-        needs = "a talker and the token minter (load.tokens_per_s)" if run.minting else "a talker"
-        raise ScenarioError(f"--users {parsed.num_users}: the run needs at least {least}, {needs}")
+    if parsed.num_users is not None:
+        _check_users(f"--users {parsed.num_users}", parsed.num_users, run)
     if parsed.num_users is None:
         parsed.num_users = load.talkers + int(run.minting)
     if parsed.spawn_rate is None:
         parsed.spawn_rate = load.spawn_per_s
     if parsed.run_time is None:
         parsed.run_time = math.ceil(load.duration_s)
+
+
+def check_load(form: Mapping[str, str], run: Run) -> None:
+    """Check Locust's own fields of a web form before anything starts. Raises ScenarioError for numbers with which there would be no run."""
+    users, rate, run_time = (form.get(name, "") for name in ("user_count", "spawn_rate", "run_time"))
+    if not (users.isascii() and users.isdigit() and len(users) < 10):
+        raise ScenarioError(f"number of users: {users[:40]!r} is not a whole number")
+    _check_users(f"number of users {users}", int(users), run)
+    try:
+        per_s = float(rate)
+    except ValueError:
+        per_s = math.nan
+    if not 0.0 < per_s < math.inf:
+        raise ScenarioError(f"ramp up: {rate[:40]!r} is not a number of users a second above 0")
+    try:
+        parse_timespan(run_time or "0")
+    except (ValueError, OverflowError):
+        raise ScenarioError(f"run time: {run_time[:40]!r} is not a time such as 20, 20s, 3m, 2h or 1h20m") from None
+
+
+def _check_users(what: str, users: int, run: Run) -> None:
+    least = 1 + int(run.minting)
+    if users < least:
+        needs = "a talker and the token minter (load.tokens_per_s)" if run.minting else "a talker"
+        raise ScenarioError(f"{what}: the run needs at least {least}, {needs}")
 
 
 def _show(action: Any, in_web_ui: bool) -> None:

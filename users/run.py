@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import re
 import ssl
@@ -22,6 +21,7 @@ from users.inbox import Inbox
 from users.mint import Mint
 from users.pacer import Pacer
 from users.prepared import Prepared
+from users.roster import Numbers, Roster
 from users.slots import Slots
 from users.watch import Starts
 
@@ -58,29 +58,6 @@ class Options:
         return plain
 
 
-class Roster:
-    """Hands out talker numbers: the lowest free one, so that a run's talkers are always 0 to n-1."""
-
-    def __init__(self) -> None:
-        self._free: list[int] = []
-        self._next = 0
-
-    def take(self) -> int:
-        """A number that nobody has."""
-        if self._free:
-            return heapq.heappop(self._free)
-        self._next += 1
-        return self._next - 1
-
-    def give_back(self, number: int) -> None:
-        """The talker has left."""
-        heapq.heappush(self._free, number)
-
-    def present(self) -> int:
-        """How many talkers are in the run."""
-        return self._next - len(self._free)
-
-
 @dataclass(slots=True)
 class Run:
     """What all talkers of a run share in this process."""
@@ -94,7 +71,7 @@ class Run:
     tls: ssl.SSLContext
     mint: Mint | None
     key: str | None = field(repr=False)
-    roster: Roster = field(default_factory=Roster)
+    roster: Numbers = field(default_factory=Roster)
     faults: Faults = field(default_factory=Faults)
     starts: Starts = field(default_factory=Starts)
     gate: Gate = field(default_factory=Gate)
@@ -128,9 +105,10 @@ class Run:
         return SessionSettings(**asked.model_dump())
 
 
-def make_run(options: Options) -> Run:
-    """Check everything that can be checked before a talker starts. Raises ScenarioError with one line: what, where, what to do."""
-    scenario = load_scenario(options.scenario)
+def make_run(options: Options, scenario: Scenario | None = None) -> Run:
+    """Check everything that can be checked before a talker starts. `scenario`: where it is known already; None: it is read from the place
+    that the options name. Raises ScenarioError with one line: what, where, what to do."""
+    scenario = scenario or load_scenario(options.scenario)
     if options.dialect not in DIALECTS:
         raise ScenarioError(f"--dialect {options.dialect!r}: there are {', '.join(DIALECTS)}")
     if options.arrivals not in CLOCKS:

@@ -49,12 +49,14 @@ class Talker(User):
         return bool(super().stop(force))
 
     def on_start(self) -> None:
-        """Locust's: the talker gets its number; one that is killed before this has none to give back."""
+        """Locust's: the talker gets its number."""
         self.number = self.run_.roster.take()
+        self._calls_ns = now_ns()
 
     def on_stop(self) -> None:
-        """Locust's: the talker's number is free again."""
-        self.run_.roster.give_back(self.number)
+        """Locust's: the talker's number is free again; one that was killed before it had one has none to give back."""
+        if self.number >= 0:
+            self.run_.roster.give_back(self.number)
 
     @property
     def stopping(self) -> bool:

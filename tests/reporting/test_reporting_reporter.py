@@ -9,10 +9,16 @@ from typing import Any
 from locust.event import EventHook, Events
 
 import pytest
+from reporting_disks import full_disk
+from reporting_local import who
 from reporting_records import FACTS, turn
 
+from analysis import load
+from analysis.__main__ import main
 from metrics.health import Health
-from reporting.reporter import Reporter
+from reporting.journal import entries
+from reporting.reporter import LOCAL, Reporter
+from reporting.run_folder import REPORTED
 
 
 class Stage:
@@ -20,11 +26,14 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.hook = EventHook()
-        self.reporter = Reporter([self.hook], folder / "runs", lambda: FACTS.started_ns)
+        self.reporter = Reporter(folder / "runs", lambda: FACTS.started_ns)
         self.environment = SimpleNamespace(events=Events(), process_exit_code=None, parsed_options=SimpleNamespace(headless=True))
 
+    def start(self) -> None:
+        self.reporter.start_here(FACTS, who(LOCAL), [self.hook], lambda: 1, Health)
+
     def run(self, turns: int, interrupted: bool = False) -> None:
-        self.reporter.start(FACTS, lambda: 1, Health)
+        self.start()
         for _ in range(turns):
             self.hook.fire(environment=None, record=turn(0.5))
         if interrupted:
@@ -59,20 +68,47 @@ def test_a_disk_that_is_full_at_the_end_is_told_with_what_to_do(
         raise OSError(28, "No space left on device")
 
     stage.run(1)
-    monkeypatch.setattr("reporting.tables.to_parquet", full)
+    monkeypatch.setattr("reporting.run_folder.to_parquet", full)
     stage.run(1)
     folder = max((tmp_path / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert f"{folder}: the run cannot be completed: No space left on device; make room, then: " in caplog.text
     assert f"python -m analysis recover {folder}" in caplog.text
     assert stage.exit_code() == 1
     assert not stage.reporter.under_way
-    assert (folder / "turns.arrows").stat().st_size > 0
+    (told,) = [entry["batch"] for entry in entries(folder / REPORTED) if "batch" in entry]
+    assert told["aggregate"]["counts"] == {"turns.utterance.completed": 1}
+
+
+@pytest.mark.parametrize("room", [False, True])
+def test_a_report_that_finds_no_room_at_the_end_is_not_left_out(
+    stage: Stage, caplog: pytest.LogCaptureFixture, tmp_path: Path, room: bool
+) -> None:
+    stage.start()
+    collector = stage.reporter.collector
+    assert collector is not None
+    stage.hook.fire(environment=None, record=turn(0.5))
+    with full_disk(collector.folder._journal):
+        stage.reporter._report()
+        stage.hook.fire(environment=None, record=turn(0.5))
+        if not room:
+            stage.reporter.stop()
+    if room:  # in time
+        stage.reporter.stop()
+        assert stage.reporter.finished is not None
+        assert (stage.reporter.finished.run["totals"]["turns"], stage.reporter.finished.run["valid"]) == (2, True)
+        assert stage.exit_code() == 0
+    else:
+        assert f"{collector.folder.path}: the run cannot be completed: No space left on device; make room, then: " in caplog.text
+        assert stage.exit_code() == 1
+        assert main(["recover", str(collector.folder.path)]) == 0
+        assert load(collector.folder.path).info["totals"]["turns"] == 2, "its spool had room"
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [collector.run_id]
 
 
 def test_a_run_under_way_is_not_replaced(stage: Stage) -> None:
-    stage.reporter.start(FACTS, lambda: 1, Health)
+    stage.start()
     with pytest.raises(RuntimeError, match="a run is under way"):
-        stage.reporter.start(FACTS, lambda: 1, Health)
+        stage.start()
     stage.hook.fire(environment=None, record=turn(0.5))
     stage.reporter.stop()
     assert stage.reporter.finished is not None
@@ -81,7 +117,7 @@ def test_a_run_under_way_is_not_replaced(stage: Stage) -> None:
 
 def test_the_end_is_announced_once_and_only_where_it_takes_time(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.reporter.stopping(20)
-    stage.reporter.start(FACTS, lambda: 1, Health)
+    stage.start()
     stage.reporter.stopping(0)
     assert capsys.readouterr().out == ""
     stage.reporter.stopping(20)

@@ -10,7 +10,7 @@ from locust.argument_parser import get_empty_argument_parser, setup_parser_argum
 import pytest
 
 from scenarios import ScenarioError
-from users.options import add_options, apply_load, options_from, refuse_owners
+from users.options import add_options, apply_load, check_load, options_from, refuse_owners
 from users.run import Options, Run, make_run
 
 
@@ -79,7 +79,10 @@ def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
         options_from(parser().parse_args([]), "http://x", {name: text})
 
 
-@pytest.mark.parametrize("name", ["auth", "token_path", "api_key_env", "tls_ca", "tls_insecure", "runs"])
+@pytest.mark.parametrize(
+    "name",
+    ["auth", "token_path", "api_key_env", "tls_ca", "tls_insecure", "runs", "prometheus_port", "prometheus_host", "prometheus_linger"],
+)
 def test_a_form_cannot_change_what_is_the_owners(name: str) -> None:
     """Locust takes any option over that a form holds: with these, a visitor could have a secret sent to a host of theirs."""
     with pytest.raises(ScenarioError, match=f"^{name}: it can be set on the command line only$"):
@@ -112,3 +115,36 @@ def test_a_run_without_a_talker_is_refused(tmp_path: Path, users: int, tokens_pe
     parsed.num_users = users
     with pytest.raises(ScenarioError, match=f"--users {users}: the run needs at least"):
         apply_load(parsed, a_run(tmp_path, tokens_per_s))
+
+
+FILLED = {"user_count": "3", "spawn_rate": "1.5", "run_time": "1m"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"user_count": "many"}, "number of users: 'many' is not a whole number"),
+        ({"user_count": ""}, "number of users: '' is not a whole number"),
+        ({"user_count": "-2"}, "number of users: '-2' is not a whole number"),
+        ({"user_count": "2.5"}, "number of users: '2.5' is not a whole number"),
+        ({"user_count": "9" * 5000}, f"number of users: '{'9' * 40}' is not a whole number"),
+        ({"user_count": "1"}, "number of users 1: the run needs at least 2, a talker and the token minter (load.tokens_per_s)"),
+        ({"spawn_rate": "fast"}, "ramp up: 'fast' is not a number of users a second above 0"),
+        ({"spawn_rate": "0"}, "ramp up: '0' is not a number of users a second above 0"),
+        ({"spawn_rate": "nan"}, "ramp up: 'nan' is not a number of users a second above 0"),
+        ({"spawn_rate": "inf"}, "ramp up: 'inf' is not a number of users a second above 0"),
+        ({"run_time": "soon"}, "run time: 'soon' is not a time such as 20, 20s, 3m, 2h or 1h20m"),
+        ({"run_time": "-5"}, "run time: '-5' is not a time such as 20, 20s, 3m, 2h or 1h20m"),
+        ({"run_time": "99999999999999h"}, "run time: '99999999999999h' is not a time such as 20, 20s, 3m, 2h or 1h20m"),
+    ],
+)
+def test_numbers_of_a_form_that_make_no_run(tmp_path: Path, changes: dict[str, str], told: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        check_load({**FILLED, **changes}, a_run(tmp_path, 1))
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("run_time", ["", "0", "20", "1h20m"])
+def test_numbers_of_a_form_that_do(tmp_path: Path, run_time: str) -> None:
+    check_load({**FILLED, "run_time": run_time}, a_run(tmp_path, 1))
+    check_load({"user_count": "1", "spawn_rate": "1"}, a_run(tmp_path, 0))

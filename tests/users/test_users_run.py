@@ -62,6 +62,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "frame nan": ({"frame_ms": float("nan")}, "--frame-ms nan: "),
     "frame inf": ({"frame_ms": float("inf")}, "--frame-ms inf: "),
     "corpus": ({"corpus": "/no/such"}, "--corpus: /no/such is not a folder"),
+    "corpus with a long name": ({"corpus": "x" * 5000}, f"--corpus: '{'x' * 100}' cannot be read: File name too long"),
+    "corpus with a null": ({"corpus": "\0"}, r"--corpus: '\x00' cannot be read: embedded null byte"),
     "no key": ({"auth": "key", "api_key_env": "NO_SUCH_KEY"}, "--auth key: set the environment variable NO_SUCH_KEY to the API key"),
     "bad key": (
         {"auth": "key", "api_key_env": "BAD_KEY"},

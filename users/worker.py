@@ -1,0 +1,141 @@
+"""A worker's side of a run in many processes: it prepares what the master orders, begins when it is told to, and asks for talker
+numbers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from locust.runners import WorkerRunner
+
+import gevent
+from gevent.event import AsyncResult
+
+from users import messages
+from users.clock import epoch_s, now_ns
+from users.messages import our_version
+from users.native import NATIVE
+from users.preflight import preflight
+from users.run import Run, make_run
+
+
+class WorkerNumbers:
+    """Talker numbers that the master gives to this worker's talkers. `key` is the run's."""
+
+    def __init__(self, runner: WorkerRunner, key: str) -> None:
+        self._runner, self._key = runner, key
+        self._ids = count()
+        self._asked: dict[int, AsyncResult] = {}
+        self._held = 0
+
+    def take(self) -> int:
+        """Ask the master, and wait for its answer."""
+        ask, answer = next(self._ids), AsyncResult()
+        self._asked[ask] = answer
+        try:
+            self._runner.send_message(messages.NUMBER, {"key": self._key, "ask": ask})
+            number: int = answer.get()
+        finally:
+            self._asked.pop(ask, None)
+        self._held += 1
+        return number
+
+    def give_back(self, number: int) -> None:
+        """The talker has left."""
+        self._held -= 1
+        self._runner.send_message(messages.BACK, {"key": self._key, "number": number})
+
+    def present(self) -> int:
+        """How many talkers of this worker have one."""
+        return self._held
+
+    def given(self, told: dict[str, Any]) -> None:
+        """The master gives a number. One whose talker was killed while it waited goes back."""
+        if told["key"] != self._key:
+            return
+        answer = self._asked.get(told["ask"])
+        if answer is None or answer.ready():
+            self._runner.send_message(messages.BACK, {"key": self._key, "number": told["number"]})
+        else:
+            answer.set(told["number"])
+
+
+class Worker:
+    """Of one Locust worker. `begin` is called with the run, who this worker is in it (fields of `reporting.workers.WorkerFacts`), and what
+    the master says of it, before the first talker is there."""
+
+    def __init__(self, runner: WorkerRunner, begin: Callable[[Run, dict[str, Any], dict[str, Any]], None]) -> None:
+        self._runner = runner
+        self._begin = begin
+        self._key: str | None = None
+        self._prepared: Run | None = None
+        self._facts: dict[str, Any] = {}
+        self._numbers: WorkerNumbers | None = None
+        self._stopping = False
+        self._handle = runner.handle_message
+        runner.handle_message = self._on_message  # type: ignore[method-assign]  # Locust has no hook before a message is handled
+        runner.register_message(messages.PREPARE, self._on_prepare, concurrent=True)
+        runner.register_message(messages.BEGIN, self._on_begin)
+        runner.register_message(messages.REFUSE, self._on_refuse, concurrent=True)
+        runner.register_message(messages.NUMBER, self._on_number)
+        runner.register_message(messages.PING, self._on_ping)
+        self._say_hello()
+
+    def _say_hello(self) -> None:
+        self._runner.send_message(messages.HELLO, {"version": our_version(), **_here()})
+
+    def stopping(self) -> None:
+        """The talkers are to go, and nobody follows them before the next run."""
+        self._stopping = True
+
+    def _on_message(self, msg: Any) -> None:
+        if msg.type == "spawn" and self._stopping:  # talkers of another worker that has left already
+            return
+        self._handle(msg)
+        if msg.type == "ack":  # the master has forgotten a worker that stopped, and takes it for a new one
+            self._say_hello()
+
+    def _on_prepare(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._prepared = None
+        error = facts = None
+        try:
+            order, options, scenario = messages.ordered(msg.data)
+            self._key = order.key
+            run = make_run(options, scenario)
+            if run.planner.fingerprint != order.clips:
+                where = options.corpus or "the built-in one"
+                raise ValueError(f"its corpus ({where}) is not the master's: the same clips are needed everywhere")
+            preflight(run)
+            self._numbers = WorkerNumbers(self._runner, order.key)
+            run.roster = self._numbers
+            self._prepared = run
+            facts = self._facts = {**_here(), "native": NATIVE, "started_ns": now_ns(), "started_epoch_s": epoch_s()}
+        except ValueError as refused:
+            error = str(refused)
+        self._runner.send_message(messages.PREPARED, {"key": msg.data["key"], "error": error, "facts": facts})
+
+    def _on_begin(self, environment: Any, msg: Any, **_: Any) -> None:
+        if self._prepared is not None and msg.data["key"] == self._key:
+            self._stopping = False
+            self._begin(self._prepared, {**self._facts, "name": msg.data["name"]}, msg.data)
+
+    def _on_refuse(self, environment: Any, msg: Any, **_: Any) -> None:
+        """The master has no use for this worker."""
+        print(f"doubletalk: {msg.data['why']}", file=sys.stderr, flush=True)
+        environment.process_exit_code = 2
+        gevent.spawn(self._runner.quit)
+
+    def _on_number(self, environment: Any, msg: Any, **_: Any) -> None:
+        if self._numbers is not None:
+            self._numbers.given(msg.data)
+
+    def _on_ping(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._runner.send_message(messages.PONG, {**msg.data, "clock_s": epoch_s()})
+
+
+def _here() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid()}

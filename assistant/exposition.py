@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psutil
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 MILLISECONDS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 650, 840, 1000, 1200, 1500, 2000, 3000, 5000, 10000)
@@ -39,6 +39,8 @@ class Exposition:
         self.registry = registry = CollectorRegistry()
         self.messages_sent = 0
         self.messages_received = 0
+        self.audio_bytes_sent = 0
+        self.audio_bytes_received = 0
         self.requests = 0
         self._process = psutil.Process()
         self._process.cpu_percent()
@@ -55,6 +57,7 @@ class Exposition:
         self.http = histogram("http_request_latency_seconds", "HTTP request duration", SECONDS, "method", "endpoint")
         self.api_requests = counter("api_requests_total", "API requests", "method", "endpoint", "status")
         self.connections = Gauge("websocket_connections_active", "Current WebSocket connections", registry=registry)
+        self.responses_waiting = Gauge("responses_waiting", "Responses that wait for their turn to be made", registry=registry)
         self.turns = counter("conversation_turns_total", "User and assistant turns", "role")
         self.interruptions = counter("conversation_interruptions_total", "Barge-in events")
         self.asr = histogram("asr_transcription_delay_milliseconds", "End of turn to final transcript", MILLISECONDS)
@@ -69,6 +72,7 @@ class Exposition:
             self.turns.labels(role)
         for stage in ("asr", "llm", "tts"):
             self.stage.labels(stage)
+        ProcessCollector(registry=registry)  # start, CPU seconds and open files, under the names that Prometheus gives them
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +80,8 @@ class Exposition:
         sent = CounterMetricFamily("websocket_messages_sent", "Messages sent to clients", value=self.messages_sent)
         received = CounterMetricFamily("websocket_messages_received", "Messages from clients", value=self.messages_received)
         yield from (sent, received)
+        yield CounterMetricFamily("audio_sent_bytes", "Audio sent to clients, as 16-bit samples", value=self.audio_bytes_sent)
+        yield CounterMetricFamily("audio_received_bytes", "Audio from clients, as 16-bit samples", value=self.audio_bytes_received)
         yield GaugeMetricFamily("system_cpu_percent", "System CPU usage", value=psutil.cpu_percent())
         yield GaugeMetricFamily("process_cpu_percent", "Process CPU usage", value=self._process.cpu_percent())
         machine, own = psutil.virtual_memory(), self._process.memory_info()

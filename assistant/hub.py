@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """So many responses at a time; who comes later waits in line. `count` None: no limit."""
+    """So many responses at a time; who comes later waits in line. `count` None: no limit. `waiting`: how many do now."""
 
     def __init__(self, count: int | None) -> None:
+        self.waiting = 0
         self._free = asyncio.Semaphore(count) if count is not None else None
 
     async def __aenter__(self) -> None:
-        if self._free is not None:
+        if self._free is None:
+            return
+        self.waiting += 1
+        try:
             await self._free.acquire()
+        finally:
+            self.waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
         if self._free is not None:
@@ -49,6 +55,7 @@ class Hub:
         self.limiter = RateLimiter(profile.tokens.per_second, profile.tokens.burst)
         self.exposition = Exposition()
         self.slots = Slots(profile.capacity.slots)
+        self.exposition.responses_waiting.set_function(lambda: self.slots.waiting)
         self.sessions: set[Session] = set()
         self.opened = 0
         self.started_s = time.monotonic()

@@ -16,14 +16,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 class Counts(Protocol):
     messages_sent: int
+    audio_bytes_sent: int
 
 
 class Outbox:
-    """One session's messages; `counts` is told of each that is handed over."""
+    """One session's messages; `counts` is told of each that is handed over, and by who makes them of the audio in them."""
 
     def __init__(self, send: Send, counts: Counts) -> None:
         self._send = send
-        self._counts = counts
+        self.counts = counts
         self.waiting: deque[str] = deque()
         self._way = asyncio.Lock()
         self.closed = False
@@ -38,7 +39,7 @@ class Outbox:
         async with self._way:
             try:
                 while self.waiting:
-                    self._counts.messages_sent += 1
+                    self.counts.messages_sent += 1
                     await self._send({"type": "websocket.send", "text": self.waiting.popleft()})
             except OSError:  # the client is gone; the receive loop is told so too, and ends the session
                 self.close()

@@ -19,6 +19,7 @@ from assistant.truth import Listener, ResponseTruth
 from assistant.wire import Usage, Wire
 
 SECOND_NS = 1_000_000_000
+SAMPLE_BYTES = 2
 EARLY_NS = 400_000  # uvloop's timers count whole milliseconds: what is left within this is now
 BURST_CHUNKS = 8  # sent in one go before the event loop gets its turn
 
@@ -188,6 +189,7 @@ class Responder:
                 put(self._wire.text_delta(self._text_frame, words))
             put(self._wire.audio_delta(self._audio_frame, chunk))
             self._sent(monotonic_ns(), answer.samples[index])
+            self._outbox.counts.audio_bytes_sent += SAMPLE_BYTES * answer.samples[index]
             await self._outbox.flush()
 
     def _due_ns(self, index: int) -> int:

@@ -196,6 +196,7 @@ class Session:
         self._hear(pcm, now_ns)
 
     def _hear(self, pcm: bytes, now_ns: int) -> None:
+        self._call.hub.exposition.audio_bytes_received += len(pcm)
         events = self._call.ears.hear(pcm, now_ns)
         if events:
             self.floor.take(events)

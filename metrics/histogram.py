@@ -7,8 +7,11 @@ plain data keeps all of it. Sums are kept in whole units for that: the last digi
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -164,6 +167,19 @@ class Histogram:
         """How many values are above `bound`, which is positive: exact to the bucket that holds it, which is counted where its middle is."""
         return sum(n for key, n in self.positive.items() if _middle(key) > bound)
 
+    def counts_up_to(self, bounds: Sequence[float]) -> list[int]:
+        """How many values do not exceed each of `bounds`, which rise and are not negative.
+
+        A value that exceeds a bound by less than 1 % may be counted with it (all of the bound's bucket is); one that does not never is left
+        out. What was counted once is never taken back, as a counter that is read over time asks for.
+        """
+        edges = _edges(tuple(bounds))
+        slots = [0] * (len(edges) + 1)
+        for key, n in self.positive.items():
+            slots[bisect_left(edges, key)] += n
+        below = self.zeros + sum(self.negative.values())
+        return list(accumulate(slots[:-1], initial=below))[1:]
+
     def to_plain(self) -> dict[str, Any]:
         """The whole histogram as plain data that JSON and msgpack carry; its sum as text, as it may have more than 64 bits."""
         return {
@@ -253,6 +269,14 @@ def _sum(values: npt.NDArray[np.float64]) -> int:
     if np.abs(rounded).sum() < _WHOLE:  # whole numbers, of which floats keep the sum
         return int(rounded.sum())
     return sum(map(_units, values.tolist()))
+
+
+@lru_cache(maxsize=64)
+def _edges(bounds: tuple[float, ...]) -> list[float]:
+    """The last bucket that each bound takes in; below every bucket for a bound that only zero reaches."""
+    if any(bound < 0.0 for bound in bounds):
+        raise ValueError(f"bounds {bounds}: they are not negative")
+    return [math.ceil(math.log(bound) / _LOG_GAMMA) if bound > _SMALLEST else -math.inf for bound in bounds]
 
 
 def _middle(key: int) -> float:

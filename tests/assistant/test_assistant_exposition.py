@@ -31,11 +31,14 @@ def test_all_names_are_there() -> None:
 def test_numbers() -> None:
     shown = Exposition()
     shown.messages_sent, shown.messages_received = 7, 9
+    shown.audio_bytes_sent, shown.audio_bytes_received = 4800, 960
     shown.observe_stage("asr", 0.25)
     shown.turns.labels("user").inc(3)
     values = samples(shown)
     assert values["websocket_messages_sent_total", ()] == 7
     assert values["websocket_messages_received_total", ()] == 9
+    assert values["audio_sent_bytes_total", ()] == 4800
+    assert values["audio_received_bytes_total", ()] == 960
     assert values["openai_api_latency_seconds_sum", (("endpoint", "asr"),)] == 0.25
     assert values["asr_transcription_delay_milliseconds_sum", ()] == 250
     assert values["conversation_turns_total", (("role", "user"),)] == 3

@@ -72,6 +72,41 @@ def test_counting_above_a_bound_is_exact_to_its_bucket(values: list[float], boun
     assert sum(v > bound * GAMMA for v in values) <= found <= sum(v > bound / GAMMA for v in values)
 
 
+BOUNDS = st.lists(st.one_of(st.floats(1e-3, 1e6), st.just(0.0)), max_size=12, unique=True).map(sorted)
+
+
+@given(LISTS, BOUNDS)
+def test_counts_up_to_bounds_are_exact_but_just_above_them(values: list[float], bounds: list[float]) -> None:
+    for bound, found in zip(bounds, of(values).counts_up_to(bounds), strict=True):
+        assert sum(v <= bound for v in values) <= found <= sum(v < bound * GAMMA * (1 + 1e-9) or v <= 0 for v in values)
+
+
+@given(LISTS, LISTS, BOUNDS)
+def test_counts_up_to_bounds_never_fall(before: list[float], after: list[float], bounds: list[float]) -> None:
+    first, then, both = (of(values).counts_up_to(bounds) for values in (before, after, before + after))
+    assert [a + b for a, b in zip(first, then, strict=True)] == both
+    assert both == sorted(both)
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        ([], [0, 0, 0]),
+        ([0.0, -1.0, 1e-12], [3, 3, 3]),
+        ([0.010] * 3, [0, 3, 3]),
+        ([0.84, 0.849, 0.85], [0, 0, 1]),
+        ([1.0, 2.0], [0, 0, 0]),
+    ],
+)
+def test_counts_up_to_bounds(values: list[float], counts: list[int]) -> None:
+    assert of(values).counts_up_to([0.0, 0.010, 0.84]) == counts
+
+
+def test_a_negative_bound_is_refused() -> None:
+    with pytest.raises(ValueError, match="not negative"):
+        of([1.0]).counts_up_to([-1.0, 0.0])
+
+
 def test_many_at_once_in_another_unit() -> None:
     nanoseconds = [0, 1, 2_000_000, -3_000_000]
     at_once = Histogram()

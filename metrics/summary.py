@@ -16,7 +16,7 @@ COMPLETE, INTERRUPTED, KILLED = "complete", "interrupted", "killed"
 """How a run ended: by itself; by a signal, before its time; its process did, without a word."""
 
 _STAGES = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", "audio_rendering", "speaker_output", "stage_residual")
-_SNAPSHOT = (
+SNAPSHOT = (
     ("success", "value"),
     ("ttft", "mean"),
     ("e2e_latency", "p50"),
@@ -28,6 +28,7 @@ _SNAPSHOT = (
     ("underruns", "value"),
     ("continuity", "value"),
 )
+"""The numbers that tell most, by metric and aggregate, in the order in which screens show them."""
 
 
 def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
@@ -80,7 +81,7 @@ def _head(run: dict[str, Any], aggregate: Aggregate) -> str:
 
 def _snapshot(aggregate: Aggregate) -> str:
     rows = []
-    for name, which in _SNAPSHOT:
+    for name, which in SNAPSHOT:
         metric, value = METRICS[name], aggregate.values[name]
         measured = aggregate_of(value, which)
         target = next((t for t in metric.targets if t.aggregate == which and t.grade == "target"), None)

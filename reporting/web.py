@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from locust.runners import STATE_RUNNING, STATE_SPAWNING
+from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED
 
 import gevent.socket
 from flask import Response, jsonify, request
 from flask_login import current_user
 from gevent.lock import Semaphore
+
+from reporting.live import Live
 
 
 def check_port(host: str, port: int) -> None:
@@ -65,16 +67,21 @@ def check_form(
     web_ui.app.before_request(_check)
 
 
-def follow_to_the_end(web_ui: Any) -> None:
-    """Keep the page's numbers moving while talkers finish their turns.
+def follow_to_the_end(web_ui: Any, shown: Callable[[], Live | None]) -> None:
+    """Keep the page's numbers moving until they are those of the run files.
 
-    The page stops asking as soon as it sees the state `cleanup`, and then shows it for good; until the run is over it is told `running`.
+    The page stops asking as soon as it sees the state `cleanup` or `stopped`, and then shows what it has for good; while talkers finish
+    their turns, and until the run that `shown` gives is over, it is told `running`. What Locust remembers for two seconds of the run before
+    is forgotten when the next one starts.
     """
+    statistics = web_ui.app.view_functions["locust.request_stats"]
+    web_ui.environment.events.test_start.add_listener(lambda **_: statistics.clear_cache())
 
     def _follow(response: Response) -> Response:
         told = response.json if request.endpoint == "locust.request_stats" and response.is_json else None
-        if told and told.get("state") == "cleanup":
-            response.set_data(json.dumps({**told, "state": "running"}))
+        live = shown()
+        if told and (told.get("state") == STATE_CLEANUP or (told.get("state") == STATE_STOPPED and live and live.under_way)):
+            response.set_data(json.dumps({**told, "state": STATE_RUNNING}))
         return response
 
     web_ui.app.after_request(_follow)

@@ -1,4 +1,4 @@
-"""docs/run-files.md says what the run files hold, and every column has a meaning."""
+"""docs/run-files.md says what the run files hold, and every column has a meaning; docs/prometheus.md has every name."""
 
 from __future__ import annotations
 
@@ -6,18 +6,34 @@ from pathlib import Path
 
 import pytest
 
+from metrics.catalog import METRICS
 from metrics.records import Outcome, SessionRecord, TokenRecord, TurnRecord
-from reporting import docs
+from reporting import docs, prometheus_docs, run_families
 from reporting.__main__ import main
-from reporting.run_folder import TIMELINE
-from reporting.tables import schema
+from reporting.exposition import families_of
+from reporting.tables import TIMELINE, schema
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "run-files.md"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE = DOCS / "run-files.md"
 
 
 def test_the_page_is_what_the_code_says() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert docs.page(text) == text, "run `make docs`"
+
+
+def test_the_page_of_prometheus_is_what_the_code_says() -> None:
+    text = (DOCS / "prometheus.md").read_text(encoding="utf-8")
+    assert docs.page(text, prometheus_docs.tables()) == text, "run `make docs`"
+
+
+def test_every_name_that_prometheus_is_told_is_on_its_page() -> None:
+    told = prometheus_docs.tables()
+    families = [family for metric in METRICS.values() for family in families_of(metric)]
+    own = [*run_families.RUN, *run_families.LOAD, *run_families.HEALTH, *run_families.WORKER]
+    assert [family.name for family in (*families, *own) if f"`{family.name}`" not in told] == []
+    assert "| `underruns` | `doubletalk_underruns_numerator_total`, `doubletalk_underruns_denominator_seconds_total` |" in told
+    assert "first / second × 60, in /min |" in told
 
 
 @pytest.mark.parametrize("record_type", [TurnRecord, SessionRecord, TokenRecord])
@@ -36,6 +52,7 @@ def test_rows_tell_type_unit_and_null() -> None:
     assert turns["`success`"] == ("float", "share", "yes")
     assert turns["`continuity`"] == ("float", "share", "yes")
     assert turns["`windows_met`"] == ("bool", "", "")
+    assert turns["`worker`"] == ("text", "", "")
     sessions = {row[0]: row[1:4] for row in docs.rows(SessionRecord)}
     assert "`reconnects_per_hour`" not in sessions
     assert sessions["`started_epoch_s`"] == ("float", "s since 1970", "")
@@ -71,3 +88,5 @@ def test_the_command_writes_between_the_markers(tmp_path: Path, capsys: pytest.C
     assert "\nold\n" not in text
     assert main([]) == 0
     assert capsys.readouterr().out.strip() in text
+    assert main(["--prometheus", str(page)]) == 0
+    assert page.read_text().startswith(f"before\n{docs.BEGIN}\n\n### The run")

@@ -39,7 +39,7 @@ class Site:
         self.web_ui = self.environment.create_web_ui("127.0.0.1", 0, web_login=login)
         self.ending = False
         check_form(self.environment, self.web_ui, self.refuse, self.prepare, lambda: self.ending)
-        follow_to_the_end(self.web_ui)
+        follow_to_the_end(self.web_ui, lambda: None)
         self.client = self.web_ui.app.test_client()
 
     def refuse(self, form: Mapping[str, str]) -> None:

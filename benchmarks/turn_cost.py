@@ -10,14 +10,14 @@ the CPU per talker.
 from __future__ import annotations
 
 import json
+import math
 import time
+from array import array
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 
-from metrics.aggregate import Aggregate, measure, metric_columns
 from metrics.assemble import SessionFacts
+from metrics.health import Health
 from metrics.records import TurnKind, TurnRecord
 from metrics.tracker import Limits, Tracker
 from metrics.utterance import Utterance
@@ -32,13 +32,15 @@ from protocol.events import (
     TextDelta,
     Transcribed,
 )
-from reporting.tables import Table
+from reporting.gatherer import Gatherer
 
 SECOND_NS = 1_000_000_000
 _RATE = 24000
-_CHUNK = b"\x00\x20" * (_RATE // 25)
-_FACTS = SessionFacts(talker=0, session_id="bench", clock="kernel", rate=_RATE, playout_delay_s=0.06, speaker_output_s=0.01)
+_CHUNK = array("h", (round(8000 * math.sin(n / 8)) for n in range(_RATE // 5))).tobytes()
+FACTS = SessionFacts(talker=0, session_id="bench", clock="kernel", rate=_RATE, playout_delay_s=0.06, speaker_output_s=0.01)
 _BATCH, _BATCHES = 1000, 7
+_PER_REPORT = 200
+"""Turns of a second, with a thousand talkers."""
 
 
 def events(number: int) -> list[tuple[float, Event]]:
@@ -59,10 +61,9 @@ def events(number: int) -> list[tuple[float, Event]]:
 class Desk:
     """Takes turns one after the other, each 10 s after the one before, and everything a run does with their records."""
 
-    def __init__(self, folder: Path) -> None:
-        self.second = Aggregate()
-        self.table = Table(folder / "turns.parquet", TurnRecord)
-        self._tracker = Tracker(_FACTS, Limits(), self._keep, 0)
+    def __init__(self) -> None:
+        self._gatherer = Gatherer("local", lambda: 1, Health, lambda: 0.0)
+        self._tracker = Tracker(FACTS, Limits(), self._keep, 0)
         self._number = 0
 
     def turn(self) -> None:
@@ -76,11 +77,9 @@ class Desk:
         self._number += 1
 
     def _keep(self, record: TurnRecord) -> None:
-        measured = measure(record)
-        self.second.add(record, measured)
-        self.table.record(record, metric_columns(record, measured))
-        if self.table.full:
-            self.table.flush()
+        self._gatherer.add(record)
+        if self._number % _PER_REPORT == 0:
+            self._gatherer.batch().to_plain()
 
 
 def us_per_call(act: Callable[[], None], calls: int, batches: int) -> float:
@@ -96,10 +95,8 @@ def us_per_call(act: Callable[[], None], calls: int, batches: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    with TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
-        print(json.dumps({"us_per_turn": us_per_call(desk.turn, _BATCH, _BATCHES)}))
-        desk.table.close()
+    desk = Desk()
+    print(json.dumps({"us_per_turn": us_per_call(desk.turn, _BATCH, _BATCHES)}))
 
 
 if __name__ == "__main__":

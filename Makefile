@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PURE := audio protocol scenarios metrics
-CODE := $(PURE) users reporting analysis assistant benchmarks tests locustfile.py
+CODE := $(PURE) users reporting analysis assistant benchmarks monitoring tests locustfile.py
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --retries 2
 CANNOT := echo "cannot install: is the package index reachable? What pip said is in $(VENV)/install.log" >&2
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz
+.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make bench    what a talker costs, against other ways: about an hour on an idle machine (--quick and more: BENCH=...)"
 	@echo "make format   format the code"
 	@echo "make docs     write the generated pages of docs/ anew"
+	@echo "make monitoring  write dashboards, recording rules and the table of alerts anew"
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
 	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
@@ -44,7 +45,8 @@ demo: $(VENV)/.installed
 	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadgroup --cov --cov-report=term
+	$(BIN)/pytest -m alone
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)
@@ -63,6 +65,10 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m metrics > docs/metrics.md
 	$(BIN)/python -m scenarios > docs/scenarios.md
 	$(BIN)/python -m reporting docs/run-files.md
+	$(BIN)/python -m reporting --prometheus docs/prometheus.md
+
+monitoring: $(VENV)/.installed-dev
+	$(BIN)/python -m monitoring
 
 fuzz: $(VENV)/.installed-dev
 	@$(PIP) --editable '.[fuzz]' >$(VENV)/install.log 2>&1 || { $(CANNOT); exit 1; }

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from locust import events as locust_events
+from locust.runners import MasterRunner, WorkerRunner
 
+import gevent
+
+from metrics.health import Health
 from reporting import locust_stats
-from reporting.completion import RunFacts
-from reporting.reporter import Reporter
+from reporting.exporter import export_run, export_worker
+from reporting.facts import RunFacts
+from reporting.receiver import Receiver
+from reporting.reporter import LOCAL, Reporter
+from reporting.screen import Screen
+from reporting.sender import WorkerSender
+from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
-from scenarios import ScenarioError
+from reporting.workers import WorkerFacts
 from users import events
 from users.clock import epoch_s, now_ns
 from users.interrupt import interrupt_between_callbacks
+from users.master import Master
 from users.native import NATIVE
-from users.options import add_options, apply_load, options_from, refuse_owners
+from users.options import add_options, apply_load, check_load, options_from, refuse_owners
 from users.preflight import preflight
-from users.run import make_run
+from users.run import Run, make_run
 from users.settled import settle, unsettle
 from users.talker import Talker
 from users.token_minter import TokenMinter
 from users.watch import Watch
+from users.worker import Worker
 
 __all__ = ["Talker", "TokenMinter"]
 
 logger = logging.getLogger(__name__)
+
+HOOKS = (events.turn, events.session, events.token)
 
 locust_events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
 events.turn.add_listener(locust_stats.on_turn)
@@ -40,43 +55,131 @@ events.token.add_listener(locust_stats.on_token)
 
 @locust_events.init.add_listener
 def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
-    """Check what the user asked for, and take the scenario's load where Locust was given none."""
+    """Check what the user asked for, and take the scenario's load where Locust was given none. A worker waits for its master's word."""
+    interrupt_between_callbacks()
+    locust_stats.count_milliseconds()
+    environment.events.quitting.add_listener(on_quitting)  # the last to listen is told first: before Locust ends its cluster
+    if isinstance(environment.runner, WorkerRunner):
+        try:
+            begin_on_command(environment)
+        except ValueError as error:
+            give_up(error)
+        return
     parsed = environment.parsed_options
     given = Namespace(**vars(parsed))  # as on the command line: Locust writes web forms into its own
+    reporter = environment.doubletalk_reporter = Reporter(Path(parsed.runs), now_ns)
+    if isinstance(environment.runner, MasterRunner):
+        command(environment)
 
-    def prepare(form: Mapping[str, str] | None = None) -> None:
+    def choose(form: Mapping[str, str] | None = None) -> None:
+        """The run as the command line or a form has it."""
         run = make_run(options_from(given, (form or {}).get("host") or environment.host, form))
-        environment.doubletalk_reporter.check()
-        preflight(run)
+        if form is not None:
+            check_load(form, run)
+        reporter.check()
         environment.doubletalk = run
         environment.user_classes = [Talker, TokenMinter] if run.minting else [Talker]
 
+    def prepare(form: Mapping[str, str] | None = None) -> None:
+        choose(form)
+        make_ready(environment)
+
     try:
-        if parsed.master or parsed.worker or parsed.processes:
-            raise ScenarioError("--master, --worker and --processes: runs over several processes are not supported yet")
-        interrupt_between_callbacks()
-        environment.doubletalk_reporter = Reporter((events.turn, events.session, events.token), Path(parsed.runs), now_ns)
+        environment.doubletalk_exporter = export_run(environment, lambda: reporter.shown)
         if web_ui is None:
-            prepare()
+            choose()
             apply_load(parsed, environment.doubletalk)
+            if not hasattr(environment, "doubletalk_master"):  # whose workers are not there yet
+                make_ready(environment)
         else:
             check_port(parsed.web_host, parsed.web_port)
             apply_load(parsed, make_run(options_from(given, environment.host or "http://127.0.0.1")))
-            check_form(environment, web_ui, refuse_owners, prepare, lambda: environment.doubletalk_reporter.under_way)
-            follow_to_the_end(web_ui)
+            check_form(environment, web_ui, refuse_owners, prepare, lambda: reporter.under_way)
+            screen = Screen(lambda: reporter.shown)
+            add_voice(environment, web_ui, screen)
+            follow_to_the_end(web_ui, screen.shown)
             if parsed.autostart:
-                prepare()
+                choose()
+                if not hasattr(environment, "doubletalk_master"):
+                    make_ready(environment)
     except ValueError as error:
-        if not (parsed.worker and parsed.processes):  # the children say no more than their parent
-            print(f"doubletalk: {error}", file=sys.stderr)
-        sys.exit(2)
+        give_up(error)
+
+
+def give_up(error: ValueError) -> None:
+    """Say what is wrong with what the user asked for, and quit."""
+    print(f"doubletalk: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def make_ready(environment: Any) -> None:
+    """Have what is chosen ready to start, here or on all workers. Raises ValueError where that cannot be."""
+    run = environment.doubletalk
+    if hasattr(environment, "doubletalk_master"):
+        environment.doubletalk_master.prepare(run)
+    else:
+        preflight(run)
+    environment.doubletalk_ready = run
+
+
+def command(environment: Any) -> None:
+    """This process is the master: its workers' talkers are the run's."""
+    reporter = environment.doubletalk_reporter
+
+    def begun(facts: Mapping[str, Any]) -> None:
+        if reporter.collector is not None:
+            reporter.collector.join(WorkerFacts(**facts))
+
+    def lost(name: str) -> None:
+        if reporter.collector is not None:
+            reporter.collector.lose(name)
+
+    def compared(name: str, offset_s: float, error_s: float) -> None:
+        if reporter.collector is not None:
+            reporter.collector.clock(name, offset_s, error_s)
+
+    master = environment.doubletalk_master = Master(environment.runner, begun, lost, compared)
+    environment.doubletalk_receiver = Receiver(environment.runner, master.name, lambda: reporter.collector)
+
+
+def begin_on_command(environment: Any) -> None:
+    """This process is a worker."""
+    sender = environment.doubletalk_sender = WorkerSender(environment.runner, HOOKS, Path(environment.parsed_options.runs), now_ns)
+
+    def begin(run: Run, facts: Mapping[str, Any], told: dict[str, Any]) -> None:
+        environment.doubletalk = run
+        environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
+        warn_of_python()
+        sender.begin(WorkerFacts(**facts), told, run.roster.present, watch.health)
+        settle()
+
+    def health() -> Health | None:
+        return environment.doubletalk_watch.health() if hasattr(environment, "doubletalk_watch") else None
+
+    environment.doubletalk_exporter = export_worker(environment, health)
+    environment.doubletalk_worker = Worker(environment.runner, begin)
+
+
+def warn_of_python() -> None:
+    """Say so where frames are not sent in C."""
+    if not NATIVE:
+        logger.warning("frames are sent by Python: built in C, a talker takes less CPU (docs/performance.md says how)")
 
 
 @locust_events.test_start.add_listener
 def on_test_start(environment: Any, **_: Any) -> None:
-    """Open the run folder and begin to listen."""
-    run = environment.doubletalk
-    environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
+    """Open the run folder and begin to listen; a worker begins when its master says so."""
+    if isinstance(environment.runner, WorkerRunner):
+        return
+    run, reporter, master = environment.doubletalk, environment.doubletalk_reporter, getattr(environment, "doubletalk_master", None)
+    if getattr(environment, "doubletalk_ready", None) is not run:
+        try:
+            make_ready(environment)
+        except ValueError as error:
+            print(f"doubletalk: {error}", file=sys.stderr)
+            environment.process_exit_code = 2
+            gevent.spawn(environment.runner.quit)
+            raise gevent.GreenletExit from None
     facts = RunFacts(
         scenario=run.scenario.model_dump(mode="json"),
         seed=run.options.seed,
@@ -86,40 +189,63 @@ def on_test_start(environment: Any, **_: Any) -> None:
         started_epoch_s=epoch_s(),
         started_ns=now_ns(),
         options=run.options.shown(),
-        native=NATIVE,
+        lost_workers_allowed=run.scenario.limits.lost_workers,
     )
-    if not NATIVE:
-        logger.warning("frames are sent by Python: built in C, a talker takes less CPU (docs/performance.md says how)")
-    environment.doubletalk_reporter.start(facts, run.roster.present, watch.health)
+    if master is not None:
+        collector = reporter.start(facts, master.talkers)
+        master.begin(run, collector.run_id)
+        return
+    environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
+    warn_of_python()
+    here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
+    reporter.start_here(facts, here, HOOKS, run.roster.present, watch.health)
     settle()
 
 
 @locust_events.test_stopping.add_listener
 def on_test_stopping(environment: Any, **_: Any) -> None:
-    """Say that talkers finish their turns; where they are cut off, all at once, the tester's health is what it was until then."""
-    environment.doubletalk_reporter.stopping(environment.stop_timeout)
+    """Say that talkers finish their turns; where they are cut off, all at once, the tester's health is what it was until then. A master
+    sees to it that all workers have reported."""
+    if hasattr(environment, "doubletalk_reporter"):
+        environment.doubletalk_reporter.stopping(environment.stop_timeout)
     if not environment.stop_timeout and hasattr(environment, "doubletalk_watch"):
         environment.doubletalk_watch.stop()
+    if hasattr(environment, "doubletalk_worker"):
+        environment.doubletalk_worker.stopping()
+    if hasattr(environment, "doubletalk_receiver"):
+        environment.doubletalk_receiver.drain(environment.stop_timeout)
 
 
 @locust_events.test_stop.add_listener
 def on_test_stop(environment: Any, **_: Any) -> None:
-    """Complete the run folder."""
+    """Complete the run folder, or report what is left."""
     if hasattr(environment, "doubletalk_watch"):
         environment.doubletalk_watch.stop()
-    unsettle()
+        unsettle()
+    if hasattr(environment, "doubletalk_sender"):
+        environment.doubletalk_sender.finish()
+        return
+    if hasattr(environment, "doubletalk_master"):
+        environment.doubletalk_master.ended()
     environment.doubletalk_reporter.stop()
 
 
-@locust_events.quitting.add_listener
 def on_quitting(environment: Any, **_: Any) -> None:
     """Settle the exit code. Where a signal ends the run, Locust would stop its talkers only after this."""
-    reporter = environment.doubletalk_reporter
-    if reporter.under_way:
-        reporter.interrupted = True
+    sender = getattr(environment, "doubletalk_sender", None)
+    reporter = getattr(environment, "doubletalk_reporter", None)
+    if sender is not None or (reporter is not None and reporter.under_way):
+        if reporter is not None:
+            reporter.interrupted = True
         try:
             environment.runner.stop()
         except KeyboardInterrupt:  # pressed again: do not wait for the talkers
             environment.stop_timeout = 0
             environment.runner.stop()
-    reporter.conclude(environment)
+    if sender is not None:
+        sender.finish()
+        sender.flush()
+    if reporter is not None:
+        reporter.conclude(environment)
+    if getattr(environment, "doubletalk_exporter", None) is not None:
+        environment.doubletalk_exporter.linger(environment.parsed_options.prometheus_linger)

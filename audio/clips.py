@@ -113,7 +113,14 @@ def load_corpus(folder: Path | str | None = None, *, rate: int = BUILT_IN_RATE) 
     """
     if rate not in RATES:
         raise ValueError(f"clips cannot be used at {rate} Hz: choose one of {', '.join(map(str, RATES))}")
-    return _built_in(rate) if folder is None else _of_folder(Path(folder).resolve(), rate)
+    if folder is None:
+        return _built_in(rate)
+    try:
+        return _of_folder(Path(folder).resolve(), rate)
+    except CorpusError:
+        raise
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{str(folder)[:100]!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 @lru_cache(maxsize=8)

@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant", "benchmarks"}
+OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant", "benchmarks", "monitoring"}
 RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
     "protocol": (set(), {"orjson", "numpy"}),
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
     "metrics": ({"audio", "protocol"}, {"numpy"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
-    "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "prometheus_client", "pyarrow"}),
+    "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "plotly", "prometheus_client", "pyarrow", "msgpack"}),
     "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
-    "benchmarks": ({"audio", "protocol", "metrics", "reporting", "analysis"}, {"locust", "gevent", "websocket", "pandas"}),
+    "benchmarks": (
+        {"audio", "protocol", "metrics", "reporting", "analysis"},
+        {"locust", "gevent", "websocket", "pandas", "msgpack", "psutil"},
+    ),
+    "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (
         {"audio"},
         {"fastapi", "starlette", "uvicorn", "uvloop", "websockets", "pydantic", "yaml", "prometheus_client", "psutil", "orjson", "numpy"},

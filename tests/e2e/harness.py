@@ -40,11 +40,11 @@ class Done:
         return rows.dropna(axis="columns", how="all")
 
 
-def run(tmp: Path, *locust: str, profile: str = "demo", env: dict[str, str] | None = None, timeout_s: float = 240) -> Done:
-    """Serve the assistant, run `locust --headless` with these arguments against it, and gather what came of both."""
+def run(tmp: Path, *locust: str, profile: str = "demo", env: dict[str, str] | None = None, timeout_s: float = 240, port: int = 0) -> Done:
+    """Serve the assistant on `port` (0: any), run `locust --headless` with these arguments against it, and gather what came of both."""
     tmp.mkdir(exist_ok=True)
     truth, runs = tmp / "truth.jsonl", tmp / "runs"
-    served = [sys.executable, "-m", "assistant", "--port", "0", "--profile", profile, "--seed", "7", "--truth", str(truth)]
+    served = [sys.executable, "-m", "assistant", "--port", str(port), "--profile", profile, "--seed", "7", "--truth", str(truth)]
     command = [*served, "--", *LOCUST, "--headless", "--runs", str(runs), *locust]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, env=env, check=False)
     folders = sorted(runs.iterdir()) if runs.exists() else []

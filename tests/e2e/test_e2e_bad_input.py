@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 from harness import LOCUST, ROOT, alone
+
+pytestmark = pytest.mark.spread
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
@@ -129,5 +132,17 @@ def test_frame_duration_that_does_not_divide(ms: str) -> None:
     assert "multiple of 10 ms" in line
 
 
-def test_several_processes_are_refused_plainly() -> None:
-    assert "not supported yet" in told(alone("--headless", "--processes", "2"))
+def test_exporter_port_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = told(alone("--headless", "--runs", str(tmp_path / "runs"), "--prometheus-port", str(port)))
+    assert f"the Prometheus exporter cannot be served on 127.0.0.1:{port}: Address already in use" in line
+    assert "choose another --prometheus-port" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_exporter_address_that_is_not_ours() -> None:
+    line = told(alone("--prometheus-port", "9464", "--prometheus-host", "192.0.2.1", "--web-port", "0"))
+    assert "cannot be served on 192.0.2.1:9464: Cannot assign requested address" in line

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from harness import Done, run
 
+pytestmark = pytest.mark.alone
+
 MS = 1e6
 
 

@@ -21,10 +21,11 @@ class Unblocked:
       that only it could receive: up to a second, or as long as the ramp takes, in which no worker's records or heartbeats arrive. Here each
       goes on in a greenlet of its own, one after the other.
     - A worker that is missing for a minute makes Locust begin the run again from nothing, which ends the other workers' calls: here it
-    stays missing. - A worker that joins a run is told to spawn talkers before it can know of the run: here one that `holds` says so of is
-    told that the master is there, and counts as ready only when `ready` is called with its id. - Once talkers were given to other
-    workers, Locust believes that it is still doing so, and does it never again; nor does it where a worker leaves while it does. Here it
-    does.
+      stays missing.
+    - A worker that joins a run is told to spawn talkers before it can know of the run: here one that `holds` says so of is told that the
+      master is there, and counts as ready only when `ready` is called with its id.
+    - Once talkers were given to other workers, Locust believes that it is still doing so, and does it never again; nor does it where a
+      worker leaves while it does. Here it does.
     """
 
     def __init__(self, runner: runners.MasterRunner, holds: Callable[[str], bool]) -> None:

@@ -26,6 +26,22 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row."""
+    while True:
+        first = free_port()
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for port, probe in enumerate(probes, first):
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return first
+
+
 def wait_for(condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
     """Wait until `condition` gives something true, and return it."""
     until = time.monotonic() + limit_s

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from cluster import Cluster, cluster, free_port, wait_for
+from cluster import Cluster, cluster, free_port, free_ports, wait_for
 from harness import ROOT
 
 from analysis import load
@@ -37,6 +39,12 @@ def started(c: Cluster, *arguments: str) -> None:
 
 def everybody(c: Cluster) -> None:
     wait_for(lambda: f" {TALKERS} talkers" in c.told("master"), "all talkers", 60)
+
+
+def read(port: int, path: str) -> str:
+    with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as reply:
+        text: str = reply.read().decode()
+        return text
 
 
 def whole(c: Cluster, missing: set[str] | None = None) -> pd.DataFrame:
@@ -116,20 +124,32 @@ def test_a_worker_leaves_another_joins_and_a_signal_ends_the_master(tmp_path: Pa
 
 
 def test_a_worker_is_killed(tmp_path: Path) -> None:
+    web, prometheus = free_port(), free_port()
     with cluster(tmp_path) as c:
-        started(c, "--run-time", "300s")
+        c.master("--web-port", str(web), "--autostart", "--prometheus-port", str(prometheus), "--prometheus-linger", "0", *DEMO)
+        for name in WORKERS:
+            c.worker(name)
+        everybody(c)
         c.wait_for_answers(4)
         pid, killed_ns = c.processes["second"].pid, time.monotonic_ns()
         c.processes["second"].kill()
         wait_for(lambda: "INVALID so far: worker-" in c.told("master") and "was lost at" in c.told("master"), "the loss", 60)
+        shown = {worker["name"]: worker for worker in json.loads(read(web, "voice/data"))["workers"]}
+        assert sorted(worker["state"] for worker in shown.values()) == ["lost", "running", "running"]
+        scraped = read(prometheus, "metrics").splitlines()
+        states = [line for line in scraped if line.startswith("doubletalk_workers{")]
+        counted = {state: line.split()[-1] for line in states for state in ("lost", "running") if f'state="{state}"' in line}
+        assert counted == {"lost": "1.0", "running": "2.0"}
+        assert [line.split()[-1] for line in scraped if line.startswith("doubletalk_run_valid{")] == ["0.0"]
         c.processes["master"].send_signal(signal.SIGTERM)
         assert c.ended("master") == 1
         truth = c.truth("response")
         heard_ns = truth["first_audio_ns"] + truth["audio_samples"] / 24_000 * 1e9
-        recent = truth[(truth["status"] == "completed") & (heard_ns + 10e9 > killed_ns)]
+        recent = truth[(truth["status"] == "completed") & (heard_ns + 5e9 > killed_ns)]
         turns = whole(c, missing=set(recent["response_id"]))
         run = c.run
         (lost,) = [worker for worker in run["workers"] if worker["state"] == "lost"]
+        assert shown[lost["name"]]["state"] == "lost"
         assert lost["pid"] == pid
         told = f"{lost['name']} (process {pid} on {lost['host']}) was lost at {lost['lost_at_s']:.1f} s with 3 talkers"
         assert run["faults"][0].startswith(told)
@@ -145,9 +165,13 @@ def test_a_worker_is_killed(tmp_path: Path) -> None:
 def test_ctrl_c_with_processes(tmp_path: Path) -> None:
     with cluster(tmp_path) as c:
         where = ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(c.port), "--master-port", str(c.port), "--host", c.host]
-        c.start("master", "--headless", "--processes", "3", "--run-time", "300s", *where, *DEMO)
+        first = free_ports(4)
+        c.start("master", "--headless", "--processes", "3", "--run-time", "300s", "--prometheus-port", str(first), *where, *DEMO)
         everybody(c)
         c.wait_for_answers(4)
+        for n in range(3):
+            own = read(first + 1 + n, "metrics")
+            assert f'doubletalk_send_lateness_seconds_count{{worker="worker-{n}"}}' in own, "each worker tells of its own health"
         os.killpg(c.processes["master"].pid, signal.SIGINT)
         assert c.ended("master") == 1
         whole(c)
@@ -244,9 +268,6 @@ def test_a_corpus_that_a_worker_does_not_have(tmp_path: Path) -> None:
 
 
 def test_the_web_ui_of_a_master_starts_and_stops_twice(tmp_path: Path) -> None:
-    from urllib.parse import urlencode
-    from urllib.request import urlopen
-
     def ask(path: str, form: dict[str, str] | None = None) -> dict[str, object]:
         with urlopen(f"http://127.0.0.1:{port}/{path}", urlencode(form).encode() if form is not None else None, timeout=60) as reply:
             told: dict[str, object] = json.load(reply)

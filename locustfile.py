@@ -156,8 +156,14 @@ def begin_on_command(environment: Any) -> None:
     def health() -> Health | None:
         return environment.doubletalk_watch.health() if hasattr(environment, "doubletalk_watch") else None
 
-    environment.doubletalk_exporter = export_worker(environment, health)
-    environment.doubletalk_worker = Worker(environment.runner, begin)
+    refusal = None
+    try:
+        environment.doubletalk_exporter = export_worker(environment, health)
+    except ValueError as error:
+        if not environment.parsed_options.processes:
+            raise
+        refusal = str(error)  # the master says it, and does not wait for workers that have quit
+    environment.doubletalk_worker = Worker(environment.runner, begin, refusal)
 
 
 def warn_of_python() -> None:

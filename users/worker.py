@@ -66,11 +66,14 @@ class WorkerNumbers:
 
 class Worker:
     """Of one Locust worker. `begin` is called with the run, who this worker is in it (fields of `reporting.workers.WorkerFacts`), and what
-    the master says of it, before the first talker is there."""
+    the master says of it, before the first talker is there. `refusal`: why it can take part in none; None where it can."""
 
-    def __init__(self, runner: WorkerRunner, begin: Callable[[Run, dict[str, Any], dict[str, Any]], None]) -> None:
+    def __init__(
+        self, runner: WorkerRunner, begin: Callable[[Run, dict[str, Any], dict[str, Any]], None], refusal: str | None = None
+    ) -> None:
         self._runner = runner
         self._begin = begin
+        self._refusal = refusal
         self._key: str | None = None
         self._prepared: Run | None = None
         self._facts: dict[str, Any] = {}
@@ -103,6 +106,8 @@ class Worker:
         self._prepared = None
         error = facts = None
         try:
+            if self._refusal is not None:
+                raise ValueError(self._refusal)
             order, options, scenario = messages.ordered(msg.data)
             self._key = order.key
             run = make_run(options, scenario)

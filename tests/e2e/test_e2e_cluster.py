@@ -250,6 +250,21 @@ def test_a_worker_that_cannot_take_part(tmp_path: Path, how: str) -> None:
         assert "Traceback" not in c.told("master") + c.told("first")
 
 
+def test_a_port_that_one_of_the_processes_does_not_get(tmp_path: Path) -> None:
+    with cluster(tmp_path) as c, socket.socket() as taken:
+        first = free_ports(3)
+        taken.bind(("127.0.0.1", first + 2))
+        taken.listen()
+        where = ["--master-bind-port", str(c.port), "--master-port", str(c.port), "--host", c.host, "--prometheus-port", str(first)]
+        c.start("master", "--headless", "--processes", "2", "--run-time", "20s", *where, *DEMO)
+        assert c.ended("master") == 2
+        told = [line for line in c.told("master").splitlines() if line.startswith("doubletalk: ")]
+        assert len(told) == 1
+        assert f"the Prometheus exporter cannot be served on 127.0.0.1:{first + 2}: Address already in use" in told[0]
+        assert "worker-1" in told[0]
+        assert not list((c.tmp / "runs").glob("*"))
+
+
 def test_a_corpus_that_a_worker_does_not_have(tmp_path: Path) -> None:
     with cluster(tmp_path / "c") as c:
         corpus = tmp_path / "corpus"

@@ -108,7 +108,8 @@ def test_names_are_few_and_nothing_is_invented(records: list[Record]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ms", "counted"), [(0.4, 0), (147.4, 147), (1234.6, 1235), (9_999.4, 9_999), (12_347.0, 12_350), (99_994.0, 99_990), (123_456.0, 123_500)]
+    ("ms", "counted"),
+    [(0.4, 0), (147.4, 147), (1234.6, 1235), (9_999.4, 9_999), (12_347.0, 12_350), (99_994.0, 99_990), (123_456.0, 123_500)],
 )
 def test_times_are_counted_to_the_millisecond(monkeypatch: pytest.MonkeyPatch, ms: float, counted: int) -> None:
     monkeypatch.setattr("locust.stats.bucket_response_time", None)

@@ -21,12 +21,12 @@ from reporting import locust_stats
 from reporting.exporter import export_run, export_worker
 from reporting.facts import RunFacts
 from reporting.receiver import Receiver
-from reporting.reporter import LOCAL, Reporter
+from reporting.reporter import Reporter, check_folder
 from reporting.screen import Screen
 from reporting.sender import WorkerSender
 from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
-from reporting.workers import WorkerFacts
+from reporting.workers import LOCAL, WorkerFacts
 from users import events
 from users.clock import epoch_s, now_ns
 from users.interrupt import interrupt_between_callbacks
@@ -144,7 +144,9 @@ def command(environment: Any) -> None:
 
 def begin_on_command(environment: Any) -> None:
     """This process is a worker."""
-    sender = environment.doubletalk_sender = WorkerSender(environment.runner, HOOKS, Path(environment.parsed_options.runs), now_ns)
+    runs = Path(environment.parsed_options.runs)
+    check_folder(runs)
+    sender = environment.doubletalk_sender = WorkerSender(environment.runner, HOOKS, runs, now_ns)
 
     def begin(run: Run, facts: Mapping[str, Any], told: dict[str, Any]) -> None:
         environment.doubletalk = run
@@ -219,6 +221,7 @@ def on_test_stopping(environment: Any, **_: Any) -> None:
     if hasattr(environment, "doubletalk_worker"):
         environment.doubletalk_worker.stopping()
     if hasattr(environment, "doubletalk_receiver"):
+        environment.doubletalk_master.stopping()
         environment.doubletalk_receiver.drain(environment.stop_timeout)
 
 
@@ -231,9 +234,11 @@ def on_test_stop(environment: Any, **_: Any) -> None:
     if hasattr(environment, "doubletalk_sender"):
         environment.doubletalk_sender.finish()
         return
+    environment.doubletalk_reporter.stop()
     if hasattr(environment, "doubletalk_master"):
         environment.doubletalk_master.ended()
-    environment.doubletalk_reporter.stop()
+        if environment.parsed_options.headless and environment.doubletalk_master.deserted():
+            gevent.spawn(environment.runner.quit)  # there is nobody to wait for
 
 
 def on_quitting(environment: Any, **_: Any) -> None:
@@ -250,7 +255,8 @@ def on_quitting(environment: Any, **_: Any) -> None:
             environment.runner.stop()
     if sender is not None:
         sender.finish()
-        sender.flush()
+        if not sender.flush():
+            environment.process_exit_code = 1
     if reporter is not None:
         reporter.conclude(environment)
     if getattr(environment, "doubletalk_exporter", None) is not None:

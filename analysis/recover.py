@@ -18,7 +18,7 @@ from reporting.journal import Entry, entries, spools, to_parquet
 from reporting.lock import held
 from reporting.run_folder import REPORTED, STARTED, forget_how_it_went, tables
 from reporting.tables import TABLES
-from reporting.workers import Worker, WorkerFacts
+from reporting.workers import LOCAL, Worker, WorkerFacts
 
 _COMPLETE = "{}: the run is complete, there is nothing to recover"
 
@@ -38,11 +38,12 @@ def recover(folder: str | Path) -> str:
             found = _Found(path)
             ended = _ended(path, found)
             to_parquet(tables(found.each()), TABLES, path)
+            found.settle()
             _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()))
-            if all(worker.lost_at_s is None for worker in found.workers.values()):
+            if not any(worker.lost_at_s is not None or worker.missing for worker in found.workers.values()):  # else more may turn up
                 forget_how_it_went(path)
-            for journal in found.beside:
-                journal.unlink()
+                for journal in found.beside:
+                    journal.unlink()
     except RunError:
         raise
     except FileNotFoundError:
@@ -59,7 +60,7 @@ def _ended(path: Path, found: _Found) -> str:
     if not (path / "run.json").exists():
         return KILLED
     info = load(path).info
-    lost = any(worker["lost_at_s"] is not None for worker in info["workers"])
+    lost = any(worker["lost_at_s"] is not None or worker["reports_missing"] for worker in info["workers"])
     if not lost:  # only this was left to do
         forget_how_it_went(path)
     if not (lost and found.beside):
@@ -73,6 +74,10 @@ class _Found:
     def __init__(self, path: Path) -> None:
         self._own = path / REPORTED
         self.beside = spools(path)
+        for journal in self.beside:
+            with journal.open("rb") as file:
+                if held(file):
+                    raise RunError(f"{journal}: its worker is still writing to it; wait until it has quit")
         self.aggregate = Aggregate()
         self.workers: dict[str, Worker] = {}
         self._clock: str | None = None
@@ -104,6 +109,13 @@ class _Found:
         self.workers[worker].advance(batch, self._duration_s)
         self.aggregate.merge(batch.aggregate)
         self._clock = batch.clock or self._clock
+
+    def settle(self) -> None:
+        """To be called when each entry has been seen: a worker that has not said its last may have kept more elsewhere. Who died with its
+        master has not."""
+        for worker in self.workers.values():
+            if worker.facts.name != LOCAL:
+                worker.lose(self._duration_s)
 
     def ending(self, ended: str) -> Ending:
         """The run's end; to be asked when each entry has been seen."""

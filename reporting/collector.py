@@ -142,6 +142,10 @@ class Collector:
         """How many are there now."""
         return self._talkers() if self.under_way else 0
 
+    def reporting(self) -> list[str]:
+        """Names of the workers that have not said their last."""
+        return [name for name, worker in self._workers.items() if worker.state is WorkerState.RUNNING]
+
     def workers(self) -> list[WorkerView]:
         """Those that carry the run, or did."""
         return [worker.view(self.elapsed_s) for worker in self._workers.values()]

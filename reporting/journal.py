@@ -18,6 +18,8 @@ import msgpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reporting.lock import hold
+
 SUFFIX = ".journal"
 _HEAD = struct.Struct(">II")
 _GROUP = 50_000
@@ -43,6 +45,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[bytes] = path.open("wb", buffering=0)
+        hold(self._file)  # so that nobody takes it for one that was left behind
 
     def add(self, entry: Entry) -> None:
         """Append an entry. Once this returns it outlives the process. Where it raises OSError the file is what it was."""

@@ -11,7 +11,6 @@ from locust.runners import MasterRunner
 import gevent
 
 from reporting.collector import Collector
-from reporting.live import WorkerState
 from reporting.sender import ACK, BATCH, DRAIN
 
 GRACE_S = 30.0
@@ -35,10 +34,10 @@ class Receiver:
             return
         self._runner.send_message(DRAIN, {"stop_timeout": stop_timeout_s})
         with gevent.Timeout(stop_timeout_s + GRACE_S, False):
-            while any(worker.state in (WorkerState.RUNNING, WorkerState.SILENT) for worker in collector.workers()):
+            while collector.reporting():
                 gevent.sleep(0.02)
-        for worker in collector.workers():
-            collector.lose(worker.name)
+        for name in collector.reporting():
+            collector.lose(name)
 
     def _on_batch(self, environment: Any, msg: Any, **_: Any) -> None:
         collector, name = self._collector(), self._name(msg.node_id, msg.data["key"])

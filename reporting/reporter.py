@@ -26,8 +26,15 @@ from reporting.workers import WorkerFacts
 
 logger = logging.getLogger(__name__)
 
-LOCAL = "local"
-"""The name of the worker that this process is, where there is no other."""
+
+def check_folder(runs: Path) -> None:
+    """Raises ValueError where nothing can be kept in this folder."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--runs {runs}: {error.strerror}") from None
+    if not os.access(runs, os.W_OK):
+        raise ValueError(f"--runs {runs}: it cannot be written to")
 
 
 class Reporter:
@@ -50,12 +57,7 @@ class Reporter:
 
     def check(self) -> None:
         """Raises ValueError where run folders cannot be made: Locust would go on without."""
-        try:
-            self._parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"--runs {self._parent}: {error.strerror}") from None
-        if not os.access(self._parent, os.W_OK):
-            raise ValueError(f"--runs {self._parent}: it cannot be written to")
+        check_folder(self._parent)
 
     @property
     def under_way(self) -> bool:
@@ -115,6 +117,7 @@ class Reporter:
         if self._local is not None:
             self._local.end()
             self._local.shipper.keep()
+            self._local.shipper.leave()
             self._local = None
         if self._progress is not None:
             self._progress.kill()

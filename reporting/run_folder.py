@@ -61,7 +61,7 @@ class RunFolder:
             self._catch_up()
             to_parquet(tables(entries(self.path / REPORTED)), TABLES, self.path)
             done = complete(self.path, self.facts, ending, aggregate, workers)
-            if not any(worker.lost_at_s is not None for worker in workers):  # whose own journal may still turn up
+            if not any(worker.lost_at_s is not None or worker.missing for worker in workers):  # whose own journal may still turn up
                 forget_how_it_went(self.path)
         finally:
             self.leave()

@@ -96,19 +96,23 @@ class WorkerSender:
         if self._sender is not None and self._sender.end() is not None and self._ticking is not None:
             self._ticking.kill(block=False)
 
-    def flush(self, limit_s: float = FLUSH_S) -> None:
-        """Wait until the master has acknowledged everything, at most so long; then keep what it has not."""
+    def flush(self, limit_s: float = FLUSH_S) -> bool:
+        """Wait until the master has acknowledged everything, at most so long; then keep what it has not. Whether it has."""
         if self._sender is None:
-            return
+            return True
         shipper, until_ns = self._sender.shipper, self._now_ns() + round(limit_s * 1e9)
         while shipper.waiting and self._now_ns() < until_ns:
             gevent.sleep(0.02)
             shipper.retry()
         self._keep()
+        if shipper.waiting and shipper.spool is None:
+            logger.error("%d report(s) are lost: the master does not answer, and %s cannot be written to", shipper.waiting, self._folder)
+        return not shipper.waiting
 
     def _keep(self) -> None:
         if self._sender is not None and self._sender.shipper.waiting:
             self._sender.shipper.keep()
+            self._sender.shipper.leave()
             self._tell()
 
     def _tick(self, sender: Sender) -> None:
@@ -122,10 +126,10 @@ class WorkerSender:
         if kept is not None and not self._told:
             self._told = True
             logger.error(
-                "the master does not answer: what it has not acknowledged is kept in %s; put it beside the run's folder, then: "
-                "python -m analysis recover %s",
+                "the master does not answer: what it has not acknowledged is kept in %s; once this worker has quit, put it beside the "
+                "run's folder %s on the master's machine, then: python -m analysis recover RUN, where RUN is that folder",
                 kept,
-                kept.parent / self._run_id,
+                self._run_id,
             )
 
     def _on_ack(self, environment: Any, msg: Any, **_: Any) -> None:

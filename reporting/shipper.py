@@ -101,6 +101,11 @@ class Shipper:
             if not self._spooled:
                 self._forget()
 
+    def leave(self) -> None:
+        """Keep no more: what is on disk may be recovered from now on."""
+        if self._journal is not None:
+            self._journal.close()
+
     def _forget(self) -> None:
         if self._journal is not None:
             self._journal.close()

@@ -10,6 +10,8 @@ from metrics.health import Health
 from reporting.batch import Batch
 from reporting.live import WorkerState, WorkerView
 
+LOCAL = "local"
+"""The name of the worker that the process itself is, where there is no other: it ends with its master."""
 SILENT_S = 3.0
 """After so long without a report a worker is shown as silent: two reports are missing, and the network has had its chance."""
 
@@ -103,6 +105,7 @@ class Worker:
             "lost_at_s": self.lost_at_s,
             "talkers_max": self.talkers_max,
             "turns": self.turns,
+            "reports_missing": self.missing,
             "health": self.health.told(frame_s),
         }
 

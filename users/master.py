@@ -13,7 +13,7 @@ from locust.runners import STATE_MISSING, MasterRunner
 import gevent
 
 from users import messages
-from users.clock import epoch_s
+from users.clock import SECOND_NS, epoch_s, now_ns
 from users.messages import our_version
 from users.roster import Desk
 from users.run import Run
@@ -63,7 +63,8 @@ class Master:
         self._members: dict[str, Member] = {}
         self._order: messages.Order | None = None
         self._run_id: str | None = None
-        self._started_s = 0.0
+        self._started_ns = 0
+        self._closing = False
         self._desk = Desk(lambda: 0)
         self._unblocked = Unblocked(runner, lambda client: self._run_id is not None and client not in runner.clients)
         for kind, handle in {
@@ -94,13 +95,12 @@ class Master:
         for client in self._connected():
             if client in self._members:
                 self._tell(client, messages.PREPARE, self._order.to_plain())
-        until_s = epoch_s() + PREPARE_S
-        hello_s = epoch_s() + HELLO_S
+        asked_ns = now_ns()
         while waiting := [c for c in self._connected() if not self._answer(c)]:
             strangers = [client for client in waiting if client not in self._members]
-            if strangers and epoch_s() > hello_s:
+            if strangers and now_ns() - asked_ns > HELLO_S * SECOND_NS:
                 raise ValueError(f"worker {strangers[0]} does not answer: does it run Doubletalk's locustfile, of version {our_version()}?")
-            if epoch_s() > until_s:
+            if now_ns() - asked_ns > PREPARE_S * SECOND_NS:
                 raise ValueError(f"{self._who(waiting[0])} has not made itself ready within {PREPARE_S:g} s: look at its log")
             gevent.sleep(0.02)
         if not self._connected():
@@ -108,16 +108,26 @@ class Master:
 
     def begin(self, run: Run, run_id: str) -> None:
         """The run begins, before Locust spawns its first talker: those that prepared it take part. Who joins later follows."""
-        self._run_id, self._started_s = run_id, epoch_s()
+        self._run_id, self._started_ns, self._closing = run_id, now_ns(), False
         self._desk = Desk(lambda: self._runner.target_user_count - int(run.minting))
         for client in self._connected():
             self._let_in(client)
 
+    def stopping(self) -> None:
+        """The run is to end: who joins from now on waits for the next."""
+        self._closing = self._unblocked.closing = True
+
     def ended(self) -> None:
         """The run is over."""
         self._run_id = self._order = None
-        for client in self._members:
-            self._unblocked.ready(client)
+        self._closing = self._unblocked.closing = False
+        for client, member in self._members.items():
+            if member.refusal is None:
+                self._unblocked.ready(client)
+
+    def deserted(self) -> bool:
+        """Whether no worker is left."""
+        return not self._connected()
 
     def _answer(self, client: str) -> bool:
         """Whether a worker has answered to the order. Raises ValueError where it refuses."""
@@ -132,13 +142,13 @@ class Master:
         member = self._members.get(client)
         if member is None or member.facts is None or self._order is None or self._run_id is None or member.answered != self._order.key:
             return
-        if member.let_in == self._order.key:  # it has left since
+        if self._closing or member.let_in == self._order.key:  # it has left since
             return
         member.let_in = self._order.key
-        told = {"key": self._order.key, "run_id": self._run_id, "name": member.name, "elapsed_s": epoch_s() - self._started_s}
+        told = {"key": self._order.key, "run_id": self._run_id, "name": member.name, "elapsed_s": (now_ns() - self._started_ns) / SECOND_NS}
         self._begun({**member.facts, "name": member.name})
-        if member.offset_s is not None and member.error_s is not None:
-            self._compared(member.name, member.offset_s, member.error_s)
+        member.error_s = None  # clocks drift: each run compares them anew
+        self._tell(client, messages.PING, {"sent_s": epoch_s()})
         self._tell(client, messages.BEGIN, told)
 
     def _on_hello(self, environment: Any, msg: Any, **_: Any) -> None:
@@ -148,9 +158,12 @@ class Master:
         if member.version != our_version():
             member.refusal = f"it runs Doubletalk {member.version}, the master {our_version()}: install the same version everywhere"
             logger.error("%s: %s", self._who(msg.node_id), member.refusal)
+            self._unblocked.forget(msg.node_id)
             self._tell(msg.node_id, messages.REFUSE, {"why": member.refusal})
         elif self._order is not None and member.answered != self._order.key:
             self._tell(msg.node_id, messages.PREPARE, self._order.to_plain())
+        elif self._run_id is None:
+            self._unblocked.ready(msg.node_id)
 
     def _on_prepared(self, environment: Any, msg: Any, **_: Any) -> None:
         member = self._members.get(msg.node_id)
@@ -159,8 +172,9 @@ class Master:
         member.answered, member.refusal, member.facts = self._order.key, msg.data["error"], msg.data["facts"]
         if member.refusal and self._run_id is not None:
             logger.error("%s cannot take part: %s", self._who(msg.node_id), member.refusal)
+            self._unblocked.forget(msg.node_id)
             self._tell(msg.node_id, messages.REFUSE, {"why": member.refusal})
-        elif self._run_id is not None:
+        elif self._run_id is not None and not self._closing:
             self._let_in(msg.node_id)
             self._unblocked.ready(msg.node_id)
 
@@ -193,6 +207,9 @@ class Master:
                 if member.gone and not was_gone:
                     self._desk.forget(client)
                     self._lost(member.name)
+                elif was_gone and not member.gone and not self._desk.reclaim(client):
+                    logger.error("%s is back, but others have its talkers' numbers by now: it is to leave", self._who(client))
+                    self._tell(client, "quit", {})
                 elif not member.gone and beats % _PINGS == 0:
                     self._tell(client, messages.PING, {"sent_s": epoch_s()})
             beats += 1

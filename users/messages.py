@@ -27,7 +27,8 @@ def our_version() -> str:
 @dataclass(frozen=True, slots=True)
 class Order:
     """A run as the master orders it from its workers: the scenario as resolved, so that no worker needs its file. `key` is the run's own;
-    `clips`: fingerprint of the corpus, which each machine must have. Nothing in it is secret: a key is read where it is used."""
+    `clips`: fingerprint of the corpus, which each machine must have. Keys are not in it: they are read where they are used; but what
+    the options' URLs hold after a `?` is, and travels as Locust's own messages do, in the clear."""
 
     key: str
     options: dict[str, Any]

@@ -45,6 +45,14 @@ class Roster:
         """The talker has left."""
         heapq.heappush(self._free, number)
 
+    def take_again(self, number: int) -> bool:
+        """Take this number; whether it was free."""
+        if number not in self._free:
+            return False
+        self._free.remove(number)
+        heapq.heapify(self._free)
+        return True
+
     def present(self) -> int:
         """How many talkers are in the run."""
         return self._next - len(self._free)
@@ -59,6 +67,7 @@ class Desk:
         self._roster = Roster()
         self._held: dict[int, str] = {}
         self._asking: deque[tuple[str, Give]] = deque()
+        self._gone: dict[str, list[int]] = {}
 
     def ask(self, worker: str, give: Give) -> None:
         """A talker of this worker asks; `give` is called with its number, now or later."""
@@ -75,10 +84,22 @@ class Desk:
     def forget(self, worker: str) -> None:
         """A worker is gone, and its talkers with it."""
         self._asking = deque((asker, give) for asker, give in self._asking if asker != worker)
-        for number in [number for number, holder in self._held.items() if holder == worker]:
+        self._gone[worker] = [number for number, holder in self._held.items() if holder == worker]
+        for number in self._gone[worker]:
             del self._held[number]
             self._roster.give_back(number)
         self._serve()
+
+    def reclaim(self, worker: str) -> bool:
+        """A worker that was gone is back, and its talkers with it. Whether they have their numbers again: not where others have one of
+        them."""
+        numbers = self._gone.pop(worker, [])
+        if any(number in self._held for number in numbers):
+            return False
+        for number in numbers:
+            if self._roster.take_again(number):
+                self._held[number] = worker
+        return True
 
     def present(self) -> int:
         """How many talkers are in the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from locust import runners
 
 import gevent
 from gevent.queue import Queue
+
+logger = logging.getLogger(__name__)
 
 LOST_AFTER_S = 15
 """A worker whose heartbeat is missing for so long is lost. A process that is stopped for ten seconds comes back."""
@@ -36,13 +39,19 @@ class Unblocked:
         self._held: dict[str, Any] = {}
         self._receiving: list[gevent.Greenlet] = []
         self._jobs: Queue[Callable[[], Any]] = Queue()
+        self.closing = False
+        """Whether the run is ending: talkers are given to nobody then."""
         self._receive, self._start = runner.handle_message, runner.start
         # Locust has no hook around any of these.
         runner.handle_message = self._handle_message  # type: ignore[method-assign, assignment]
-        runner.start = self._aside(self._start_and_settle)  # type: ignore[method-assign]
+        runner.start = self._aside(self._start_and_settle, self._share_out)  # type: ignore[method-assign]
         runner.stop = self._aside(runner.stop)  # type: ignore[method-assign]
         runner.quit = self._aside(runner.quit)  # type: ignore[method-assign]
         self._working = gevent.spawn(self._work)
+
+    def forget(self, client: str) -> None:
+        """A worker that was held will never be ready."""
+        self._held.pop(client, None)
 
     def ready(self, client: str) -> None:
         """A worker that was held may be given talkers now. Does nothing for any other."""
@@ -55,6 +64,8 @@ class Unblocked:
             self._held[client] = msg
             self._runner.send_message("ack", {"index": self._runner.get_worker_index(client)}, client)
             return
+        if msg.type == "quit":
+            self.forget(client)
         self._receiving.append(gevent.getcurrent())
         try:
             self._receive(client, msg)
@@ -68,12 +79,17 @@ class Unblocked:
             return
         dispatcher._dispatch_in_progress = False
         if dispatcher._rebalance and self._runner.state == runners.STATE_RUNNING:
-            self._jobs.put(lambda: self._start_and_settle(self._runner.target_user_count, self._runner.spawn_rate))
+            self._jobs.put(self._share_out)
 
-    def _aside(self, act: Callable[..., Any]) -> Callable[..., Any]:
+    def _share_out(self, *args: Any, **kwargs: Any) -> None:
+        """Give the talkers of a run under way to who is there."""
+        if not self.closing and self._runner.state in (runners.STATE_SPAWNING, runners.STATE_RUNNING):
+            self._start_and_settle(self._runner.target_user_count, self._runner.spawn_rate)
+
+    def _aside(self, act: Callable[..., Any], later: Callable[..., Any] | None = None) -> Callable[..., Any]:
         def acting(*args: Any, **kwargs: Any) -> Any:
             if gevent.getcurrent() in self._receiving:
-                self._jobs.put(lambda: act(*args, **kwargs))
+                self._jobs.put(lambda: (later or act)(*args, **kwargs))
                 return None
             return act(*args, **kwargs)
 
@@ -81,4 +97,7 @@ class Unblocked:
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
+            try:
+                self._jobs.get()()
+            except Exception:
+                logger.exception("Locust could not start or stop what a worker's coming or going asked for")

@@ -3,6 +3,7 @@ numbers."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from locust.runners import WorkerRunner
 
 import gevent
 from gevent.event import AsyncResult
+from gevent.lock import Semaphore
 
 from users import messages
 from users.clock import epoch_s, now_ns
@@ -23,6 +25,8 @@ from users.messages import our_version
 from users.native import NATIVE
 from users.preflight import preflight
 from users.run import Run, make_run
+
+logger = logging.getLogger(__name__)
 
 
 class WorkerNumbers:
@@ -78,6 +82,8 @@ class Worker:
         self._refusal = refusal
         self._key: str | None = None
         self._prepared: Run | None = None
+        self._preparing = Semaphore(1)
+        self._newest: str | None = None
         self._facts: dict[str, Any] = {}
         self._numbers: WorkerNumbers | None = None
         self._stopping = False
@@ -106,25 +112,35 @@ class Worker:
             self._say_hello()
 
     def _on_prepare(self, environment: Any, msg: Any, **_: Any) -> None:
+        """One order after the other; one that a newer has overtaken is passed over."""
+        self._newest = key = msg.data["key"]
+        with self._preparing:
+            if key != self._newest:
+                return
+            error = None if self._prepared is not None and key == self._key else self._prepare(msg.data)
+        self._runner.send_message(messages.PREPARED, {"key": key, "error": error, "facts": None if error else self._facts})
+
+    def _prepare(self, plain: dict[str, Any]) -> str | None:
+        """Make a run ready; why it cannot be, None where it is."""
         self._prepared = None
-        error = facts = None
         try:
             if self._refusal is not None:
                 raise ValueError(self._refusal)
-            order, options, scenario = messages.ordered(msg.data)
-            self._key = order.key
+            order, options, scenario = messages.ordered(plain)
             run = make_run(options, scenario)
             if run.planner.fingerprint != order.clips:
                 where = options.corpus or "the built-in one"
                 raise ValueError(f"its corpus ({where}) is not the master's: the same clips are needed everywhere")
             preflight(run)
-            self._numbers = WorkerNumbers(self._runner, order.key)
-            run.roster = self._numbers
-            self._prepared = run
-            facts = self._facts = {**_here(), "native": NATIVE, "started_ns": now_ns(), "started_epoch_s": epoch_s()}
         except ValueError as refused:
-            error = str(refused)
-        self._runner.send_message(messages.PREPARED, {"key": msg.data["key"], "error": error, "facts": facts})
+            return str(refused)
+        except Exception as fault:
+            logger.exception("a run cannot be prepared")
+            return f"a fault of the load tester itself: {type(fault).__name__}: {fault}; see the worker's log, and report it"
+        run.roster = self._numbers = WorkerNumbers(self._runner, order.key)
+        self._facts = {**_here(), "native": NATIVE, "started_ns": now_ns(), "started_epoch_s": epoch_s()}
+        self._key, self._prepared = order.key, run
+        return None
 
     def _on_begin(self, environment: Any, msg: Any, **_: Any) -> None:
         if self._prepared is not None and msg.data["key"] == self._key:

@@ -16,7 +16,7 @@ from analysis_runs import RECORDS, Reports, finish, finished, record, under_way
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import load
+from analysis import RunError, load
 from analysis.__main__ import main
 from analysis.recover import recover
 from metrics.aggregate import Aggregate
@@ -195,17 +195,17 @@ def turns_of(folder: Path, worker: str) -> list[int]:
 
 
 def test_each_report_counts_once_wherever_it_lies(tmp_path: Path) -> None:
-    folder = left_behind(tmp_path, {"worker-0": [1, 2, 3], "worker-1": [1]}, {"worker-0": [2, 3, 4, 5, 6], "worker-1": [2, 3]})
+    folder = left_behind(tmp_path, {"worker-0": [1, 2, 3], "worker-1": [1]}, {"worker-0": [2, 3, 4, 5, 6], "worker-1": [2, 3, 4, 5, 6]})
     assert len(list(tmp_path.iterdir())) == 3
     recover(folder)
-    assert (turns_of(folder, "worker-0"), turns_of(folder, "worker-1")) == ([0, 1, 2, 3, 4, 5], [0, 1, 2])
+    assert (turns_of(folder, "worker-0"), turns_of(folder, "worker-1")) == ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5])
     run = load(folder)
-    assert (run.info["valid"], run.info["faults"], run.info["totals"]["turns"]) == (True, [], 9)
-    assert run.info["health"]["send_lateness"]["count"] == run.info["health"]["loop_lag"]["count"] == 9
-    assert (run.info["health"]["cpu_s"], run.info["health"]["wall_s"]) == (0.25 * 9, 9.0)
+    assert (run.info["valid"], run.info["faults"], run.info["totals"]["turns"]) == (True, [], 12)
+    assert run.info["health"]["send_lateness"]["count"] == run.info["health"]["loop_lag"]["count"] == 12
+    assert (run.info["health"]["cpu_s"], run.info["health"]["wall_s"]) == (0.25 * 12, 12.0)
     assert [(worker["name"], worker["state"], worker["turns"]) for worker in run.info["workers"]] == [
         ("worker-0", "left", 6),
-        ("worker-1", "running", 3),
+        ("worker-1", "left", 6),
     ]
     kept = json.loads((folder / "histograms.json").read_text())["metrics"]
     assert Aggregate.from_plain(kept).to_plain() == run.aggregate().to_plain()
@@ -213,14 +213,14 @@ def test_each_report_counts_once_wherever_it_lies(tmp_path: Path) -> None:
 
 
 def test_reports_that_are_nowhere_make_it_invalid(tmp_path: Path) -> None:
-    folder = left_behind(tmp_path, {"worker-0": [1, 2], "worker-1": [1, 2]}, {"worker-0": [5, 6], "worker-1": [2, 4]})
+    folder = left_behind(tmp_path, {"worker-0": [1, 2], "worker-1": [1, 2]}, {"worker-0": [5, 6], "worker-1": [2, 4, 6]})
     recover(folder)
-    assert (turns_of(folder, "worker-0"), turns_of(folder, "worker-1")) == ([0, 1, 4, 5], [0, 1, 3])
+    assert (turns_of(folder, "worker-0"), turns_of(folder, "worker-1")) == ([0, 1, 4, 5], [0, 1, 3, 5])
     info = load(folder).info
     assert info["valid"] is False
     assert info["faults"] == [
         "worker-0: 2 report(s) are missing, and what they told: is one of its journals elsewhere?",
-        "worker-1: 1 report(s) are missing, and what they told: is one of its journals elsewhere?",
+        "worker-1: 2 report(s) are missing, and what they told: is one of its journals elsewhere?",
     ]
     assert all(fault in (folder / "summary.md").read_text() for fault in info["faults"])
 
@@ -230,7 +230,32 @@ def test_a_worker_that_the_master_had_not_heard_of_is_in_its_spool(tmp_path: Pat
     recover(folder)
     assert turns_of(folder, "worker-1") == [0, 1]
     assert [worker["name"] for worker in load(folder).info["workers"]] == ["worker-0", "worker-1"]
-    assert load(folder).info["valid"] is True
+
+
+def test_a_worker_that_has_not_said_its_last_may_have_kept_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = left_behind(tmp_path, {"worker-0": [1, 2], "worker-1": [1, 2]}, {"worker-0": [3, 4, 5, 6], "worker-1": [3, 4, 5, 6]})
+    kept = spool(tmp_path, folder.name, "worker-1")
+    elsewhere = kept.rename(tmp_path / "elsewhere")
+    recover(folder)
+    info = load(folder).info
+    assert [(worker["name"], worker["state"]) for worker in info["workers"]] == [("worker-0", "left"), ("worker-1", "lost")]
+    assert (info["ended"], info["valid"], info["totals"]["turns"]) == ("killed", False, 8)
+    elsewhere.rename(kept)
+    recover(folder)
+    info = load(folder).info
+    assert (info["ended"], info["valid"], info["totals"]["turns"]) == ("killed", True, 12)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert main(["recover", str(folder)]) == 2
+    assert "the run is complete" in capsys.readouterr().err
+
+
+def test_a_journal_that_a_worker_still_writes_to_is_waited_for(tmp_path: Path) -> None:
+    folder = left_behind(tmp_path, {"worker-0": [1]}, {})
+    writing = Journal(spool(tmp_path, folder.name, "worker-0"))
+    with pytest.raises(RunError, match="its worker is still writing to it; wait until it has quit"):
+        recover(folder)
+    writing.close()
+    recover(folder)
 
 
 def test_a_spool_that_is_torn_counts_up_to_there(tmp_path: Path) -> None:
@@ -260,9 +285,10 @@ def test_what_counts_is_what_was_taken_and_what_was_kept(tmp_path_factory: pytes
     assert [turn + 1 for turn in turns_of(folder, "worker-0")] == counted
     info = load(folder).info
     assert info["totals"]["turns"] == len(counted)
-    assert info["valid"] is (counted == list(range(1, len(counted) + 1)))
+    assert info["valid"] is (counted == [1, 2, 3, 4, 5, 6])
     missing = max(counted, default=0) - len(counted)
-    assert [fault.split(",")[0] for fault in info["faults"]] == ([f"{missing} report(s) are missing"] if missing else [])
+    told = [fault for fault in info["faults"] if "report(s) are missing" in fault]
+    assert [fault.split(",")[0] for fault in told] == ([f"{missing} report(s) are missing"] if missing else [])
 
 
 def completed_without(parent: Path, lost_after: int) -> tuple[Path, Path]:

@@ -17,8 +17,9 @@ from analysis import load
 from analysis.__main__ import main
 from metrics.health import Health
 from reporting.journal import entries
-from reporting.reporter import LOCAL, Reporter
+from reporting.reporter import Reporter
 from reporting.run_folder import REPORTED
+from reporting.workers import LOCAL
 
 
 class Stage:

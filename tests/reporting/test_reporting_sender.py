@@ -123,7 +123,7 @@ def test_a_master_that_does_not_answer_is_told_once_with_what_to_do(run: Run, ca
         run.sender.flush(0.0)
     run_id = run.world.collector.run_id
     path = spool(run.runs, run_id, "worker-0")
-    told = f"is kept in {path}; put it beside the run's folder, then: python -m analysis recover {path.parent / run_id}"
+    told = f"is kept in {path}; once this worker has quit, put it beside the run's folder {run_id} on the master's machine, then: "
     assert caplog.text.count(told) == 1
     assert run.spooled() == [2]
     run.world.collector._ticking.kill()

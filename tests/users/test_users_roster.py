@@ -150,3 +150,21 @@ def test_who_is_called_may_leave_at_once() -> None:
     assert given == [0]
     desk.give_back("b", 0)
     assert given == [0, 0, 0, 0, 0]
+
+
+def test_a_worker_that_comes_back_has_its_talkers_numbers_again_unless_others_have_them() -> None:
+    given: list[int] = []
+    desk = Desk(lambda: 4)
+    for worker in ("a", "a", "b"):
+        desk.ask(worker, given.append)
+    desk.forget("a")
+    assert (given, desk.present()) == ([0, 1, 2], 1)
+    assert desk.reclaim("a")
+    assert desk.present() == 3
+    desk.ask("b", given.append)
+    assert given[-1] == 3, "those of the first are taken"
+    desk.forget("a")
+    desk.ask("c", given.append)
+    assert given[-1] == 0
+    assert not desk.reclaim("a")
+    assert desk.reclaim("nobody")

@@ -54,7 +54,7 @@ def context(root: Path) -> set[str]:
 
 
 def run(*command: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=BUILD, **more)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, timeout=BUILD, **more)  # type: ignore[call-overload]  # which options, the callers know
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="hadolint's package is for x86_64")

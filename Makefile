@@ -63,7 +63,7 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m metrics > docs/metrics.md
-	$(BIN)/python -m scenarios > docs/scenarios.md
+	$(BIN)/python -m scenarios docs > docs/scenarios.md
 	$(BIN)/python -m reporting docs/run-files.md
 	$(BIN)/python -m reporting --prometheus docs/prometheus.md
 

@@ -16,10 +16,14 @@ from locust.runners import MasterRunner, WorkerRunner
 
 import gevent
 
+from metrics import capacity
+from metrics.criteria import judge
 from metrics.health import Health
 from reporting import locust_stats
+from reporting.collector import Collector
 from reporting.exporter import export_run, export_worker
 from reporting.facts import RunFacts
+from reporting.gatherer import Watched
 from reporting.receiver import Receiver
 from reporting.reporter import Reporter, check_folder
 from reporting.screen import Screen
@@ -29,10 +33,11 @@ from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
 from users import events
 from users.clock import epoch_s, now_ns
+from users.conductor import Conductor, Stand, Step
 from users.interrupt import interrupt_between_callbacks
 from users.master import Master
 from users.native import NATIVE
-from users.options import add_options, apply_load, check_load, options_from, refuse_owners
+from users.options import add_options, apply_load, check_load, conducted, options_from, refuse_owners
 from users.preflight import preflight
 from users.run import Run, make_run
 from users.settled import settle, unsettle
@@ -71,18 +76,19 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
     if isinstance(environment.runner, MasterRunner):
         command(environment)
 
-    def choose(form: Mapping[str, str] | None = None) -> None:
-        """The run as the command line or a form has it."""
+    def choose(form: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The run as the command line or a form has it. Returns what Locust's fields of the form are to be instead."""
         run = make_run(options_from(given, (form or {}).get("host") or environment.host, form))
-        if form is not None:
-            check_load(form, run)
+        instead = check_load(form, run) if form is not None else {}
         reporter.check()
         environment.doubletalk = run
         environment.user_classes = [Talker, TokenMinter] if run.minting else [Talker]
+        return instead
 
-    def prepare(form: Mapping[str, str] | None = None) -> None:
-        choose(form)
+    def prepare(form: Mapping[str, str]) -> dict[str, str]:
+        instead = choose(form)
         make_ready(environment)
+        return instead
 
     try:
         environment.doubletalk_exporter = export_run(environment, lambda: reporter.shown)
@@ -152,7 +158,7 @@ def begin_on_command(environment: Any) -> None:
         environment.doubletalk = run
         environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
         warn_of_python()
-        sender.begin(WorkerFacts(**facts), told, run.roster.present, watch.health)
+        sender.begin(WorkerFacts(**facts), told, Watched(run.roster.present, watch.health, run.began_ns, run.stages))
         settle()
 
     def health() -> Health | None:
@@ -199,21 +205,58 @@ def on_test_start(environment: Any, **_: Any) -> None:
         options=run.options.shown(),
         lost_workers_allowed=run.scenario.limits.lost_workers,
     )
+    run.begin(facts.started_ns)
     if master is not None:
-        collector = reporter.start(facts, master.talkers)
+        collector = reporter.start(facts, master.talkers, lambda: give_up_run(environment))
         master.begin(run, collector.run_id)
+        conduct(environment, run, collector)
         return
     environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
     warn_of_python()
     here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
-    reporter.start_here(facts, here, HOOKS, run.roster.present, watch.health)
+    watched = Watched(run.roster.present, watch.health, run.began_ns, run.stages)
+    conduct(environment, run, reporter.start_here(facts, here, HOOKS, watched, lambda: give_up_run(environment)))
     settle()
+
+
+def give_up_run(environment: Any) -> None:
+    """End a run before its time, as it is hopeless or what it looked for is found."""
+    gevent.spawn(environment.runner.quit if environment.parsed_options.headless else environment.runner.stop)
+
+
+def conduct(environment: Any, run: Run, collector: Collector) -> None:
+    """Have the load go as the scenario has it, where that is more than a number of talkers."""
+    if not conducted(run):
+        return
+    master, steps = getattr(environment, "doubletalk_master", None), []
+
+    def stage(name: str) -> None:
+        run.stages.begin(now_ns(), name)
+        if master is not None:
+            master.stage(name)
+
+    def holds(step: Step) -> bool:
+        judged = [judge(criterion, collector.aggregate.stage(step.stage)) for criterion in run.criteria]
+        steps.append(capacity.step(step.stage, step.talkers, judged))
+        return bool(steps[-1]["holds"])
+
+    stand = Stand(
+        order=lambda talkers, per_s: environment.runner.start(talkers + int(run.minting), per_s),
+        present=run.roster.present if master is None else master.talkers,
+        stage=stage,
+        judge=holds,
+        found=lambda most, fewest: collector.tell("capacity", capacity.found(most, fewest, steps)),
+        end=lambda: give_up_run(environment),
+    )
+    environment.doubletalk_conductor = Conductor(run.scenario.load, run.began_ns, stand, run.scenario.limits.response_s)
 
 
 @locust_events.test_stopping.add_listener
 def on_test_stopping(environment: Any, **_: Any) -> None:
     """Say that talkers finish their turns; where they are cut off, all at once, the tester's health is what it was until then. A master
     sees to it that all workers have reported."""
+    if hasattr(environment, "doubletalk_conductor"):
+        environment.doubletalk_conductor.stop()
     if hasattr(environment, "doubletalk_reporter"):
         environment.doubletalk_reporter.stopping(environment.stop_timeout)
     if not environment.stop_timeout and hasattr(environment, "doubletalk_watch"):

@@ -83,6 +83,7 @@ class _Found:
         self._clock: str | None = None
         self._duration_s = 0.0
         self._talkers_max = 0
+        self._told: dict[str, Any] = {}
 
     def each(self) -> Iterator[Entry]:
         """The entries that count, which are added up meanwhile."""
@@ -94,6 +95,8 @@ class _Found:
                 elif "second" in entry:
                     self._duration_s = entry["second"]["t_s"]
                     self._talkers_max = max(self._talkers_max, entry["second"]["talkers"])
+                elif "told" in entry:
+                    self._told.update(entry["told"])
                 elif "lost" in entry:
                     self.workers[entry["lost"]].lose(entry["t_s"])
                 elif "clock" in entry:
@@ -119,7 +122,7 @@ class _Found:
 
     def ending(self, ended: str) -> Ending:
         """The run's end; to be asked when each entry has been seen."""
-        return Ending(ended, self._duration_s, self._talkers_max, self._clock)
+        return Ending(ended, self._duration_s, self._talkers_max, self._clock, self._told)
 
 
 def _facts(path: Path, started: IO[bytes]) -> RunFacts:

@@ -25,11 +25,12 @@ import psutil
 from benchmarks.turn_cost import FACTS, SECOND_NS, events
 from metrics.health import Health
 from metrics.records import TurnKind, TurnRecord
+from metrics.stages import Stages
 from metrics.tracker import Limits, Tracker
 from metrics.utterance import Utterance
 from reporting.collector import Collector
 from reporting.facts import RunFacts
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 from reporting.run_folder import REPORTED
 from reporting.workers import WorkerFacts
 
@@ -40,7 +41,8 @@ _KINDS = 20
 _LOOKS = 6
 _EMPTIED_S = 30
 """Seconds of the run after which its journal is cut off: how large it grows is the disk's affair, not the master's."""
-_FACTS = RunFacts({"name": "merging", "criteria": []}, 1, "openai-realtime", 40.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
+_SCENARIO = {"name": "merging", "criteria": [], "load": {"stages": [], "search": None}, "abort": {"unless": [], "grace_s": 0.0}}
+_FACTS = RunFacts(_SCENARIO, 1, "openai-realtime", 40.0, "http://127.0.0.1:8000", 1_800_000_000.0, 0)
 
 
 def turns(count: int) -> list[TurnRecord]:
@@ -60,7 +62,7 @@ def reports() -> list[dict[str, Any]]:
     """Reports of a worker, as plain data."""
     rng, health = random.Random(1), Health()
     made = turns(_KINDS * TURNS)
-    gatherer = Gatherer("worker", lambda: 100, lambda: health, lambda: 0.0)
+    gatherer = Gatherer("worker", Watched(lambda: 100, lambda: health, 0, Stages()), lambda: 0)
     found = []
     for kind in range(_KINDS):
         for record in made[kind * TURNS : (kind + 1) * TURNS]:

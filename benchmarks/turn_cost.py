@@ -19,6 +19,7 @@ from statistics import median
 from metrics.assemble import SessionFacts
 from metrics.health import Health
 from metrics.records import TurnKind, TurnRecord
+from metrics.stages import Stages
 from metrics.tracker import Limits, Tracker
 from metrics.utterance import Utterance
 from protocol.events import (
@@ -32,7 +33,7 @@ from protocol.events import (
     TextDelta,
     Transcribed,
 )
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 
 SECOND_NS = 1_000_000_000
 _RATE = 24000
@@ -62,7 +63,7 @@ class Desk:
     """Takes turns one after the other, each 10 s after the one before, and everything a run does with their records."""
 
     def __init__(self) -> None:
-        self._gatherer = Gatherer("local", lambda: 1, Health, lambda: 0.0)
+        self._gatherer = Gatherer("local", Watched(lambda: 1, Health, 0, Stages()), lambda: 0)
         self._tracker = Tracker(FACTS, Limits(), self._keep, 0)
         self._number = 0
 

@@ -10,6 +10,7 @@ from metrics import catalog
 from metrics.histogram import Histogram, Ratio
 from metrics.metric import Metric, Shape, Unit
 from metrics.records import Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.stages import WHOLE
 
 _BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord)}
 _MEASURES = {kind: [(m.name, m.measure) for m in metrics] for kind, metrics in _BY_RECORD.items()}
@@ -26,15 +27,20 @@ def _empty() -> dict[str, Histogram | Ratio]:
 class Aggregate:
     """One histogram or ratio per metric of the catalogue, and counts.
 
-    `counts` has `turns.<kind>.<outcome>`, `sessions.<outcome>`, `tokens` and `errors.<kind>` (error kinds of all records).
+    `counts` has `turns.<kind>.<outcome>`, `sessions.<outcome>`, `tokens` and `errors.<kind>` (error kinds of all records). `stages`: the
+    same of each of the run's stages alone, by name; what belongs to no stage is in the whole only.
     """
 
     values: dict[str, Histogram | Ratio] = field(default_factory=_empty)
     counts: Counter[str] = field(default_factory=Counter)
+    stages: dict[str, Aggregate] = field(default_factory=dict)
 
-    def add(self, record: Record, measured: Measured | None = None) -> None:
+    def add(self, record: Record, measured: Measured | None = None, stage: str = WHOLE) -> None:
         """Count one record; `measured`: its metrics where they are known already, as `measure` gives them."""
-        for name, value in (measure(record) if measured is None else measured).items():
+        known = measure(record) if measured is None else measured
+        if stage != WHOLE:
+            self._part(stage).add(record, known)
+        for name, value in known.items():
             mine = self.values[name]
             if isinstance(mine, Histogram):
                 mine.add(value)
@@ -57,6 +63,15 @@ class Aggregate:
             else:
                 self.ratio(name).merge(other.ratio(name))
         self.counts.update(other.counts)
+        for name, part in other.stages.items():
+            self._part(name).merge(part)
+
+    def _part(self, stage: str) -> Aggregate:
+        return self.stages.setdefault(stage, Aggregate())
+
+    def stage(self, name: str) -> Aggregate:
+        """Of one stage; `WHOLE`: of all. Empty where nothing belongs to it yet."""
+        return self if name == WHOLE else self.stages.get(name) or Aggregate()
 
     def histogram(self, name: str) -> Histogram:
         """The histogram of a distribution. Raises KeyError or TypeError for any other name."""
@@ -89,6 +104,7 @@ class Aggregate:
             "catalog_version": catalog.CATALOG_VERSION,
             "values": {name: value.to_plain() for name, value in self.values.items() if value.count},
             "counts": dict(self.counts),
+            "stages": {name: part.to_plain() for name, part in self.stages.items()},
         }
 
     @classmethod
@@ -100,6 +116,7 @@ class Aggregate:
         for name, value in plain["values"].items():
             shape = catalog.METRICS[name].shape
             made.values[name] = Histogram.from_plain(value) if shape is Shape.DISTRIBUTION else Ratio.from_plain(value)
+        made.stages = {name: cls.from_plain(part) for name, part in plain["stages"].items()}
         return made
 
 

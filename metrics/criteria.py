@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -11,9 +12,11 @@ from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.histogram import Histogram
 from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show
+from metrics.stages import WHOLE
 
 _FORM = re.compile(
-    r"^\s*(?P<metric>[\w-]+)(?:\s+(?P<aggregate>[a-z][\w.]*))?\s*(?P<op><=|>=|<|>)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*(?P<unit>\S+)?\s*$"
+    r"^\s*(?P<metric>[\w-]+)(?:\s+(?!in\s)(?P<aggregate>[a-z][\w.]*))?(?:\s+in\s+(?P<stage>[\w.-]+))?"
+    r"\s*(?P<op><=|>=|<|>)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*(?P<unit>[^\s\d]\S*)?(?:\s+of\s+(?P<base>[\w.-]+))?\s*$"
 )
 _SCALE: dict[Unit, dict[str, str]] = {
     Unit.SECONDS: {"ms": "0.001", "s": "1"},
@@ -31,40 +34,62 @@ class CriterionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A threshold on one aggregate of one metric. `bound` is in the metric's own unit, `text` as the user wrote it."""
+    """A threshold on one aggregate of one metric. `bound` is in the metric's own unit, `text` as the user wrote it. `stage`: the stage of
+    the run that it is about, `WHOLE` for all of it. `base`: the stage of whose value `bound` is a multiple; None where it is none."""
 
     text: str
     metric: str
     aggregate: str
     op: str
     bound: float
+    stage: str = WHOLE
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold."""
+    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold. `bound`: what it
+    was held against, None where that was not measured. `count`: of values that it rests on."""
 
     criterion: Criterion
     value: float | None
+    bound: float | None
     count: int
     holds: bool
 
     @property
     def measured(self) -> str:
-        """The measured value as screens show it."""
-        if self.value is not None and self.criterion.aggregate == "count":
-            return f"{self.value:.0f}"
-        return show(self.value, METRICS[self.criterion.metric].unit) if self.value is not None else "nothing measured"
+        """The measured value as screens show it, with the bound where that was measured too."""
+        if self.value is None:
+            return "nothing measured"
+        if self.criterion.base is None:
+            return self._shown(self.value)
+        if self.bound is None:
+            return f"{self._shown(self.value)}; nothing measured in {self.criterion.base}"
+        share = f"{self.value / (self.bound / self.criterion.bound) * 100:.0f} % of " if self.bound and self.criterion.bound else ""
+        return f"{self._shown(self.value)}, {share}{self._shown(self.bound / self.criterion.bound) if self.criterion.bound else '-'}"
+
+    @property
+    def few(self) -> bool:
+        """Whether it rests on so few values that another run may well say otherwise."""
+        return self.count < METRICS[self.criterion.metric].min_count
+
+    def _shown(self, value: float) -> str:
+        return f"{value:.0f}" if self.criterion.aggregate == "count" else show(value, METRICS[self.criterion.metric].unit)
 
 
-def parse(text: str) -> Criterion:
-    """The criterion in `text`: metric, aggregate (optional for a share or a rate), operator, number, unit.
+def parse(text: str, stages: Collection[str] | None = None) -> Criterion:
+    """The criterion in `text`: metric, aggregate (optional for a share or a rate), `in` a stage, operator, number, unit, `of` a stage.
 
-    Raises CriterionError for one that has another form, or names a metric, an aggregate or a unit that does not exist or does not suit it.
+    Raises CriterionError for one that has another form, or names a metric, an aggregate, a unit or one of the run's `stages` that does not
+    exist or does not suit it; None: any stage may be named.
     """
     found = _FORM.match(text)
     if not found:
-        raise CriterionError(f"criterion {text!r}: write it as 'e2e_latency p95 < 1200 ms' (metric, aggregate, < <= > or >=, number, unit)")
+        raise CriterionError(
+            f"criterion {text!r}: write it as 'e2e_latency p95 < 1200 ms' (metric, aggregate, < <= > or >=, number, unit), or of a "
+            "stage as 'success in peak > 95 %', 'e2e_latency p50 in peak < 120 % of first'"
+        )
     metric = METRICS.get(found["metric"])
     if metric is None:
         near = get_close_matches(found["metric"], METRICS, n=1)
@@ -74,23 +99,32 @@ def parse(text: str) -> Criterion:
     if not aggregate:
         raise CriterionError(f"criterion {text!r}: {metric.name} has many values; say which: mean, min, max, count, p50, p95, ...")
     _check_aggregate(text, metric, aggregate)
-    units = {"": "1"} if aggregate == "count" else _SCALE[metric.unit]
+    for stage in (found["stage"], found["base"]):
+        if stages is not None and stage is not None and stage not in stages:
+            known = f"there are: {', '.join(stages)}" if stages else "the load has no stages"
+            raise CriterionError(f"criterion {text!r}: no stage {stage!r}; {known}")
+    units = {"%": "0.01", "x": "1"} if found["base"] else {"": "1"} if aggregate == "count" else _SCALE[metric.unit]
     unit = found["unit"] or ""
     if unit not in units:
         allowed = " or ".join(u or "no unit" for u in units)
         raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
     bound = float(Decimal(found["bound"]) * Decimal(units[unit]))
-    if metric.unit is Unit.SHARE and aggregate != "count" and not 0.0 <= bound <= 1.0:
+    if metric.unit is Unit.SHARE and aggregate != "count" and not found["base"] and not 0.0 <= bound <= 1.0:
         raise CriterionError(f"criterion {text!r}: a share lies between 0 % and 100 %")
-    return Criterion(text.strip(), metric.name, aggregate, found["op"], bound)
+    return Criterion(text.strip(), metric.name, aggregate, found["op"], bound, found["stage"] or WHOLE, found["base"])
 
 
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
     """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
-    measured = aggregate.values[criterion.metric]
-    value = aggregate_of(measured, criterion.aggregate)
-    holds = value is not None and OPS[criterion.op](value, criterion.bound)
-    return Verdict(criterion, value, measured.count, holds)
+    measured = aggregate.stage(criterion.stage).values[criterion.metric]
+    value, bound, count = aggregate_of(measured, criterion.aggregate), criterion.bound, measured.count
+    if criterion.base is not None:
+        other = aggregate.stage(criterion.base).values[criterion.metric]
+        base, count = aggregate_of(other, criterion.aggregate), min(count, other.count)
+        if base is None:
+            return Verdict(criterion, value, None, count, False)
+        bound *= base
+    return Verdict(criterion, value, bound, count, value is not None and OPS[criterion.op](value, bound))
 
 
 def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from metrics import capacity
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS, TABLES
 from metrics.criteria import Verdict, judge, parse
+from metrics.grid import markdown
 from metrics.histogram import Histogram, Ratio
 from metrics.metric import Metric, Shape, Unit, aggregate_of, show, show_target
 from metrics.records import Outcome, TurnKind
 
-COMPLETE, INTERRUPTED, KILLED = "complete", "interrupted", "killed"
-"""How a run ended: by itself; by a signal, before its time; its process did, without a word."""
+COMPLETE, INTERRUPTED, ABORTED, KILLED = "complete", "interrupted", "aborted", "killed"
+"""How a run ended: by itself; by a signal, before its time; given up, as one of `abort.unless` did not hold; its process did, without a
+word."""
 
 _STAGES = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", "audio_rendering", "speaker_output", "stage_residual")
+_BY_STAGE = (("success", "value"), ("e2e_latency", "p50"), ("e2e_latency", "p95"), ("barge_in_latency", "p95"), ("underruns", "value"))
 SNAPSHOT = (
     ("success", "value"),
     ("ttft", "mean"),
@@ -32,13 +36,16 @@ SNAPSHOT = (
 
 
 def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
-    """What became of each criterion of the run's scenario, in their order."""
-    return [judge(parse(text), aggregate) for text in run["scenario"]["criteria"]]
+    """What became of each criterion of the run's scenario, in their order. In a search for the capacity they are each step's; none is the
+    run's."""
+    scenario = run["scenario"]
+    return [] if scenario["load"]["search"] else [judge(parse(text), aggregate) for text in scenario["criteria"]]
 
 
 def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:
     """Whether the run may end with exit code 0: not cut off, valid, at least one turn measured, and every criterion holds."""
-    return run["ended"] == COMPLETE and bool(run["valid"]) and aggregate.turns() > 0 and all(v.holds for v in verdicts(run, aggregate))
+    fine = run["ended"] == COMPLETE and bool(run["valid"]) and aggregate.turns() > 0
+    return fine and not capacity.short(run) and all(v.holds for v in verdicts(run, aggregate))
 
 
 def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
@@ -51,8 +58,12 @@ def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
         return f"INTERRUPTED: the run was cut off after {run['duration_s']:.0f} s; what was measured until then is below."
     if run["ended"] == KILLED:
         return f"KILLED: the load tester's process was ended after {run['duration_s']:.0f} s; what it had measured until then is below."
+    if run["ended"] == ABORTED:
+        return f"ABORTED after {run['duration_s']:.0f} s: {run['aborted']}."
     if not aggregate.turns():
         return "FAILED: no turn was measured."
+    if run["scenario"]["load"]["search"]:
+        return capacity.verdict(run)
     if failed:
         return f"FAILED: {len(failed)} of {len(judged)} criteria missed: {'; '.join(v.criterion.text for v in failed)}"
     return f"PASSED: all {len(judged)} criteria hold." if judged else "No criteria were set."
@@ -60,7 +71,7 @@ def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
 
 def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
     """The whole summary. `run` is what `run.json` holds."""
-    parts = [_head(run, aggregate), _snapshot(aggregate), _criteria(run, aggregate)]
+    parts = [_head(run, aggregate), _snapshot(aggregate), _criteria(run, aggregate), capacity.section(run), _stages_of(run, aggregate)]
     parts += [_table(table, aggregate) for table in TABLES]
     parts += [_stages(aggregate), _outcomes(aggregate), _errors(aggregate), _tester(run), _absent(aggregate)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -98,9 +109,20 @@ def _criteria(run: dict[str, Any], aggregate: Aggregate) -> str:
         return ""
     rows = []
     for v in judged:
-        few = "" if v.count >= METRICS[v.criterion.metric].min_count else " (few)"
-        rows.append((v.criterion.text, v.measured, str(v.count), ("holds" if v.holds else "MISSED") + few))
-    return "## Criteria\n\n" + _markdown(("criterion", "measured", "n", "verdict"), rows)
+        rows.append((v.criterion.text, v.measured, str(v.count), ("holds" if v.holds else "MISSED") + (" (few)" if v.few else "")))
+    return "## Criteria\n\n" + markdown(("criterion", "measured", "n", "verdict"), rows)
+
+
+def _stages_of(run: dict[str, Any], aggregate: Aggregate) -> str:
+    """The stages beside one another."""
+    rows = []
+    for stage in run["scenario"]["load"]["stages"]:
+        part = aggregate.stage(stage["name"])
+        cells = [show(aggregate_of(part.values[name], which), METRICS[name].unit) for name, which in _BY_STAGE]
+        reached = stage["talkers"] if stage["talkers"] is not None else stage["calls_per_s"]
+        rows.append((stage["name"], "" if reached is None else f"{reached:g}", str(part.turns()), *cells))
+    header = ("stage", "reaches", "turns", *(f"{name} {which}".removesuffix(" value") for name, which in _BY_STAGE))
+    return "## Stages\n\n" + markdown(header, rows) if rows else ""
 
 
 def _table(table: str, aggregate: Aggregate) -> str:
@@ -112,7 +134,7 @@ def _table(table: str, aggregate: Aggregate) -> str:
     if not rows:
         return ""
     header = ("metric", "", "n", "mean or share", "p50", "p95", "p99", "max", "targets")
-    return f"## {table.capitalize()}\n\n" + _markdown(header, rows)
+    return f"## {table.capitalize()}\n\n" + markdown(header, rows)
 
 
 def _row(metric: Metric, value: Histogram | Ratio) -> tuple[str, ...]:
@@ -148,7 +170,7 @@ def _stages(aggregate: Aggregate) -> str:
     rows.append(("End-to-end latency", "E2E", show(e2e, Unit.SECONDS), ""))
     return (
         "## Where the time goes (means)\n\n"
-        + _markdown(("stage", "", "mean", "of E2E"), rows)
+        + markdown(("stage", "", "mean", "of E2E"), rows)
         + "\n\nThe endpointing delay holds microphone capture, processing and both network ways; the residual is playout delay, leading "
         "silence and waiting between stages. Each mean is over the turns that have the stage."
     )
@@ -160,7 +182,7 @@ def _outcomes(aggregate: Aggregate) -> str:
         counts = [aggregate.turns(kind, outcome) for kind in TurnKind]
         if any(counts):
             rows.append((outcome.value, *(str(n) for n in counts)))
-    return "## Outcomes\n\n" + _markdown(("outcome", "utterances", "barge-ins", "false alarms"), rows) if rows else ""
+    return "## Outcomes\n\n" + markdown(("outcome", "utterances", "barge-ins", "false alarms"), rows) if rows else ""
 
 
 def _errors(aggregate: Aggregate) -> str:
@@ -169,7 +191,7 @@ def _errors(aggregate: Aggregate) -> str:
         return "## Errors\n\nNone."
     total = sum(errors.values())
     rows = [(kind, str(n), f"{n / total * 100:.0f} %") for kind, n in errors.items()]
-    return "## Errors\n\n" + _markdown(("kind", "count", "share"), rows)
+    return "## Errors\n\n" + markdown(("kind", "count", "share"), rows)
 
 
 def _tester(run: dict[str, Any]) -> str:
@@ -205,13 +227,6 @@ def _error_bars(run: dict[str, Any]) -> str:
 def _absent(aggregate: Aggregate) -> str:
     lines = [f"- {m.name}: {m.absent}" for m in METRICS.values() if not aggregate.values[m.name].count]
     return "## Not applicable in this run\n\n" + "\n".join(lines) if lines else ""
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    line = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in [header, *rows]]
-    return "\n".join([text[0], line, *text[1:]])
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

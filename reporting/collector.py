@@ -14,8 +14,9 @@ import gevent
 from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.histogram import Histogram
+from metrics.hopeless import hopeless
 from metrics.records import SUCCESSES, UNDECIDED, TurnKind
-from metrics.summary import COMPLETE, INTERRUPTED, passed, verdict
+from metrics.summary import ABORTED, COMPLETE, INTERRUPTED, passed, verdict
 from reporting.batch import Batch
 from reporting.facts import Ending, RunFacts
 from reporting.live import LATEST, Failure, WorkerState, WorkerView
@@ -41,7 +42,7 @@ class Finished:
 
 class Collector:
     """Collects one run. `talkers` tells how many are there now; `now_ns` reads the monotonic clock; `source` is called before each second
-    ends: a worker in this process reports then. It is a `reporting.live.Live`."""
+    ends: a worker in this process reports then; `give_up` once, where the run is hopeless. It is a `reporting.live.Live`."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Collector:
         talkers: Callable[[], int],
         now_ns: Callable[[], int],
         source: Callable[[], object] = lambda: None,
+        give_up: Callable[[], object] = lambda: None,
     ) -> None:
         self.aggregate = Aggregate()
         self.facts = facts
@@ -59,6 +61,8 @@ class Collector:
         self._talkers = talkers
         self._now_ns = now_ns
         self._source = source
+        self._give_up = give_up
+        self.told: dict[str, Any] = {}
         self._workers: dict[str, Worker] = {}
         self._failures: deque[Failure] = deque(maxlen=LATEST)
         self._ended_s: float | None = None
@@ -118,7 +122,8 @@ class Collector:
             if name in self._unwritten:
                 self.folder.leave()
                 raise self._unwritten[name]
-        ending = Ending(INTERRUPTED if interrupted else COMPLETE, self._ended_s, self.talkers_max, self._clock)
+        ended = ABORTED if "aborted" in self.told else INTERRUPTED if interrupted else COMPLETE
+        ending = Ending(ended, self._ended_s, self.talkers_max, self._clock, self.told)
         run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()))
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
@@ -207,6 +212,20 @@ class Collector:
         self._new_second()
         self.timeline.append(row)
         self._try(_OURS, lambda: self.folder.note({"second": row}))
+        self._look_ahead()
+
+    def tell(self, key: str, value: Any) -> None:
+        """Something that `run.json` is to say of how the run went; again under the same key: instead."""
+        self.told[key] = value
+        self._try(_OURS, lambda: self.folder.note({"told": {key: value}}))
+
+    def _look_ahead(self) -> None:
+        """Give a hopeless run up."""
+        if "aborted" not in self.told and self.under_way:
+            why = hopeless(self.facts.scenario, self.aggregate, self.elapsed_s)
+            if why is not None:
+                self.tell("aborted", why)
+                self._give_up()
 
     def _try(self, whose: str, write: Callable[[], None]) -> bool:
         """Have something written down; whether it was. Where it was not, that is said, once until nobody's waits any more: some may fit

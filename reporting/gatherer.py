@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metrics.aggregate import Aggregate, measure, metric_columns
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.records import Record, SessionRecord, TurnRecord
+from metrics.stages import Stages
 from reporting.batch import Batch
 from reporting.live import LATEST, Failure, failure_of
 from reporting.tables import RECORDS, Table
@@ -18,15 +19,24 @@ from reporting.tables import RECORDS, Table
 logger = logging.getLogger(__name__)
 
 
-class Gatherer:
-    """Of one worker and run. `talkers` tells how many are there now, `health` the worker's own; `elapsed_s` the seconds since the run's
-    start."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is known of a run in this process besides its records. `talkers` tells how many are there now, `health` the process's own;
+    `began_ns`: when the run began, and `stages`: its stages, by this process's monotonic clock."""
 
-    def __init__(self, worker: str, talkers: Callable[[], int], health: Callable[[], Health], elapsed_s: Callable[[], float]) -> None:
+    talkers: Callable[[], int]
+    health: Callable[[], Health]
+    began_ns: int
+    stages: Stages
+
+
+class Gatherer:
+    """Of one worker and run. `now_ns` reads the monotonic clock."""
+
+    def __init__(self, worker: str, watched: Watched, now_ns: Callable[[], int]) -> None:
         self._worker = worker
-        self._talkers = talkers
-        self._health = health
-        self._elapsed_s = elapsed_s
+        self._watched = watched
+        self._now_ns = now_ns
         self._seq = 0
         self._names = {kind: name for name, kind in RECORDS.items()}
         self._tables = {kind: Table(kind, worker) for kind in self._names}
@@ -41,13 +51,14 @@ class Gatherer:
         measured = measure(record)
         columns = metric_columns(record, measured)
         table = self._tables[type(record)]
-        self._aggregate.add(record, measured)
+        self._aggregate.add(record, measured, self._watched.stages.of(record))
         table.add(record, columns)
         if isinstance(record, TurnRecord):
             self._clock = record.clock
         elif isinstance(record, SessionRecord):
             self._frames_dropped += record.frames_dropped
-        failure = failure_of(record, self._elapsed_s(), self._worker)
+        elapsed_s = (self._now_ns() - self._watched.began_ns) / 1e9
+        failure = failure_of(record, elapsed_s, self._worker)
         if failure is not None:
             self._failures = [*self._failures[1 - LATEST :], failure]
 
@@ -65,10 +76,12 @@ class Gatherer:
         tables = {name: messages for kind, name in self._names.items() if (messages := self._tables[kind].take())}
         aggregate, self._aggregate = self._aggregate, Aggregate()
         failures, self._failures = self._failures, []
-        return Batch(self._seq, 0 if last else self._talkers(), tables, aggregate, self._health_since(), failures, self._clock, last)
+        return Batch(
+            self._seq, 0 if last else self._watched.talkers(), tables, aggregate, self._health_since(), failures, self._clock, last
+        )
 
     def _health_since(self) -> Health:
-        so_far = self._health()
+        so_far = self._watched.health()
         lateness, lag = so_far.send_lateness.copy(), so_far.loop_lag.copy()
         since = replace(so_far, send_lateness=lateness.since(self._lateness), loop_lag=lag.since(self._lag))
         since.frames_dropped = self._frames_dropped

@@ -13,11 +13,10 @@ from locust.event import EventHook
 import gevent
 from gevent.lock import Semaphore
 
-from metrics.health import Health
 from reporting.collector import Collector, Finished
 from reporting.console import print_finished, print_progress
 from reporting.facts import RunFacts
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 from reporting.journal import spool
 from reporting.live import Live
 from reporting.sender import Sender
@@ -74,30 +73,35 @@ class Reporter:
         """The run under way, or the last one; None before the first."""
         return self._shown
 
-    def start(self, facts: RunFacts, talkers: Callable[[], int]) -> Collector:
-        """A run starts; workers report to what is returned. `talkers` tells how many are there. Raises OSError where its folder cannot be
-        made."""
+    def start(self, facts: RunFacts, talkers: Callable[[], int], give_up: Callable[[], object] = lambda: None) -> Collector:
+        """A run starts; workers report to what is returned. `talkers` tells how many are there; `give_up` is called where the run is
+        hopeless. Raises OSError where its folder cannot be made."""
         if self.under_way:
             raise RuntimeError("a run is under way")
         self.interrupted = self._told = False
-        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report)
+        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, give_up)
         self._progress = gevent.spawn(print_progress, collector)
         return collector
 
     def start_here(
-        self, facts: RunFacts, worker: WorkerFacts, hooks: Sequence[EventHook], talkers: Callable[[], int], health: Callable[[], Health]
-    ) -> None:
-        """A run starts whose talkers are in this process: the records of `hooks` are its own. `talkers` tells how many are there,
-        `health` the tester's own."""
-        collector = self.start(facts, talkers)
+        self,
+        facts: RunFacts,
+        worker: WorkerFacts,
+        hooks: Sequence[EventHook],
+        watched: Watched,
+        give_up: Callable[[], object] = lambda: None,
+    ) -> Collector:
+        """A run starts whose talkers are in this process: the records of `hooks` are its own. `give_up` as for `start`."""
+        collector = self.start(facts, watched.talkers, give_up)
         collector.join(worker)
-        gatherer = Gatherer(worker.name, talkers, health, lambda: collector.elapsed_s)
+        gatherer = Gatherer(worker.name, watched, self._now_ns)
 
         def hand_over(plain: dict[str, Any]) -> None:
             shipper.acknowledge(collector.take(worker.name, plain))
 
         shipper = Shipper(hand_over, spool(self._parent, collector.run_id, worker.name), worker)
         self._local = Sender(hooks, gatherer, shipper)
+        return collector
 
     def stopping(self, limit_s: float) -> None:
         """The run is to end: say why it goes on for a while."""

@@ -13,9 +13,8 @@ from locust.runners import WorkerRunner
 
 import gevent
 
-from metrics.health import Health
 from reporting.batch import Batch
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 from reporting.journal import spool
 from reporting.shipper import Shipper
 from reporting.workers import WorkerFacts
@@ -74,12 +73,12 @@ class WorkerSender:
         runner.register_message(ACK, self._on_ack)
         runner.register_message(DRAIN, self._on_drain, concurrent=True)
 
-    def begin(self, facts: WorkerFacts, told: dict[str, Any], talkers: Callable[[], int], health: Callable[[], Health]) -> None:
-        """A run begins. `told`: what the master says of it (its `key` and `run_id`, and how long it has gone on, `elapsed_s`)."""
+    def begin(self, facts: WorkerFacts, told: dict[str, Any], watched: Watched) -> None:
+        """A run begins. `told`: what the master says of it (its `key` and `run_id`)."""
         self.finish()
         self._keep()
-        key, began_ns = told["key"], self._now_ns() - round(told["elapsed_s"] * 1e9)
-        gatherer = Gatherer(facts.name, talkers, health, lambda: (self._now_ns() - began_ns) / 1e9)
+        key = told["key"]
+        gatherer = Gatherer(facts.name, watched, self._now_ns)
 
         def send(plain: dict[str, Any]) -> None:
             try:

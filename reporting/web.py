@@ -12,6 +12,7 @@ import gevent.socket
 from flask import Response, jsonify, request
 from flask_login import current_user
 from gevent.lock import Semaphore
+from werkzeug.datastructures import ImmutableMultiDict
 
 from reporting.live import Live
 
@@ -30,26 +31,27 @@ def check_form(
     environment: Any,
     web_ui: Any,
     refuse: Callable[[Mapping[str, str]], None],
-    prepare: Callable[[Mapping[str, str]], None],
+    prepare: Callable[[Mapping[str, str]], Mapping[str, str]],
     under_way: Callable[[], bool],
 ) -> None:
     """Check the form before Locust sees it; where `refuse` or `prepare` raises ValueError, its text is shown and nothing starts.
 
-    `refuse` sees every form: Locust takes over whatever options one holds. `prepare` makes a run ready; a form that comes while talkers
-    are there only changes their number. A run that is still ending (`under_way` tells) must not be overtaken by the next.
+    `refuse` sees every form: Locust takes over whatever options one holds. `prepare` makes a run ready, and returns what fields of Locust's
+    are to be instead; a form that comes while talkers are there only changes their number. A run that is still ending (`under_way` tells)
+    must not be overtaken by the next.
     """
     starting = Semaphore(1)
 
-    def check(form: Mapping[str, str]) -> None:
+    def check(form: Mapping[str, str]) -> Mapping[str, str]:
         refuse(form)
         if environment.runner is not None and environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
-            return
+            return {}
         if not starting.acquire(blocking=False):
             raise ValueError("another run is being started")
         try:
             if under_way():
                 raise ValueError("the last run is still ending: its talkers finish their turns")
-            prepare(form)
+            return prepare(form)
         finally:
             starting.release()
 
@@ -59,9 +61,11 @@ def check_form(
         if environment.parsed_options.web_login and not current_user.is_authenticated:
             return None
         try:
-            check(request.form)
+            instead = check(request.form)
         except ValueError as error:
             return jsonify({"success": False, "message": str(error), "host": environment.host})
+        if instead:
+            request.form = ImmutableMultiDict({**request.form, **instead})
         return None
 
     web_ui.app.before_request(_check)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from scenarios.draws import Draw
 from scenarios.model import Scenario
-from scenarios.read import FOLDER, load_scenario, names
+from scenarios.read import FOLDER, load_scenario, names, part_of
 
 _EXAMPLE = "demo"
 _WORDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text", "array": "list of text"}
@@ -20,9 +21,16 @@ A scenario says what is run: how many talkers, how they converse, what they ask 
 It is one YAML file. Every key may be left out, and then has the default shown here; a key that is not listed, a value of another type, or a
 key that is there twice is refused with the file and the line before anything starts.
 
-`locust --scenario demo` runs one that comes with Doubletalk, `locust --scenario path/to/mine.yml` one of your own.
+`locust --scenario demo` runs one that comes with Doubletalk, `locust --scenario path/to/mine.yml` one of your own. `--set load.talkers=50`
+changes a value without a change of the file; a part of a list is told by its name or its number, from 0: `--set load.stages.peak.hold_s=5`.
 
-This page is made from `scenarios/model.py` by `python -m scenarios`."""
+```
+python -m scenarios list                what comes with Doubletalk
+python -m scenarios check mine.yml      whether a run with it could start
+python -m scenarios show spike          the load over time, how long it takes and what it costs
+```
+
+This page is made from `scenarios/model.py` by `python -m scenarios docs`."""
 
 _DRAWS = """## Draws
 
@@ -39,6 +47,40 @@ the talker's number and the turn's number alone: two runs with one seed, or two 
 
 Exactly one form is given; values are finite and not negative. What is a number of things is rounded."""
 
+_LOAD = """## Load
+
+Without `stages`, `talkers` talkers start at `spawn_per_s` and stay until the run is `duration_s` old.
+
+With stages the load changes evenly for `over_s` seconds to what the stage reaches, and stays for `hold_s`. A stage has a name, by which
+criteria and the summary tell what was measured in it: what began in it, however long it took. Talkers who are to leave end their turn
+first.
+
+```yaml
+load:
+  stages:
+    - {name: first, talkers: 1, hold_s: 60}
+    - {name: rise, talkers: 100, over_s: 300}
+    - {name: top, hold_s: 60}
+criteria:
+  - e2e_latency p50 in top < 120 % of first
+```
+
+With `arrivals: poisson` (or `constant`) calls begin at `calls_per_s` whatever became of those before, as callers do who know nothing of
+each other; `talkers` is how many can be on the line at the same time. A call that finds nobody free at its instant, or whose tester is late
+by more than 100 ms, is not made: the summary counts it as a missed start. When calls begin depends on the seed alone.
+
+With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
+missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
+began in its `measure_s` seconds, `limits.response_s` after their end. The answer is an interval: so many hold, so many do not.
+
+`tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""
+
+_ABORT = """## Giving a run up
+
+A run that is hopeless need not go on for half an hour. From `abort.grace_s` on, each second, the criteria of `abort.unless` are judged by
+what was measured so far; where one does not hold, the run ends as `ABORTED`, with exit code 1 and everything that it measured. One that
+names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold."""
+
 _INTERRUPTIONS = """## Barge-ins and false alarms
 
 `per_second` is a hazard: while the assistant's answer is heard, the chance of the event in the next second, given that it has not happened
@@ -49,6 +91,9 @@ comes first. An answer that ends before the planned instant is not interrupted."
 _CRITERIA = """## Criteria
 
 A criterion is one line: a metric, an aggregate, an operator, a number and its unit, such as `e2e_latency p95 < 1200 ms`.
+
+`success in peak > 95 %` is about one stage of the load alone, and `e2e_latency p50 in peak < 120 % of first` compares it with another; the
+bound is then `%` or `x` of the value in that stage.
 
 - The metric is a name from `docs/metrics.md`.
 - The aggregate of a metric with many values is `mean`, `min`, `max`, `sum`, `count`, or a percentile from `p0` to `p100` (`p99.9` too).
@@ -63,7 +108,7 @@ them hold. A criterion on a metric of which nothing was measured does not hold."
 
 def page() -> str:
     """The whole page, as Markdown."""
-    return "\n\n".join([_INTRO, _keys(), _DRAWS, _INTERRUPTIONS, _CRITERIA, _shipped(), _example()]) + "\n"
+    return "\n\n".join([_INTRO, _keys(), _DRAWS, _LOAD, _INTERRUPTIONS, _CRITERIA, _ABORT, _shipped(), _example()]) + "\n"
 
 
 def _keys() -> str:
@@ -72,22 +117,51 @@ def _keys() -> str:
 
 
 def _rows(model: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, str]]:
-    schema = model.model_json_schema()["properties"]
+    schema = model.model_json_schema()
     for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not Draw:
-            yield from _rows(inner, f"{above}{name}.")
-            continue
-        kind = "draw" if inner is Draw else _kind(schema[name])
-        default = "the file's name" if field.is_required() else f"`{_shown(field.default)}`"
-        yield f"{above}{name}", kind, default, field.description or ""
+        part = part_of(field.annotation)
+        told = field.description or ""
+        if part is None or part is Draw:
+            default = _default(field, above)
+            yield f"{above}{name}", _kind(schema["properties"][name]), default, told
+        elif isinstance(field.annotation, type):
+            yield from _rows(part, f"{above}{name}.")
+        else:
+            held, below = _held(schema["properties"][name])
+            yield f"{above}{name}", held, _default(field, above), told
+            yield from _rows(part, f"{above}{name}{below}.")
+
+
+def _default(field: FieldInfo, above: str) -> str:
+    if field.is_required():
+        return "the file's name" if not above and field.annotation is str else "none: it must be given"
+    return f"`{_shown(field.get_default(call_default_factory=True))}`"
+
+
+def _held(schema: dict[str, Any]) -> tuple[str, str]:
+    """How a key holds several parts, or one that may be left out: in words, and in the path of the keys below."""
+    if schema.get("type") == "array":
+        return "list of parts", "[]"
+    if schema.get("type") == "object":
+        return "parts by name", ".NAME"
+    return "part, or `null`", ""
 
 
 def _kind(schema: dict[str, Any]) -> str:
     """Type and bounds of a key's value in words, from its JSON schema."""
     options = schema.get("anyOf", [schema])
-    plain = next(option for option in options if option["type"] != "null")
-    return ", ".join([_WORDS[plain["type"]], *_bounds(plain)]) + (", or `null`" if len(options) > 1 else "")
+    plain = [option for option in options if option.get("type") != "null"]
+    return " or ".join(_plainly(option) for option in plain) + (", or `null`" if len(plain) < len(options) else "")
+
+
+def _plainly(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return "draw"
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema["type"] == "object":
+        return f"{_WORDS[schema['additionalProperties']['type']]} by name"
+    return ", ".join([_WORDS[schema["type"]], *_bounds(schema)])
 
 
 def _bounds(schema: dict[str, Any]) -> Iterator[str]:
@@ -95,9 +169,9 @@ def _bounds(schema: dict[str, Any]) -> Iterator[str]:
         yield f"{schema['minimum']:g} to {schema['maximum']:g}"
     elif "minimum" in schema:
         yield f"at least {schema['minimum']:g}"
-    if "exclusiveMinimum" in schema:
-        yield f"above {schema['exclusiveMinimum']:g}"
-    if "maxLength" in schema:
+    elif "exclusiveMinimum" in schema:
+        yield f"above {schema['exclusiveMinimum']:g}" + (f", at most {schema['maximum']:g}" if "maximum" in schema else "")
+    if "maxLength" in schema and "minLength" in schema:
         yield f"{schema['minLength']} to {schema['maxLength']} characters"
 
 
@@ -110,6 +184,8 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(_shown(v) for v in value) + "]"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_shown(v)}" for k, v in value.items()) + "}"
     return f"{value:g}" if isinstance(value, float) else (str(value) or '""')
 
 

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from scenarios.draws import Draw, Lognormal, NotNegative, Positive
-
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
+from scenarios.draws import Draw, Lognormal
+from scenarios.load import Load
+from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Load(_Part):
-    """How many talkers, for how long."""
-
-    talkers: int = Field(1, ge=1, strict=True, description="virtual talkers that call at the same time")
-    spawn_per_s: Positive = Field(1.0, description="talkers that start per second")
-    duration_s: Positive = Field(60.0, description="length of the run in seconds, ramp included")
-    tokens_per_s: NotNegative = Field(
-        0.0, description="rate at which a token minter asks for tokens besides those of the talkers, on an open timetable; 0: no minter"
-    )
-
-
-class BargeIn(_Part):
+class BargeIn(Part):
     """When and how the talker interrupts."""
 
     per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech that the talker barges in (hazard)")
@@ -36,7 +20,7 @@ class BargeIn(_Part):
     cancel: Switch = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
 
 
-class FalseAlarms(_Part):
+class FalseAlarms(Part):
     """Backchannels, coughs and noise while the assistant speaks."""
 
     per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech of a false alarm (hazard)")
@@ -44,7 +28,7 @@ class FalseAlarms(_Part):
     noise: Share = Field(0.3, description="share of false alarms that are coughs and noise; the others are backchannels")
 
 
-class Conversation(_Part):
+class Conversation(Part):
     """How the talkers converse."""
 
     turns: Draw = Field(Draw(uniform=(4, 8)), description="turns of a call, barge-ins included; rounded, at least 1")
@@ -54,7 +38,7 @@ class Conversation(_Part):
     false_alarms: FalseAlarms = FalseAlarms()
 
 
-class Session(_Part):
+class Session(Part):
     """What a talker asks of the assistant. null leaves the assistant's own default."""
 
     model: str | None = Field(None, description="model named in the URL")
@@ -67,7 +51,7 @@ class Session(_Part):
     interrupt_response: Switch = Field(True, description="the assistant is to stop by itself when it hears the talker")
 
 
-class Speaker(_Part):
+class Speaker(Part):
     """The virtual speaker."""
 
     playout_delay_s: Annotated[NotNegative, Field(le=5)] = Field(
@@ -82,7 +66,7 @@ class Speaker(_Part):
         return self
 
 
-class Limits(_Part):
+class Limits(Part):
     """How long a talker waits."""
 
     setup_s: Positive = Field(10.0, description="TCP connect to session ready, and each token request")
@@ -92,7 +76,14 @@ class Limits(_Part):
     lost_workers: Count = Field(0, description="workers that may be lost before the run is invalid")
 
 
-class Scenario(_Part):
+class Abort(Part):
+    """When a run is given up before its time."""
+
+    unless: tuple[str, ...] = Field((), description="criteria, as below; where one does not hold of the run so far, the run is given up")
+    grace_s: NotNegative = Field(30.0, description="seconds of the run, or of the stage that a criterion names, before it is looked at")
+
+
+class Scenario(Part):
     """One load test, as a user writes it."""
 
     name: str = Field(min_length=1, max_length=60, pattern=r"^[\w.-]+$", description="letters, digits, '.', '_' and '-'")
@@ -102,4 +93,19 @@ class Scenario(_Part):
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
+    abort: Abort = Abort()
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
+    _places: Callable[[tuple[int | str, ...]], str] | None = PrivateAttr(None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scenario) and self.__dict__ == other.__dict__  # wherever it is written
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def keep_places(self, places: Callable[[tuple[int | str, ...]], str]) -> None:
+        """Remember where its keys are written, for errors that are found later."""
+        self._places = places
+
+    def place(self, *path: int | str) -> str:
+        """Where a key is written: file and line, where that is known."""
+        return self._places(path) if self._places is not None else f"scenario {self.name}"

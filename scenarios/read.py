@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from scenarios.changes import change
 from scenarios.errors import ScenarioError
 from scenarios.model import Scenario
 
@@ -26,9 +26,10 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(p.stem for p in folder.glob("*.yml"))
 
 
-def load_scenario(which: str, folder: Path = FOLDER) -> Scenario:
-    """The scenario with this name, or in this file. Raises ScenarioError: unknown name, unreadable file, broken YAML, or a key or value
-    that is not allowed, with the file and, where YAML tells it, the line."""
+def load_scenario(which: str, folder: Path = FOLDER, changes: Sequence[str] = ()) -> Scenario:
+    """The scenario with this name, or in this file. `changes`: values to take instead of the file's, such as `load.talkers=50`. Raises
+    ScenarioError: unknown name, unreadable file, broken YAML, or a key or value that is not allowed, with the file and, where YAML tells
+    it, the line."""
     path = Path(which)
     if path.suffix not in (".yml", ".yaml"):
         path = folder / f"{which}.yml"
@@ -42,11 +43,12 @@ def load_scenario(which: str, folder: Path = FOLDER) -> Scenario:
         raise ScenarioError(f"scenario {path}: cannot be read: it is not UTF-8 text") from None
     except ValueError as error:
         raise ScenarioError(f"scenario {str(path)!r}: cannot be read: {error}") from None
-    return parse_scenario(text, str(path), re.sub(r"[^\w.-]", "-", path.stem)[:60])
+    return parse_scenario(text, str(path), re.sub(r"[^\w.-]", "-", path.stem)[:60], changes)
 
 
-def parse_scenario(text: str, where: str, default_name: str) -> Scenario:
-    """The scenario in YAML `text`; `where` names its source in errors, `default_name` is used if it has no name. Raises ScenarioError."""
+def parse_scenario(text: str, where: str, default_name: str, changes: Sequence[str] = ()) -> Scenario:
+    """The scenario in YAML `text`; `where` names its source in errors, `default_name` is used if it has no name; `changes` as for
+    `load_scenario`. Raises ScenarioError."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         for key in _repeated(node):
@@ -65,11 +67,21 @@ def parse_scenario(text: str, where: str, default_name: str) -> Scenario:
     if not isinstance(plain, dict):
         raise ScenarioError(f"scenario {where}: it must be a mapping of keys to values, such as 'load:'")
     plain.setdefault("name", default_name)
+    changed = {change(plain, text): text for text in changes}
+
+    def place(path: tuple[int | str, ...]) -> str:
+        for made, told in changed.items():
+            if path and made[: len(path)] == path[: len(made)]:
+                return f"--set {told}"
+        return f"scenario {where}{_line(node, path)}"
+
     try:
-        return Scenario.model_validate(plain)
+        scenario = Scenario.model_validate(plain)
     except ValidationError as error:
         first: dict[str, Any] = {**error.errors()[0]}
-        raise ScenarioError(f"scenario {where}{_line(node, first['loc'])}: {_told(first)}") from None
+        raise ScenarioError(f"{place(first['loc'])}: {_told(first)}") from None
+    scenario.keep_places(place)
+    return scenario
 
 
 def _told(error: dict[str, Any]) -> str:
@@ -86,6 +98,8 @@ def _told(error: dict[str, Any]) -> str:
             text = "write a number, or one of fixed, uniform, exponential, lognormal"
         case "model_type", "Lognormal":
             text = "write {median: ..., p95: ...}"
+        case "model_type", _ if path and isinstance(path[-1], int):
+            text = f"write its keys, such as {{{', '.join(f'{name}: ...' for name in _allowed(path)[:2])}}}"
         case "model_type", _:
             text = "write its keys below it, indented, or leave it out"
         case "tuple_type", _:
@@ -104,10 +118,17 @@ def _allowed(path: tuple[int | str, ...]) -> list[str]:
     """The keys of the part of a scenario at `path`."""
     model: type[BaseModel] = Scenario
     for part in path:
-        annotation = model.model_fields[str(part)].annotation
-        options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+        if str(part) in model.model_fields:  # else a place in a list, or a name of the author's own
+            model = part_of(model.model_fields[str(part)].annotation) or model
     return list(model.model_fields)
+
+
+def part_of(annotation: Any) -> type[BaseModel] | None:
+    """The part of a scenario that a field holds, or holds several of; None where it holds plain values."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (part_of(option) for option in get_args(annotation))
+    return next((part for part in found if part is not None), None)
 
 
 def _problem(error: yaml.YAMLError) -> str:

@@ -16,7 +16,10 @@ RULES = {
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
     "metrics": ({"audio", "protocol"}, {"numpy"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
-    "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "plotly", "prometheus_client", "pyarrow", "msgpack"}),
+    "reporting": (
+        {"metrics"},
+        {"locust", "gevent", "flask", "flask_login", "werkzeug", "plotly", "prometheus_client", "pyarrow", "msgpack"},
+    ),
     "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
     "benchmarks": (
         {"audio", "protocol", "metrics", "reporting", "analysis"},
@@ -31,8 +34,8 @@ RULES = {
 PURE = {"audio", "protocol", "scenarios", "metrics"}
 IMPURE_MODULES = {"time", "socket", "threading", "asyncio", "logging", "select", "selectors", "ssl", "http", "urllib.request"}
 COMPOSITION_ROOT = {"scenarios", "users", "metrics", "reporting", "locust", "gevent"}
-TOOLS = {"audio/make_corpus.py"}
-"""Commands that make files of the repository; they run programs, and nothing imports them."""
+TOOLS = {"audio/make_corpus.py", "scenarios/__main__.py"}
+"""Commands that nothing imports: one makes files of the repository and runs programs; one checks scenarios and knows all of their words."""
 
 
 def imported(path: Path) -> set[str]:

@@ -113,6 +113,13 @@ class Master:
         for client in self._connected():
             self._let_in(client)
 
+    def stage(self, name: str) -> None:
+        """A stage of the run begins that its scenario does not name."""
+        for client in self._connected():
+            member = self._members.get(client)
+            if member is not None and self._order is not None and member.let_in == self._order.key:
+                self._tell(client, messages.STAGE, {"key": self._order.key, "stage": name})
+
     def stopping(self) -> None:
         """The run is to end: who joins from now on waits for the next."""
         self._closing = self._unblocked.closing = True

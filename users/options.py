@@ -25,6 +25,7 @@ _HELP = {
     "api_key_env": f"name of the environment variable that holds the API key; empty: {KEY_VARIABLE} for --auth key, no key for minting",
     "tls_ca": "file of certificates to trust instead of the system's: for an assistant with a private one",
     "tls_insecure": "do not verify TLS certificates",
+    "changes": "change a value of the scenario: --set load.talkers=50, --set load.stages.peak.hold_s=10; may be given again",
     "arrivals": "where arrival times come from: kernel (its stamp on what arrived; Linux) or user (the clock once it has been read)",
 }
 _FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")
@@ -46,10 +47,13 @@ def add_options(parser: ArgumentParser) -> None:
             continue
         value = getattr(defaults, field.name)
         kind: dict[str, Any] = {"action": "store_true"} if isinstance(value, bool) else {"type": type(value)}
+        name = field.name
+        if isinstance(value, tuple):
+            name, kind = "set", {"action": "append", "dest": field.name, "metavar": "KEY=VALUE"}
         action: Any = group.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            env_var=f"DOUBLETALK_{field.name.upper()}",
-            default=value,
+            f"--{name.replace('_', '-')}",
+            env_var=f"DOUBLETALK_{name.upper()}",
+            default=value or None if isinstance(value, tuple) else value,
             help=_HELP[field.name],
             **kind,
         )
@@ -72,6 +76,7 @@ def refuse_owners(form: Mapping[str, str]) -> None:
 def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
     """The options as chosen: on the command line, or in the web form where it has them. Raises ScenarioError for a wrong type."""
     chosen: dict[str, Any] = {f.name: getattr(parsed, f.name) for f in fields(Options) if f.name != "host"}
+    chosen["changes"] = tuple(chosen["changes"] or ())
     for name in _FORM:
         text = (form or {}).get(name)
         if text is None:
@@ -85,36 +90,75 @@ def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | 
 
 def apply_load(parsed: Namespace, run: Run) -> None:
     """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's: its talkers, and a token minter.
+    Where it was given, the run's scenario has it too.
 
-    Raises ScenarioError for a number of users without a talker.
+    Raises ScenarioError for a number of users without a talker, and for any of these where the scenario's stages say how the load goes.
     """
     load = run.scenario.load
+    given = {"--users": parsed.num_users, "--spawn-rate": parsed.spawn_rate, "--run-time": parsed.run_time}
+    if conducted(run):
+        foreign = next((name for name, value in given.items() if value is not None), None)
+        if foreign:
+            raise ScenarioError(f"{foreign}: {run.scenario.name} says itself how its load goes; change that: --set load.KEY=VALUE")
+        parsed.num_users, parsed.spawn_rate = first_order(run)
+        return
     if parsed.num_users is not None:
         _check_users(f"--users {parsed.num_users}", parsed.num_users, run)
+    _resolve(run, parsed.num_users, parsed.spawn_rate, parsed.run_time)
     if parsed.num_users is None:
         parsed.num_users = load.talkers + int(run.minting)
     if parsed.spawn_rate is None:
-        parsed.spawn_rate = load.spawn_per_s
+        parsed.spawn_rate = load.orders[0][2]
     if parsed.run_time is None:
         parsed.run_time = math.ceil(load.duration_s)
 
 
-def check_load(form: Mapping[str, str], run: Run) -> None:
-    """Check Locust's own fields of a web form before anything starts. Raises ScenarioError for numbers with which there would be no run."""
-    users, rate, run_time = (form.get(name, "") for name in ("user_count", "spawn_rate", "run_time"))
-    if not (users.isascii() and users.isdigit() and len(users) < 10):
-        raise ScenarioError(f"number of users: {users[:40]!r} is not a whole number")
-    _check_users(f"number of users {users}", int(users), run)
+def conducted(run: Run) -> bool:
+    """Whether the scenario says how the number of talkers changes, and when the run ends."""
+    return bool(run.scenario.load.stages) or run.scenario.load.search is not None
+
+
+def first_order(run: Run) -> tuple[int, float]:
+    """How many users Locust is to start with, and how many a second."""
+    load = run.scenario.load
+    _, talkers, per_s = load.orders[0] if load.search is None else (0.0, load.search.least, load.spawn_per_s)
+    return talkers + int(run.minting), per_s
+
+
+def check_load(form: Mapping[str, str], run: Run) -> dict[str, str]:
+    """Check Locust's own fields of a web form before anything starts. Returns what they are to be instead, where the scenario says itself
+    how its load goes. Raises ScenarioError for numbers with which there would be no run."""
+    if conducted(run):
+        users, rate = first_order(run)
+        return {"user_count": str(users), "spawn_rate": str(rate), "run_time": ""}
+    users_told, rate_told, run_time = (form.get(name, "") for name in ("user_count", "spawn_rate", "run_time"))
+    if not (users_told.isascii() and users_told.isdigit() and len(users_told) < 10):
+        raise ScenarioError(f"number of users: {users_told[:40]!r} is not a whole number")
+    _check_users(f"number of users {users_told}", int(users_told), run)
     try:
-        per_s = float(rate)
+        per_s = float(rate_told)
     except ValueError:
         per_s = math.nan
     if not 0.0 < per_s < math.inf:
-        raise ScenarioError(f"ramp up: {rate[:40]!r} is not a number of users a second above 0")
+        raise ScenarioError(f"ramp up: {rate_told[:40]!r} is not a number of users a second above 0")
     try:
-        parse_timespan(run_time or "0")
+        seconds = parse_timespan(run_time or "0")
     except (ValueError, OverflowError):
         raise ScenarioError(f"run time: {run_time[:40]!r} is not a time such as 20, 20s, 3m, 2h or 1h20m") from None
+    _resolve(run, int(users_told), per_s, seconds or None)
+    return {}
+
+
+def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | None) -> None:
+    """Have the run's scenario say what Locust was told."""
+    changes: dict[str, Any] = {}
+    if users is not None:
+        changes["talkers"] = users - int(run.minting)
+    if per_s is not None:
+        changes["spawn_per_s"] = float(per_s)
+    if seconds is not None:
+        changes["duration_s"] = float(seconds)
+    run.scenario = run.scenario.model_copy(update={"load": run.scenario.load.model_copy(update=changes)})
 
 
 def _check_users(what: str, users: int, run: Run) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from audio import CorpusError, frame_samples, load_corpus
-from metrics.criteria import Criterion, CriterionError, parse
+from metrics.criteria import Criterion, parse
+from metrics.stages import Stages
 from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from scenarios.criteria import check_criteria
+from scenarios.load import POISSON
+from scenarios.rate import Arrivals
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
@@ -49,6 +53,8 @@ class Options:
     tls_ca: str = ""
     tls_insecure: bool = False
     arrivals: str = KERNEL
+    changes: tuple[str, ...] = ()
+    """Changes to the scenario, such as `load.talkers=50`."""
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -60,7 +66,7 @@ class Options:
 
 @dataclass(slots=True)
 class Run:
-    """What all talkers of a run share in this process."""
+    """What all talkers of a run share in this process. `began_ns`: when the run began, by this process's monotonic clock."""
 
     options: Options
     scenario: Scenario
@@ -75,6 +81,10 @@ class Run:
     faults: Faults = field(default_factory=Faults)
     starts: Starts = field(default_factory=Starts)
     gate: Gate = field(default_factory=Gate)
+    began_ns: int = 0
+    stages: Stages = field(default_factory=Stages)
+    calls: Arrivals | None = None
+    calls_next: dict[int, int] = field(default_factory=dict)
     pacer: Pacer = field(init=False)
     slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
@@ -87,12 +97,18 @@ class Run:
     @property
     def minting(self) -> bool:
         """Whether the run has a token minter besides its talkers."""
-        return self.mint is not None and self.scenario.load.tokens_per_s > 0
+        return self.mint is not None and self.scenario.load.minting
 
     @property
     def place(self) -> str:
         """The host as it may be shown: without the parameters of its URL, which may hold a key."""
         return self.host.partition("?")[0]
+
+    def begin(self, began_ns: int) -> None:
+        """The run begins, or did, at this instant."""
+        load = self.scenario.load
+        self.began_ns, self.stages = began_ns, Stages(began_ns, load.timetable)
+        self.calls = Arrivals(load.calls, load.arrivals == POISSON, self.options.seed) if load.open else None
 
     def dialect(self) -> Dialect:
         """A dialect for a new session."""
@@ -108,7 +124,7 @@ class Run:
 def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     """Check everything that can be checked before a talker starts. `scenario`: where it is known already; None: it is read from the place
     that the options name. Raises ScenarioError with one line: what, where, what to do."""
-    scenario = scenario or load_scenario(options.scenario)
+    scenario = scenario or load_scenario(options.scenario, changes=options.changes)
     if options.dialect not in DIALECTS:
         raise ScenarioError(f"--dialect {options.dialect!r}: there are {', '.join(DIALECTS)}")
     if options.arrivals not in CLOCKS:
@@ -117,10 +133,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
     dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
-    try:
-        criteria = tuple(parse(text) for text in scenario.criteria)
-    except CriterionError as error:
-        raise ScenarioError(f"scenario {scenario.name}: {error}") from None
+    criteria = check_criteria(scenario, parse)
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:

@@ -13,6 +13,7 @@ from gevent.event import Event as Signal
 from metrics.records import SUCCESSES, ErrorKind, SessionOutcome, TurnKind
 from metrics.tracker import Tracker
 from scenarios import TurnPlan, generator
+from scenarios.rate import Arrivals
 from users import events
 from users.clock import SECOND_NS, now_ns
 from users.errors import RemoteError
@@ -52,6 +53,7 @@ class Talker(User):
         """Locust's: the talker gets its number."""
         self.number = self.run_.roster.take()
         self._calls_ns = now_ns()
+        self._calls = self.run_.calls_next.get(self.number, 0)
 
     def on_stop(self) -> None:
         """Locust's: the talker's number is free again; one that was killed before it had one has none to give back."""
@@ -66,6 +68,8 @@ class Talker(User):
     @task
     def call(self) -> None:
         """One call: as many turns as planned, over as many sessions as it takes."""
+        if self.run_.calls is not None and not self._await_call(self.run_.calls):
+            return
         self.run_.starts.began(self._calls_ns)
         plan = self.run_.planner.call(self.number, self._calls)
         left = plan.turns
@@ -90,9 +94,26 @@ class Talker(User):
                 lost_ns = now_ns()
             self._stopped.wait(self._backoff_s(attempts, error))
         self._calls += 1
+        if self.run_.calls is not None or self.stopping:
+            return
         self._calls_ns = now_ns() + round(plan.pause_s * SECOND_NS)
-        if not self.stopping:
-            self._stopped.wait(plan.pause_s)
+        self._stopped.wait(plan.pause_s)
+
+    def _await_call(self, calls: Arrivals) -> bool:
+        """Wait until the next call of an open load that is this talker's: of n talkers, number i makes calls i, n + i, 2n + i... One whose
+        instant has passed is not made, and counted. False where none is left."""
+        talkers = self.run_.scenario.load.talkers
+        while (begins_s := calls.instant(self.number + self._calls * talkers)) is not None:
+            self._calls_ns = self.run_.began_ns + round(begins_s * SECOND_NS)
+            self._stopped.wait(max(0.0, (self._calls_ns - now_ns()) / SECOND_NS))
+            if self.stopping:
+                return False
+            self.run_.calls_next[self.number] = self._calls + 1
+            if not self.run_.starts.missed_call(self._calls_ns):
+                return True
+            self._calls += 1
+        self._stopped.wait()
+        return False
 
     def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""

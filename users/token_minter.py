@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from locust import FastHttpUser, task
@@ -24,8 +25,8 @@ _AT_ONCE = 100
 
 
 class TokenMinter(FastHttpUser):
-    """Asks for `load.tokens_per_s` tokens a second on an open timetable: request k is due at start + k / rate. Waits out a Retry-After:
-    what falls into it is not sent, and the timetable goes on where it ends."""
+    """Asks for `load.tokens_per_s` tokens a second on an open timetable: of the rate's integral over time, each whole step is
+    a request. Waits out a Retry-After: what falls into it is not sent, and the timetable goes on where it ends."""
 
     concurrency = _AT_ONCE
     fixed_count = 1
@@ -49,18 +50,26 @@ class TokenMinter(FastHttpUser):
     @task
     def mint(self) -> None:
         """Keep the timetable until the run stops."""
-        mint, rate = self.run_.mint, self.run_.scenario.load.tokens_per_s
-        if mint is None or rate <= 0:
+        if self.run_.mint is None:
             raise StopUser
-        period_ns = round(SECOND_NS / rate)
-        due_ns = now_ns()
-        while not self._stopped.wait(max(0.0, (due_ns - now_ns()) / SECOND_NS)) and self._state != LOCUST_STATE_STOPPING:
+        for due_ns in self._timetable():
+            if self._stopped.wait(max(0.0, (due_ns - now_ns()) / SECOND_NS)) or self._state == LOCUST_STATE_STOPPING:
+                break
             if due_ns >= self._wait_until_ns:
                 asked = gevent.spawn(self._ask, due_ns)
                 self._under_way.add(asked)
                 asked.rawlink(self._under_way.discard)
-            due_ns += period_ns
+        else:
+            self._stopped.wait()
         gevent.joinall(list(self._under_way), timeout=self.network_timeout)
+
+    def _timetable(self) -> Iterator[int]:
+        """When its requests are due, the first of them now."""
+        rate, began_ns = self.run_.scenario.load.tokens, self.run_.began_ns
+        asked = rate.until((now_ns() - began_ns) / SECOND_NS)
+        while (due_s := rate.reaches(asked)) is not None:
+            yield began_ns + round(due_s * SECOND_NS)
+            asked += 1
 
     def on_stop(self) -> None:
         """Locust's: requests still under way are dropped."""

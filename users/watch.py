@@ -22,6 +22,12 @@ class Starts:
     def __init__(self) -> None:
         self.missed = 0
 
+    def missed_call(self, planned_ns: int) -> bool:
+        """Whether it is too late for what was to begin at `planned_ns`; if so, it is counted."""
+        late = now_ns() - planned_ns > _LATE_START_NS
+        self.missed += late
+        return late
+
     def began(self, planned_ns: int) -> None:
         """Something begins now that was to begin at `planned_ns`."""
         if now_ns() - planned_ns > _LATE_START_NS:

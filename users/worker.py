@@ -20,7 +20,7 @@ from gevent.event import AsyncResult
 from gevent.lock import Semaphore
 
 from users import messages
-from users.clock import epoch_s, now_ns
+from users.clock import SECOND_NS, epoch_s, now_ns
 from users.messages import our_version
 from users.native import NATIVE
 from users.preflight import preflight
@@ -92,6 +92,7 @@ class Worker:
         runner.handle_message = self._on_message  # type: ignore[method-assign]  # Locust has no hook before a message is handled
         runner.register_message(messages.PREPARE, self._on_prepare, concurrent=True)
         runner.register_message(messages.BEGIN, self._on_begin)
+        runner.register_message(messages.STAGE, self._on_stage)
         runner.register_message(messages.REFUSE, self._on_refuse, concurrent=True)
         runner.register_message(messages.NUMBER, self._on_number)
         runner.register_message(messages.PING, self._on_ping)
@@ -145,7 +146,12 @@ class Worker:
     def _on_begin(self, environment: Any, msg: Any, **_: Any) -> None:
         if self._prepared is not None and msg.data["key"] == self._key:
             self._stopping = False
+            self._prepared.begin(now_ns() - round(msg.data["elapsed_s"] * SECOND_NS))
             self._begin(self._prepared, {**self._facts, "name": msg.data["name"]}, msg.data)
+
+    def _on_stage(self, environment: Any, msg: Any, **_: Any) -> None:
+        if self._prepared is not None and msg.data["key"] == self._key:
+            self._prepared.stages.begin(now_ns(), msg.data["stage"])
 
     def _on_refuse(self, environment: Any, msg: Any, **_: Any) -> None:
         """The master has no use for this worker."""

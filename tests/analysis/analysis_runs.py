@@ -19,11 +19,13 @@ from metrics.records import (
     TurnKind,
     TurnRecord,
 )
+from metrics.stages import Stages
 from reporting.batch import Batch
 from reporting.facts import Ending, RunFacts
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 from reporting.run_folder import RunFolder
 from reporting.workers import Worker, WorkerFacts, joined
+from scenarios import Scenario
 
 MS = 1_000_000
 
@@ -38,7 +40,7 @@ def record(made: type, /, **given: Any) -> Any:
     return made(**{**plain, **given})
 
 
-SCENARIO = {"name": "tiny", "criteria": ["success > 95 %"]}
+SCENARIO = Scenario(name="tiny", criteria=("success > 95 %",)).model_dump(mode="json")
 RECORDS: list[Record] = [
     record(TurnRecord, kind=TurnKind.UTTERANCE, outcome=Outcome.COMPLETED, clip="a", clock="kernel", speech_offset_ns=1000 * MS,
            first_audio_ns=1500 * MS, first_audible_ns=1600 * MS, response_id="r1", chunks=3, audio_s=2.0, span_s=6.0),
@@ -60,7 +62,7 @@ class Reports:
     def __init__(self, name: str = "local", talkers: int = 3) -> None:
         self.facts = WorkerFacts(name, "here", 7, True, 0, 1_800_000_000.0)
         self._health = Health()
-        self._gatherer = Gatherer(name, lambda: talkers, lambda: self._health, lambda: 1.0)
+        self._gatherer = Gatherer(name, Watched(lambda: talkers, lambda: self._health, 0, Stages()), lambda: 1_000_000_000)
 
     def next(self, *records: Record, last: bool = False) -> dict[str, Any]:
         """The next, with these records and one frame and one timer, a millisecond late each."""

@@ -13,12 +13,13 @@ from metrics.catalog import METRICS
 from metrics.health import Health
 from metrics.records import BargeInClass, ErrorKind, Outcome, Record, SessionOutcome, TurnKind
 from metrics.summary import passed, summary, verdicts
+from scenarios import Scenario
 
 
 def run(*criteria: str, faults: tuple[str, ...] = (), **health: float) -> dict[str, Any]:
     return {
         "run_id": "20260101-000000-demo",
-        "scenario": {"name": "demo", "criteria": list(criteria)},
+        "scenario": Scenario(name="demo", criteria=criteria).model_dump(mode="json"),
         "valid": not faults,
         "faults": list(faults),
         "talkers_max": 20,
@@ -30,6 +31,8 @@ def run(*criteria: str, faults: tuple[str, ...] = (), **health: float) -> dict[s
         "health": Health(**health).told(0.020),
         "accuracy": None,
         "ended": "complete",
+        "aborted": None,
+        "capacity": None,
     }
 
 

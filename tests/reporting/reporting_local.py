@@ -13,9 +13,10 @@ from reporting_records import FACTS
 
 from metrics.health import Health
 from metrics.records import Record
+from metrics.stages import Stages
 from reporting.collector import Collector, Finished
 from reporting.facts import RunFacts
-from reporting.gatherer import Gatherer
+from reporting.gatherer import Gatherer, Watched
 from reporting.journal import spool
 from reporting.shipper import Shipper
 from reporting.workers import WorkerFacts
@@ -33,11 +34,12 @@ def travelled(plain: Any) -> Any:
 class Player:
     """A worker at the test's word: `talkers` and `state` are what it tells of itself."""
 
-    def __init__(self, name: str = "local", elapsed_s: Any = lambda: 0.0) -> None:
+    def __init__(self, name: str = "local", now_ns: Any = lambda: FACTS.started_ns, stages: Stages | None = None) -> None:
         self.facts = who(name)
         self.talkers = 0
         self.state = Health()
-        self.gatherer = Gatherer(name, lambda: self.talkers, lambda: self.state, elapsed_s)
+        watched = Watched(lambda: self.talkers, lambda: self.state, FACTS.started_ns, stages or Stages())
+        self.gatherer = Gatherer(name, watched, now_ns)
 
     def plain(self, *records: Record, last: bool = False) -> dict[str, Any]:
         """Its next batch, with these records, as a message carries it."""
@@ -51,7 +53,7 @@ class World(Player):
     """A run and, where it is `here`, its worker. `t_s`: seconds since the start of the run, which is the shipper's clock, too."""
 
     def __init__(self, parent: Path, facts: RunFacts = FACTS, here: bool = True) -> None:
-        super().__init__(elapsed_s=lambda: self.t_s)
+        super().__init__(now_ns=lambda: self.now_ns())
         self.t_s, self.over = 0.0, not here
         self.collector = Collector(parent, facts, lambda: self.talkers, self.now_ns, self.report)
         if here:

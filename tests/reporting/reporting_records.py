@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from metrics.records import ErrorKind, Outcome, Record, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from reporting.facts import RunFacts
+from scenarios import Scenario
 
 FACTS = RunFacts(
-    scenario={"name": "demo", "criteria": ["e2e_latency p50 < 800 ms", "success > 95 %"]},
+    scenario=Scenario(name="demo", criteria=("e2e_latency p50 < 800 ms", "success > 95 %")).model_dump(mode="json"),
     seed=7,
     dialect="openai-realtime",
     frame_ms=20.0,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting_local import Player
-from reporting_records import TYPES, any_record, session, token, turn
+from reporting_records import FACTS, TYPES, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
 from metrics.health import Health
@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_kept_is_counted_as_lost(caplog: pytest.LogCaptu
 
 def test_failures_are_those_since_the_last_batch_and_the_latest_of_them() -> None:
     t_s = 0.0
-    player = Player("w-1", lambda: t_s)
+    player = Player("w-1", lambda: FACTS.started_ns + round(t_s * 1e9))
     for number in range(LATEST + 5):
         t_s = number / 10
         player.gatherer.add(turn(None, talker=number, error_kind=ErrorKind.TIMEOUT))

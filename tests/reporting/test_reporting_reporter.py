@@ -16,6 +16,8 @@ from reporting_records import FACTS, turn
 from analysis import load
 from analysis.__main__ import main
 from metrics.health import Health
+from metrics.stages import Stages
+from reporting.gatherer import Watched
 from reporting.journal import entries
 from reporting.reporter import Reporter
 from reporting.run_folder import REPORTED
@@ -31,7 +33,7 @@ class Stage:
         self.environment = SimpleNamespace(events=Events(), process_exit_code=None, parsed_options=SimpleNamespace(headless=True))
 
     def start(self) -> None:
-        self.reporter.start_here(FACTS, who(LOCAL), [self.hook], lambda: 1, Health)
+        self.reporter.start_here(FACTS, who(LOCAL), [self.hook], Watched(lambda: 1, Health, FACTS.started_ns, Stages()))
 
     def run(self, turns: int, interrupted: bool = False) -> None:
         self.start()

@@ -64,7 +64,7 @@ def test_runs_of_the_same_second_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_a_name_cannot_leave_the_folder(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path, dataclasses.replace(FACTS, scenario={"name": "../../etc/x y"}))
+    folder = RunFolder(tmp_path, dataclasses.replace(FACTS, scenario={**FACTS.scenario, "name": "../../etc/x y"}))
     assert folder.path.parent == tmp_path
 
 

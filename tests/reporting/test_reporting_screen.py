@@ -137,4 +137,4 @@ def test_the_metrics_are_worked_out_once_a_second() -> None:
 
 def test_a_scenario_without_criteria() -> None:
     facts = {name: getattr(FACTS, name) for name in ("seed", "dialect", "frame_ms", "host", "started_epoch_s", "started_ns")}
-    assert state(a_run(facts=type(FACTS)(scenario={"name": "bare", "criteria": []}, **facts)))["criteria"] == []
+    assert state(a_run(facts=type(FACTS)(scenario={**FACTS.scenario, "name": "bare", "criteria": []}, **facts)))["criteria"] == []

@@ -19,7 +19,9 @@ from analysis import load
 from analysis.recover import recover
 from metrics.health import Health
 from metrics.records import ErrorKind
+from metrics.stages import Stages
 from reporting.collector import Collector
+from reporting.gatherer import Watched
 from reporting.journal import entries, spool
 from reporting.live import WorkerState
 from reporting.receiver import Receiver
@@ -71,7 +73,7 @@ class Run:
 
     def begin(self, key: str) -> None:
         told = {"key": key, "run_id": self.world.collector.run_id, "elapsed_s": 2.0}
-        self.sender.begin(who("worker-0"), told, lambda: 4, Health)
+        self.sender.begin(who("worker-0"), told, Watched(lambda: 4, Health, FACTS.started_ns - 2_000_000_000, Stages()))
 
     def turns(self, number: int) -> None:
         for _ in range(number):

@@ -94,8 +94,8 @@ def test_what_is_wrong_is_told(changes: dict[str, Any], told: str, monkeypatch: 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("criteria: [e2e_latency p95 << 3]", "scenario mine: "),
-        ("criteria: [nonsense p95 < 1 s]", "scenario mine: "),
+        ("criteria:\n  - e2e_latency p95 << 3", "mine.yml, line 2: criterion "),
+        ("abort:\n  unless: [nonsense p95 < 1 s]", "mine.yml, line 2: criterion "),
         ("load: {talkers: 0}", "mine.yml, line 1: load.talkers: "),
         ("load: {talker: 1}", "mine.yml, line 1: unknown key load.talker; "),
         ("speaker:\n  output_s: 0.9", "mine.yml, line 1: speaker: output_s is part of playout_delay_s"),

@@ -1,0 +1,22 @@
+"""What the parts of a scenario are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scenarios.draws import NotNegative, Positive
+
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][\w.-]*$")]
+
+__all__ = ["Count", "Name", "NotNegative", "Part", "Positive", "Share", "Switch"]
+
+
+class Part(BaseModel):
+    """A mapping of a scenario file: keys that it does not know are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,102 @@
+"""The conductor: changes the number of talkers while the run goes on, as the scenario's load has it, and ends the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+
+from metrics.stages import WHOLE
+from scenarios.capacity import CapacitySearch
+from scenarios.load import Load
+from users.clock import SECOND_NS, now_ns
+
+logger = logging.getLogger(__name__)
+
+_REACHED_S = 60.0
+"""How long a search waits for talkers to come or go: they end their turns first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One try of a search: the name of its stage, and how many talkers there were."""
+
+    stage: str
+    talkers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where the conductor acts: `order` has so many talkers come or go at so many a second, `present` tells how many are there, `stage`
+    says that one begins, `judge` whether all criteria held in it, `found` takes the numbers of talkers that hold and that do not, as far as
+    they are known, `end` ends the run."""
+
+    order: Callable[[int, float], object]
+    present: Callable[[], int]
+    stage: Callable[[str], object]
+    judge: Callable[[Step], bool]
+    found: Callable[[int, int | None], object]
+    end: Callable[[], object]
+
+
+class Conductor:
+    """Of one run, from the instant `began_ns` on; Locust has given its first order. `answers_s`: how long after a step of a search the
+    answers to what was said in it may open."""
+
+    def __init__(self, load: Load, began_ns: int, stand: Stand, answers_s: float = 0.0) -> None:
+        self._load, self._began_ns, self._stand, self._answers_s = load, began_ns, stand, answers_s
+        self._ordering: Any = None
+        self._greenlet = gevent.spawn(self._search if load.search is not None else self._stages)
+
+    def stop(self) -> None:
+        """The run ends otherwise."""
+        self._greenlet.kill(block=False)
+
+    def _stages(self) -> None:
+        for begins_s, talkers, per_s in self._load.orders[1:]:
+            self._wait(begins_s)
+            self._order(talkers, per_s)
+        self._wait(self._load.length_s)
+        gevent.spawn(self._stand.end)
+
+    def _search(self) -> None:
+        if self._load.search is None:
+            return
+        stand, asked, search = self._stand, self._load.search, CapacitySearch(self._load.search)
+        number = 0
+        while (talkers := search.next()) is not None:
+            if self._elapsed_s() + asked.settle_s + asked.measure_s + self._answers_s > self._load.length_s:
+                logger.warning("the search is out of time (load.duration_s): the interval is wider than asked for")
+                break
+            number += 1
+            step = Step(f"step-{number}", talkers)
+            self._order(talkers, self._load.spawn_per_s)
+            self._reach(talkers)
+            gevent.sleep(asked.settle_s)
+            stand.stage(step.stage)
+            gevent.sleep(asked.measure_s)
+            stand.stage(WHOLE)
+            gevent.sleep(self._answers_s)
+            search.told(talkers, stand.judge(step))
+            stand.found(search.holds, search.fails)
+        gevent.spawn(stand.end)
+
+    def _elapsed_s(self) -> float:
+        return (now_ns() - self._began_ns) / SECOND_NS
+
+    def _wait(self, t_s: float) -> None:
+        gevent.sleep(max(0.0, t_s - self._elapsed_s()))
+
+    def _order(self, talkers: int, per_s: float) -> None:
+        """One after the other: Locust's master gives its talkers out in the greenlet that orders them."""
+        if self._ordering is not None:
+            self._ordering.join()
+        self._ordering = gevent.spawn(self._stand.order, talkers, per_s)
+
+    def _reach(self, talkers: int) -> None:
+        until_s = self._elapsed_s() + _REACHED_S
+        while self._stand.present() != talkers and self._elapsed_s() < until_s:
+            gevent.sleep(0.05)

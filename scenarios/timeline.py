@@ -39,7 +39,7 @@ def _chart(load: Load) -> Iterator[str]:
     rate = load.calls if load.open else load.planned
     length_s = load.length_s
     values = [rate.at((column + 0.5) * length_s / _WIDTH) for column in range(_WIDTH)]
-    top = max(values) or 1.0
+    top = max((max(piece.first, piece.last) for piece in rate.pieces), default=0.0) or 1.0
     unit = "calls a second" if load.open else "talkers"
     for row in range(_HEIGHT, 0, -1):
         label = f"{top * row / _HEIGHT:6.4g}" if row in (_HEIGHT, _HEIGHT // 2) else " " * 6

@@ -1,0 +1,109 @@
+"""The conductor, with a stage that the test watches."""
+
+from __future__ import annotations
+
+import gevent
+
+from scenarios.load import Load, Search
+from scenarios.load import Stage as S
+from users.clock import now_ns
+from users.conductor import Conductor, Stand, Step
+
+
+class Hall:
+    """Where it conducts: what was asked for, when, in seconds."""
+
+    def __init__(self, capacity: int = 0) -> None:
+        self.began_ns = now_ns()
+        self.orders: list[tuple[float, int, float]] = []
+        self.stages: list[str] = []
+        self.found: list[tuple[int, int | None]] = []
+        self.tried: list[int] = []
+        self.talkers = 0
+        self.ended_s: float | None = None
+        self.stand = Stand(
+            self.order, lambda: self.talkers, self.stages.append, lambda step: self.judge(step, capacity), self.note, self.end
+        )
+
+    @property
+    def t_s(self) -> float:
+        return (now_ns() - self.began_ns) / 1e9
+
+    def order(self, talkers: int, per_s: float) -> None:
+        self.orders.append((self.t_s, talkers, per_s))
+        self.talkers = talkers
+
+    def judge(self, step: Step, capacity: int) -> bool:
+        assert self.talkers == step.talkers
+        self.tried.append(step.talkers)
+        return step.talkers <= capacity
+
+    def note(self, holds: int, fails: int | None) -> None:
+        self.found.append((holds, fails))
+
+    def end(self) -> None:
+        self.ended_s = self.t_s
+
+    def wait(self) -> None:
+        with gevent.Timeout(60):
+            while self.ended_s is None:
+                gevent.sleep(0.01)
+
+
+def test_stages_are_ordered_at_their_instants_and_the_run_ends() -> None:
+    hall = Hall()
+    load = Load(stages=(S(name="a", talkers=2, hold_s=0.2), S(name="b", talkers=6, over_s=0.4), S(name="c", talkers=1, hold_s=0.2)))
+    Conductor(load, hall.began_ns, hall.stand)
+    hall.wait()
+    assert [(talkers, round(per_s, 6)) for _, talkers, per_s in hall.orders] == [(6, 10.0), (1, 5.0)]
+    assert hall.ended_s is not None
+    for (at_s, *_), due_s in zip([*hall.orders, (hall.ended_s,)], (0.2, 0.6, 0.8), strict=True):
+        assert due_s <= at_s < due_s + 5, "never early"
+
+
+def test_an_order_waits_for_the_one_before() -> None:
+    hall = Hall()
+    slow = hall.order
+
+    def order(talkers: int, per_s: float) -> None:
+        slow(talkers, per_s)
+        gevent.sleep(0.3)
+
+    stand = Stand(order, hall.stand.present, hall.stand.stage, hall.stand.judge, hall.stand.found, hall.stand.end)
+    load = Load(stages=(S(name="a", talkers=1, hold_s=0.1), S(name="b", talkers=2, hold_s=0.1), S(name="c", talkers=3, hold_s=0.1)))
+    Conductor(load, hall.began_ns, stand)
+    hall.wait()
+    with gevent.Timeout(30):
+        while len(hall.orders) < 2:
+            gevent.sleep(0.01)
+    (first_s, *_), (second_s, *_) = hall.orders
+    assert second_s - first_s >= 0.29
+
+
+def test_a_search() -> None:
+    hall = Hall(capacity=5)
+    search = Search(least=2, most=50, growth=2, within=0.1, settle_s=0.01, measure_s=0.01, repeats=1)
+    Conductor(Load(search=search, duration_s=100, spawn_per_s=7), hall.began_ns, hall.stand, answers_s=0.01)
+    hall.wait()
+    assert hall.tried == [2, 4, 8, 6, 5]
+    assert hall.found[-1] == (5, 6)
+    assert hall.stages == [part for number in range(1, 6) for part in (f"step-{number}", "")]
+    assert {per_s for *_, per_s in hall.orders} == {7}
+
+
+def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
+    hall = Hall(capacity=50)
+    search = Search(least=1, most=500, growth=2, settle_s=0.1, measure_s=0.1)
+    Conductor(Load(search=search, duration_s=0.5), hall.began_ns, hall.stand, answers_s=0.01)
+    hall.wait()
+    assert 1 <= len(hall.tried) <= 2
+    assert hall.found[-1] == (hall.tried[-1], None)
+
+
+def test_it_is_stopped() -> None:
+    hall = Hall()
+    conductor = Conductor(Load(stages=(S(name="a", talkers=2, hold_s=0.1), S(name="b", talkers=6, hold_s=5))), hall.began_ns, hall.stand)
+    conductor.stop()
+    gevent.sleep(0.3)
+    assert hall.orders == []
+    assert hall.ended_s is None

@@ -11,6 +11,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
+from locust import User
 from locust import events as locust_events
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -31,6 +32,7 @@ from reporting.sender import WorkerSender
 from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
+from scenarios import ScenarioError
 from users import events
 from users.clock import epoch_s, now_ns
 from users.conductor import Conductor, Stand, Step
@@ -82,7 +84,7 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
         instead = check_load(form, run) if form is not None else {}
         reporter.check()
         environment.doubletalk = run
-        environment.user_classes = [Talker, TokenMinter] if run.minting else [Talker]
+        environment.user_classes = [Talker, *([TokenMinter] if run.minting else []), *beside(environment, run)]
         return instead
 
     def prepare(form: Mapping[str, str]) -> dict[str, str]:
@@ -110,6 +112,20 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
                     make_ready(environment)
     except ValueError as error:
         give_up(error)
+
+
+def beside(environment: Any, run: Run) -> list[type[User]]:
+    """The locustfile's own user classes that run beside the talkers, as many of each as the scenario wants. Raises ValueError for one that
+    is not there."""
+    chosen = []
+    for name, users in run.scenario.load.beside.items():
+        known = {key: kind for key, kind in (environment.available_user_classes or {}).items() if kind not in (Talker, TokenMinter)}
+        if name not in known:
+            place = run.scenario.place("load", "beside", name)
+            raise ScenarioError(f"{place}: no user class {name} in the locustfile (-f); there is {', '.join(known) or 'none'}")
+        known[name].fixed_count = users
+        chosen.append(known[name])
+    return chosen
 
 
 def give_up(error: ValueError) -> None:
@@ -241,7 +257,7 @@ def conduct(environment: Any, run: Run, collector: Collector) -> None:
         return bool(steps[-1]["holds"])
 
     stand = Stand(
-        order=lambda talkers, per_s: environment.runner.start(talkers + int(run.minting), per_s),
+        order=lambda talkers, per_s: environment.runner.start(talkers + run.others, per_s),
         present=run.roster.present if master is None else master.talkers,
         stage=stage,
         judge=holds,

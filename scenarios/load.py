@@ -79,6 +79,9 @@ class Load(Part):
     tokens_per_s: NotNegative = Field(
         0.0, description="rate at which a token minter asks for tokens besides those of the talkers, on an open timetable; 0: no minter"
     )
+    beside: dict[str, Annotated[int, Field(ge=1, strict=True)]] = Field(
+        {}, description="Locust user classes of your own locustfile that run beside the talkers, and how many users of each"
+    )
     search: Search | None = Field(None, description="look for the most talkers that keep the criteria; it makes up the run")
 
     @model_validator(mode="after")

@@ -109,7 +109,7 @@ class Master:
     def begin(self, run: Run, run_id: str) -> None:
         """The run begins, before Locust spawns its first talker: those that prepared it take part. Who joins later follows."""
         self._run_id, self._started_ns, self._closing = run_id, now_ns(), False
-        self._desk = Desk(lambda: self._runner.target_user_count - int(run.minting))
+        self._desk = Desk(lambda: self._runner.target_user_count - run.others)
         for client in self._connected():
             self._let_in(client)
 

@@ -106,7 +106,7 @@ def apply_load(parsed: Namespace, run: Run) -> None:
         _check_users(f"--users {parsed.num_users}", parsed.num_users, run)
     _resolve(run, parsed.num_users, parsed.spawn_rate, parsed.run_time)
     if parsed.num_users is None:
-        parsed.num_users = load.talkers + int(run.minting)
+        parsed.num_users = load.talkers + run.others
     if parsed.spawn_rate is None:
         parsed.spawn_rate = load.orders[0][2]
     if parsed.run_time is None:
@@ -122,7 +122,7 @@ def first_order(run: Run) -> tuple[int, float]:
     """How many users Locust is to start with, and how many a second."""
     load = run.scenario.load
     _, talkers, per_s = load.orders[0] if load.search is None else (0.0, load.search.least, load.spawn_per_s)
-    return talkers + int(run.minting), per_s
+    return talkers + run.others, per_s
 
 
 def check_load(form: Mapping[str, str], run: Run) -> dict[str, str]:
@@ -153,7 +153,7 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
     """Have the run's scenario say what Locust was told."""
     changes: dict[str, Any] = {}
     if users is not None:
-        changes["talkers"] = users - int(run.minting)
+        changes["talkers"] = users - run.others
     if per_s is not None:
         changes["spawn_per_s"] = float(per_s)
     if seconds is not None:
@@ -162,9 +162,9 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
 
 
 def _check_users(what: str, users: int, run: Run) -> None:
-    least = 1 + int(run.minting)
+    least, load = 1 + run.others, run.scenario.load
     if users < least:
-        needs = "a talker and the token minter (load.tokens_per_s)" if run.minting else "a talker"
+        needs = "a talker" + " and the token minter (load.tokens_per_s)" * run.minting + " and those of load.beside" * bool(load.beside)
         raise ScenarioError(f"{what}: the run needs at least {least}, {needs}")
 
 

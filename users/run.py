@@ -100,6 +100,11 @@ class Run:
         return self.mint is not None and self.scenario.load.minting
 
     @property
+    def others(self) -> int:
+        """Locust users of the run that are not talkers."""
+        return int(self.minting) + sum(self.scenario.load.beside.values())
+
+    @property
     def place(self) -> str:
         """The host as it may be shown: without the parameters of its URL, which may hold a key."""
         return self.host.partition("?")[0]

@@ -241,8 +241,8 @@ def give_up_run(environment: Any) -> None:
 
 
 def conduct(environment: Any, run: Run, collector: Collector) -> None:
-    """Have the load go as the scenario has it, where that is more than a number of talkers."""
-    if not conducted(run):
+    """Have the load go as the scenario has it, where Locust does not."""
+    if not conducted(run) and not run.timed:
         return
     master, steps = getattr(environment, "doubletalk_master", None), []
 

@@ -90,7 +90,7 @@ def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | 
 
 def apply_load(parsed: Namespace, run: Run) -> None:
     """Where the user gave no number of users, spawn rate or run time of Locust's, take the scenario's: its talkers, and a token minter.
-    Where it was given, the run's scenario has it too.
+    Where it was given, the run's scenario has it too. A headless run is ended by us: Locust's time limit holds the making ready, too.
 
     Raises ScenarioError for a number of users without a talker, and for any of these where the scenario's stages say how the load goes.
     """
@@ -110,7 +110,8 @@ def apply_load(parsed: Namespace, run: Run) -> None:
     if parsed.spawn_rate is None:
         parsed.spawn_rate = load.orders[0][2]
     if parsed.run_time is None:
-        parsed.run_time = math.ceil(load.duration_s)
+        run.timed = parsed.headless
+        parsed.run_time = None if parsed.headless else math.ceil(load.duration_s)
 
 
 def conducted(run: Run) -> bool:

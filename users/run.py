@@ -66,7 +66,8 @@ class Options:
 
 @dataclass(slots=True)
 class Run:
-    """What all talkers of a run share in this process. `began_ns`: when the run began, by this process's monotonic clock."""
+    """What all talkers of a run share in this process. `began_ns`: when the run began, by this process's monotonic clock;
+    `timed`: it is ended when its load is over, not by Locust's time limit."""
 
     options: Options
     scenario: Scenario
@@ -83,6 +84,7 @@ class Run:
     gate: Gate = field(default_factory=Gate)
     began_ns: int = 0
     stages: Stages = field(default_factory=Stages)
+    timed: bool = False
     calls: Arrivals | None = None
     calls_next: dict[int, int] = field(default_factory=dict)
     pacer: Pacer = field(init=False)

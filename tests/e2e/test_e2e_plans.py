@@ -8,6 +8,9 @@ from pathlib import Path
 import pandas as pd
 from harness import run
 
+from scenarios.load import Load
+from scenarios.rate import Arrivals
+
 PLAN = ["clip", "voice", "planned_after_s"]
 
 
@@ -28,3 +31,32 @@ def test_same_seed_same_plan(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first.loc[both], again.loc[both])
     shared = first.index.intersection(other.index)
     assert (first.loc[shared, "clip"] != other.loc[shared, "clip"]).any()
+
+
+OPEN = """
+load: {arrivals: poisson, calls_per_s: 1.0, talkers: 30, duration_s: 16}
+conversation: {turns: 1, think_s: 0.2}
+session: {silence_duration_ms: 250}
+"""
+
+
+def test_calls_come_in_at_the_same_instants_on_one_worker_and_on_four(tmp_path: Path) -> None:
+    (tmp_path / "open.yml").write_text(OPEN)
+    open_ = ["--scenario", str(tmp_path / "open.yml"), "--seed", "4", "--frame-ms", "40"]
+    with ThreadPoolExecutor() as at_once:
+        alone = at_once.submit(run, tmp_path / "alone", *open_, profile="ideal")
+        four = at_once.submit(run, tmp_path / "four", *open_, "--processes", "4", profile="ideal")
+    arrivals = Arrivals(Load(arrivals="poisson", calls_per_s=1.0, talkers=30, duration_s=16).calls, True, 4)
+    planned = [instant for k in range(60) if (instant := arrivals.instant(k)) is not None and instant < 15]
+    for done in (alone.result(), four.result()):
+        sessions = done.table("sessions").set_index(["talker", "call"])["started_epoch_s"] - done.run["started_epoch_s"]
+        missed = done.run["health"]["missed_starts"]
+        due = {(k % 30, k // 30): instant for k, instant in enumerate(planned)}
+        made = {key: t_s for key, t_s in sessions.items() if key in due}
+        assert len(due) - missed <= len(made) <= len(due), {key: due[key] for key in due.keys() - made.keys()}
+        assert len(made) >= 5
+        assert all(0 <= t_s - due[key] < 1.0 for key, t_s in made.items()), "each at its instant, or not at all"
+    said = [done.result().table("turns").set_index(["talker", "call"])["clip"] for done in (alone, four)]
+    both = said[0].index.intersection(said[1].index)
+    assert len(both) >= 5
+    assert (said[0].loc[both] == said[1].loc[both]).all()

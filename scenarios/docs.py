@@ -24,6 +24,9 @@ key that is there twice is refused with the file and the line before anything st
 `locust --scenario demo` runs one that comes with Doubletalk, `locust --scenario path/to/mine.yml` one of your own. `--set load.talkers=50`
 changes a value without a change of the file; a part of a list is told by its name or its number, from 0: `--set load.stages.peak.hold_s=5`.
 
+`based_on: spike` at the top of a file takes over what the file does not say itself from another scenario, by name or as a file beside it:
+mappings key by key, lists and draws as a whole.
+
 ```
 python -m scenarios list                what comes with Doubletalk
 python -m scenarios check mine.yml      whether a run with it could start

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from scenarios.changes import change
 from scenarios.errors import ScenarioError
 from scenarios.model import Scenario
+from scenarios.source import Source, over, read_source
 
 FOLDER = Path(__file__).parent
 """The scenarios that come with Doubletalk."""
 
 _LONGEST_SHOWN = 60
+_DEEPEST = 10
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -30,50 +31,58 @@ def load_scenario(which: str, folder: Path = FOLDER, changes: Sequence[str] = ()
     """The scenario with this name, or in this file. `changes`: values to take instead of the file's, such as `load.talkers=50`. Raises
     ScenarioError: unknown name, unreadable file, broken YAML, or a key or value that is not allowed, with the file and, where YAML tells
     it, the line."""
-    path = Path(which)
-    if path.suffix not in (".yml", ".yaml"):
-        path = folder / f"{which}.yml"
-        if not path.is_file():
-            raise ScenarioError(f"no scenario {which!r}: there are {', '.join(names(folder))}; or name a .yml file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"scenario {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ScenarioError(f"scenario {path}: cannot be read: it is not UTF-8 text") from None
-    except ValueError as error:
-        raise ScenarioError(f"scenario {str(path)!r}: cannot be read: {error}") from None
-    return parse_scenario(text, str(path), re.sub(r"[^\w.-]", "-", path.stem)[:60], changes)
+    path = _path(which, folder)
+    return _scenario(read_source(path), path.parent, re.sub(r"[^\w.-]", "-", path.stem)[:60], changes)
 
 
 def parse_scenario(text: str, where: str, default_name: str, changes: Sequence[str] = ()) -> Scenario:
     """The scenario in YAML `text`; `where` names its source in errors, `default_name` is used if it has no name; `changes` as for
     `load_scenario`. Raises ScenarioError."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        for key in _repeated(node):
-            raise ScenarioError(f"scenario {where}, line {key.start_mark.line + 1}: {key.value} is there twice: keep one")
-        plain: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ScenarioError(f"scenario {where}{line}: broken YAML: {_problem(error)}") from None
-    except RecursionError:
-        raise ScenarioError(f"scenario {where}: broken YAML: nested too deep") from None
-    except ScenarioError:
-        raise
-    except ValueError as error:
-        raise ScenarioError(f"scenario {where}: broken YAML: {error}; put text in quotes") from None
-    if not isinstance(plain, dict):
-        raise ScenarioError(f"scenario {where}: it must be a mapping of keys to values, such as 'load:'")
+    return _scenario(Source(text, where), FOLDER, default_name, changes)
+
+
+def _path(which: str, folder: Path) -> Path:
+    path = Path(which)
+    if path.suffix in (".yml", ".yaml"):
+        return path
+    if not (folder / f"{which}.yml").is_file():
+        raise ScenarioError(f"no scenario {which!r}: there are {', '.join(names(folder))}; or name a .yml file")
+    return folder / f"{which}.yml"
+
+
+def _sources(source: Source, folder: Path) -> list[Source]:
+    """A source, and those that it is based on: the nearest first."""
+    found = [source]
+    while (base := found[-1].plain.pop("based_on", None)) is not None:
+        where = f"scenario {found[-1].where}{found[-1].line(('based_on',))}"
+        if not isinstance(base, str):
+            raise ScenarioError(f"{where}: based_on: write the name of a scenario, or a .yml file (found {base!r})")
+        if len(found) > _DEEPEST:
+            raise ScenarioError(f"{where}: based_on goes round in circles, or is deeper than {_DEEPEST}")
+        try:
+            path = _path(base, FOLDER)
+            path = path if path.is_absolute() or path.parent == FOLDER else folder / path
+            found.append(read_source(path))
+        except ScenarioError as error:
+            raise ScenarioError(f"{where}: based_on: {error}") from None
+        folder = path.parent
+    return found
+
+
+def _scenario(source: Source, folder: Path, default_name: str, changes: Sequence[str]) -> Scenario:
+    sources = _sources(source, folder)
+    plain = sources[-1].plain
+    for nearer in reversed(sources[:-1]):
+        plain = over(plain, {"name": default_name, "description": "", **nearer.plain} if nearer is source else nearer.plain)
     plain.setdefault("name", default_name)
     changed = {change(plain, text): text for text in changes}
 
     def place(path: tuple[int | str, ...]) -> str:
-        for made, told in changed.items():
+        for made, text in changed.items():
             if path and made[: len(path)] == path[: len(made)]:
-                return f"--set {told}"
-        return f"scenario {where}{_line(node, path)}"
+                return f"--set {text}"
+        writer = next((one for one in sources if one.has(path)), source)
+        return f"scenario {writer.where}{writer.line(path)}"
 
     try:
         scenario = Scenario.model_validate(plain)
@@ -129,48 +138,3 @@ def part_of(annotation: Any) -> type[BaseModel] | None:
         return annotation
     found = (part_of(option) for option in get_args(annotation))
     return next((part for part in found if part is not None), None)
-
-
-def _problem(error: yaml.YAMLError) -> str:
-    """YAML's own words in one line, without its quotation of the file."""
-    told = [getattr(error, name, None) for name in ("context", "problem")]
-    text = ", ".join(str(part) for part in told if part) or str(error)
-    return " ".join(text.split())
-
-
-def _repeated(top: yaml.Node | None) -> Iterator[yaml.Node]:
-    """Keys that a mapping has twice: YAML would keep the last in silence. Each node is looked at once, as aliases may lead in circles."""
-    seen: set[int] = set()
-    left = [top]
-    while left:
-        node = left.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                if isinstance(key, yaml.ScalarNode):
-                    if key.value in keys:
-                        yield key
-                    keys.add(key.value)
-                left.append(value)
-        elif isinstance(node, yaml.SequenceNode):
-            left.extend(node.value)
-
-
-def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> str:
-    """Line of the innermost key on `path` that the file has."""
-    line = None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            entry = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return f", line {line}" if line else ""

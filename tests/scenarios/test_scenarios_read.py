@@ -131,7 +131,7 @@ def test_a_whole_one() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(ScenarioError, match=r"^no scenario 'dmo': there are baseline, demo.*; or name a \.yml file$"):
+    with pytest.raises(ScenarioError, match=r"^no scenario 'dmo': there are baseline, .*demo.*; or name a \.yml file$"):
         load_scenario("dmo")
 
 
@@ -176,3 +176,41 @@ def test_names_of_a_folder(tmp_path: Path) -> None:
         (tmp_path / file).write_text("{}")
     assert names(tmp_path) == ["a", "b"]
     assert load_scenario("a", tmp_path).name == "a"
+
+
+def test_one_that_is_based_on_another(tmp_path: Path) -> None:
+    (tmp_path / "base.yml").write_text("based_on: demo\nload:\n  talkers: 7\nconversation: {turns: {uniform: [2, 3]}}\n")
+    (tmp_path / "mine.yml").write_text("based_on: base.yml\nload:\n  duration_s: 5\nconversation:\n  turns: 4\ncriteria: [success > 1 %]\n")
+    found, demo = load_scenario(str(tmp_path / "mine.yml")), load_scenario("demo")
+    assert (found.name, found.description) == ("mine", ""), "a name is a file's own"
+    assert (found.load.talkers, found.load.duration_s, found.load.spawn_per_s) == (7, 5.0, demo.load.spawn_per_s)
+    assert found.conversation.turns.fixed == 4.0
+    assert found.conversation.barge_in == demo.conversation.barge_in
+    assert found.criteria == ("success > 1 %",)
+    assert found.place("load", "talkers") == f"scenario {tmp_path / 'base.yml'}, line 3"
+    assert found.place("criteria", 0) == f"scenario {tmp_path / 'mine.yml'}, line 6"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("based_on: dmo", "line 1: based_on: no scenario 'dmo': there are "),
+        ("name: x\nbased_on: gone.yml", "line 2: based_on: scenario "),
+        ("based_on: [demo]", "line 1: based_on: write the name of a scenario, or a .yml file (found ['demo'])"),
+        ("based_on: mine.yml", "based_on goes round in circles"),
+        ("based_on: demo\nload: {talker: 5}", "mine.yml, line 2: unknown key load.talker"),
+    ],
+)
+def test_what_cannot_be_a_base(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "mine.yml").write_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(str(tmp_path / "mine.yml"))
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_wrong_in_a_base_is_told_of_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yml").write_text("load:\n  talker: 7\n")
+    (tmp_path / "mine.yml").write_text("based_on: base.yml\nload: {duration_s: 5}\n")
+    with pytest.raises(ScenarioError, match=r"base\.yml, line 2: unknown key load\.talker"):
+        load_scenario(str(tmp_path / "mine.yml"))

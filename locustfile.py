@@ -20,10 +20,12 @@ from metrics.health import Health
 from reporting import locust_stats
 from reporting.exporter import export_run, export_worker
 from reporting.facts import RunFacts
+from reporting.readings import Wanted
 from reporting.receiver import Receiver
 from reporting.reporter import Reporter, check_folder
 from reporting.screen import Screen
 from reporting.sender import WorkerSender
+from reporting.target import Place, Target
 from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
@@ -119,7 +121,21 @@ def make_ready(environment: Any) -> None:
         environment.doubletalk_master.prepare(run)
     else:
         preflight(run)
+    environment.doubletalk_target = look_at(run)
     environment.doubletalk_ready = run
+
+
+def look_at(run: Run) -> Target | None:
+    """What looks at the target during a run; None where the scenario does not say where it tells of itself. Raises ValueError where that
+    cannot be read."""
+    asked = run.scenario.target
+    metrics_url, health_url = asked.urls(run.host)
+    if metrics_url is None and health_url is None:
+        return None
+    wanted = Wanted(asked.memory, asked.cpu, asked.sessions, asked.latencies)
+    target = Target(Place(metrics_url, health_url, asked.every_s, asked.timeout_s, wanted, run.tls), now_ns)
+    target.check()
+    return target
 
 
 def command(environment: Any) -> None:
@@ -198,15 +214,18 @@ def on_test_start(environment: Any, **_: Any) -> None:
         started_ns=now_ns(),
         options=run.options.shown(),
         lost_workers_allowed=run.scenario.limits.lost_workers,
+        settle_s=run.scenario.target.settle_s,
+        latencies=tuple(run.scenario.target.latencies),
     )
+    target = environment.doubletalk_target
     if master is not None:
-        collector = reporter.start(facts, master.talkers)
+        collector = reporter.start(facts, master.talkers, target)
         master.begin(run, collector.run_id)
         return
     environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
     warn_of_python()
     here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
-    reporter.start_here(facts, here, HOOKS, run.roster.present, watch.health)
+    reporter.start_here(facts, here, HOOKS, run.roster.present, watch.health, target)
     settle()
 
 

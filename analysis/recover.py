@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from analysis.load import SCHEMA_VERSIONS, RunError, load
 from metrics.aggregate import Aggregate
+from metrics.records import SampleRecord
 from metrics.summary import KILLED
 from reporting.batch import Batch
 from reporting.completion import complete
@@ -17,7 +18,7 @@ from reporting.facts import Ending, RunFacts
 from reporting.journal import Entry, entries, spools, to_parquet
 from reporting.lock import held
 from reporting.run_folder import REPORTED, STARTED, forget_how_it_went, tables
-from reporting.tables import TABLES
+from reporting.tables import SAMPLED, tables_of
 from reporting.workers import LOCAL, Worker, WorkerFacts
 
 _COMPLETE = "{}: the run is complete, there is nothing to recover"
@@ -37,7 +38,8 @@ def recover(folder: str | Path) -> str:
             facts = _facts(path, started)
             found = _Found(path)
             ended = _ended(path, found)
-            to_parquet(tables(found.each()), TABLES, path)
+            schemas = tables_of(facts.latencies)
+            to_parquet(tables(found.each(), schemas["timeline"]), schemas, path)
             found.settle()
             _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()))
             if not any(worker.lost_at_s is not None or worker.missing for worker in found.workers.values()):  # else more may turn up
@@ -94,6 +96,7 @@ class _Found:
                 elif "second" in entry:
                     self._duration_s = entry["second"]["t_s"]
                     self._talkers_max = max(self._talkers_max, entry["second"]["talkers"])
+                    self.aggregate.add(SampleRecord(t_s=self._duration_s, **{name: entry["second"][name] for name in SAMPLED}))
                 elif "lost" in entry:
                     self.workers[entry["lost"]].lose(entry["t_s"])
                 elif "clock" in entry:

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.histogram import Histogram
-from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show
+from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show, show_interval
+from metrics.trend import Trend
 
 _FORM = re.compile(
     r"^\s*(?P<metric>[\w-]+)(?:\s+(?P<aggregate>[a-z][\w.]*))?\s*(?P<op><=|>=|<|>)\s*(?P<bound>-?\d+(?:\.\d+)?)\s*(?P<unit>\S+)?\s*$"
@@ -22,6 +23,8 @@ _SCALE: dict[Unit, dict[str, str]] = {
     Unit.PER_HOUR: {"/h": "1"},
     Unit.FACTOR: {"x": "1", "": "1"},
     Unit.INDEX: {"": "1"},
+    Unit.BYTES: {"MB": "1000000", "GB": "1000000000", "kB": "1000"},
+    Unit.BYTES_PER_HOUR: {"MB/h": "1000000", "GB/h": "1000000000", "kB/h": "1000"},
 }
 
 
@@ -42,19 +45,24 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold."""
+    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold. `interval`: of a
+    growth, None where there is none: then it does not hold either."""
 
     criterion: Criterion
     value: float | None
     count: int
     holds: bool
+    interval: tuple[float, float] | None = None
 
     @property
     def measured(self) -> str:
         """The measured value as screens show it."""
         if self.value is not None and self.criterion.aggregate == "count":
             return f"{self.value:.0f}"
-        return show(self.value, METRICS[self.criterion.metric].unit) if self.value is not None else "nothing measured"
+        metric = METRICS[self.criterion.metric]
+        if self.value is not None and metric.shape is Shape.TREND and self.criterion.aggregate == "value":
+            return show_interval(self.value, self.interval, metric.unit)
+        return show(self.value, metric.unit) if self.value is not None else "nothing measured"
 
 
 def parse(text: str) -> Criterion:
@@ -70,7 +78,7 @@ def parse(text: str) -> Criterion:
         near = get_close_matches(found["metric"], METRICS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(METRICS)}"
         raise CriterionError(f"criterion {text!r}: no metric {found['metric']!r}; {hint}")
-    aggregate = found["aggregate"] or ("value" if metric.shape is Shape.RATIO else "")
+    aggregate = found["aggregate"] or ("" if metric.shape is Shape.DISTRIBUTION else "value")
     if not aggregate:
         raise CriterionError(f"criterion {text!r}: {metric.name} has many values; say which: mean, min, max, count, p50, p95, ...")
     _check_aggregate(text, metric, aggregate)
@@ -80,15 +88,21 @@ def parse(text: str) -> Criterion:
         allowed = " or ".join(u or "no unit" for u in units)
         raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
     bound = float(Decimal(found["bound"]) * Decimal(units[unit]))
-    if metric.unit is Unit.SHARE and aggregate != "count" and not 0.0 <= bound <= 1.0:
+    if metric.unit is Unit.SHARE and metric.shape is Shape.RATIO and aggregate != "count" and not 0.0 <= bound <= 1.0:
         raise CriterionError(f"criterion {text!r}: a share lies between 0 % and 100 %")
     return Criterion(text.strip(), metric.name, aggregate, found["op"], bound)
 
 
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
-    """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
+    """Whether the criterion holds of what was measured. Nothing measured: it does not hold. A growth is held to the end of its confidence
+    interval that is the nearer one to the bound."""
     measured = aggregate.values[criterion.metric]
     value = aggregate_of(measured, criterion.aggregate)
+    if isinstance(measured, Trend) and criterion.aggregate == "value":
+        interval = measured.interval
+        decisive = interval[criterion.op.startswith("<")] if interval else None
+        holds = decisive is not None and OPS[criterion.op](decisive, criterion.bound)
+        return Verdict(criterion, value, measured.count, holds, interval)
     holds = value is not None and OPS[criterion.op](value, criterion.bound)
     return Verdict(criterion, value, measured.count, holds)
 
@@ -98,8 +112,8 @@ def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:
         raise CriterionError(
             f"criterion {text!r}: {metric.name} is a {'share' if metric.unit is Unit.SHARE else 'rate'}; it has no {aggregate}"
         )
-    if metric.shape is Shape.DISTRIBUTION:
+    if metric.shape is not Shape.RATIO:
         try:
-            aggregate_of(Histogram(), aggregate)
+            aggregate_of(Histogram() if metric.shape is Shape.DISTRIBUTION else Trend(), aggregate)
         except ValueError as error:
             raise CriterionError(f"criterion {text!r}: {error}") from None

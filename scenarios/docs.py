@@ -12,7 +12,14 @@ from scenarios.model import Scenario
 from scenarios.read import FOLDER, load_scenario, names
 
 _EXAMPLE = "demo"
-_WORDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text", "array": "list of text"}
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "string": "text",
+    "array": "list of text",
+    "object": "names with text",
+}
 
 _INTRO = """# Scenario files
 
@@ -110,6 +117,8 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(_shown(v) for v in value) + "]"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str) and "{" in value:
+        return f"'{value}'"
     return f"{value:g}" if isinstance(value, float) else (str(value) or '""')
 
 

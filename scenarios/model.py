@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scenarios.draws import Draw, Lognormal, NotNegative, Positive
+from scenarios.target import Target
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -102,4 +103,5 @@ class Scenario(_Part):
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
+    target: Target = Target()
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")

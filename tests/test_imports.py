@@ -16,7 +16,10 @@ RULES = {
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
     "metrics": ({"audio", "protocol"}, {"numpy"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
-    "reporting": ({"metrics"}, {"locust", "gevent", "flask", "flask_login", "plotly", "prometheus_client", "pyarrow", "msgpack"}),
+    "reporting": (
+        {"metrics"},
+        {"locust", "gevent", "geventhttpclient", "flask", "flask_login", "plotly", "prometheus_client", "pyarrow", "msgpack"},
+    ),
     "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
     "benchmarks": (
         {"audio", "protocol", "metrics", "reporting", "analysis"},

@@ -121,6 +121,9 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         criteria = tuple(parse(text) for text in scenario.criteria)
     except CriterionError as error:
         raise ScenarioError(f"scenario {scenario.name}: {error}") from None
+    unmeasured = scenario.target.unmeasured(criterion.metric for criterion in criteria)
+    if unmeasured:
+        raise ScenarioError(f"scenario {scenario.name}: {unmeasured}")
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:

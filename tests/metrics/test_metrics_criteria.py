@@ -41,6 +41,7 @@ def test_good_ones(text: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_can_be_asked_of(name: str) -> None:
     unit = {Unit.SECONDS: "ms", Unit.SHARE: "%", Unit.PER_MINUTE: "/min", Unit.PER_HOUR: "/h", Unit.FACTOR: "x", Unit.INDEX: ""}
+    unit |= {Unit.BYTES: "MB", Unit.BYTES_PER_HOUR: "MB/h"}
     metric = METRICS[name]
     aggregate = "p50" if metric.shape is Shape.DISTRIBUTION else ""
     verdict = judge(parse(f"{name} {aggregate} < 1 {unit[metric.unit]}"), Aggregate())

@@ -15,8 +15,9 @@ from reporting_local import collecting, timeline
 from reporting_records import FACTS, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
-from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SampleRecord, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from reporting.console import print_finished, print_progress, progress_line
+from reporting.tables import SAMPLED
 
 
 @settings(max_examples=15)
@@ -28,11 +29,11 @@ def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seco
             world.second(i + 1.0)
         done = world.finish()
     flat = [r for records in seconds for r in records]
+    rows = timeline(done)
     whole = Aggregate()
-    for record in flat:
+    for record in [*flat, *(SampleRecord(t_s=row["t_s"], **{name: row[name] for name in SAMPLED}) for row in rows)]:
         whole.add(record)
     assert collector.aggregate.to_plain() == whole.to_plain()
-    rows = timeline(done)
     assert len(rows) == len(seconds) + 1
     turns = [r for r in flat if isinstance(r, TurnRecord)]
     owed = [r for r in turns if r.kind is not TurnKind.FALSE_ALARM]

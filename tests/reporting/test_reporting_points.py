@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reporting_live import second
 
 from reporting.points import CHUNK, NAMES, POINTS_MAX, points, step_of
-from reporting.run_folder import TIMELINE
+from reporting.tables import TIMELINE
 
 
 def run(seconds: int) -> list[dict[str, Any]]:

@@ -21,8 +21,13 @@ WORST = (
     "send_lateness_p99_s",
     "loop_lag_p99_s",
     "cpu_share",
+    "tester_memory_bytes",
+    "target_memory_bytes",
+    "target_cpu_share",
+    "target_sessions",
+    "target_down",
 )
-"""Columns of which a point has its highest second, None where no second has one."""
+"""Columns of which a point has its highest second, None where no second has one; `target_down` is 1 where `target_up` is false."""
 NAMES = ("t_s", "talkers", *COUNTS, *MIDDLE, *WORST)
 
 Row = dict[str, Any]
@@ -54,6 +59,12 @@ def points(
             made[name].append(round(sum(row[name] for row in rows) / len(rows), 3))
         for names, choose in ((MIDDLE, median_low), (WORST, max)):
             for name in names:
-                known = [row[name] for row in rows if row[name] is not None]
+                known = [value for row in rows if (value := _value(row, name)) is not None]
                 made[name].append(round(choose(known), 6) if known else None)
     return made
+
+
+def _value(row: Row, name: str) -> Any:
+    if name == "target_down":
+        return None if row["target_up"] is None else int(not row["target_up"])
+    return row[name]

@@ -68,18 +68,19 @@ class Reader:
         sought = {"memory": self._wanted.memory, "cpu": self._wanted.cpu, "sessions": self._wanted.sessions}
         sought |= {f"latencies.{name}": (series,) for name, series in self._wanted.latencies.items()}
         found = {what: [self._series[text][0] in known for text in texts] for what, texts in sought.items()}
-        return [f"{what} ({', '.join(sought[what])})" for what, those in found.items() if not any(those)]
+        return [f"{what} ({', '.join(sought[what])})" for what, those in found.items() if those and not any(those)]
 
     def read(self, text: str, now_s: float) -> Reading:
         """What it says at the instant `now_s`. Raises ValueError where it is no exposition."""
         samples = self._samples(text)
-        passed_s = now_s - self._earlier_s if self._earlier_s is not None else 0.0
-        earlier, self._earlier, self._earlier_s = self._earlier, {}, now_s
+        earlier, earlier_s = self._earlier, self._earlier_s
+        self._earlier, self._earlier_s = {}, now_s
+        passed_s = now_s - earlier_s if earlier_s is not None else 0.0
         return Reading(
             memory_bytes=self._value(samples, self._wanted.memory)[1],
             cpu_share=self._cpu(samples, earlier, passed_s),
             sessions=self._value(samples, self._wanted.sessions)[1],
-            latencies={name: self._latency(samples, series, earlier) for name, series in self._wanted.latencies.items()},
+            latencies={name: self._latency(samples, series, earlier, earlier_s) for name, series in self._wanted.latencies.items()},
         )
 
     def _samples(self, text: str) -> list[Sample]:
@@ -110,21 +111,23 @@ class Reader:
         name = self._series[series][0]
         if not name.endswith("_total"):
             return value / 100.0 if name.endswith("_percent") else value
-        gained = self._gained(earlier, (series, ""), value)
+        gained = self._gained(earlier, (series, ""), value, None)
         return gained / passed_s if gained is not None and passed_s > 0 else None
 
-    def _latency(self, samples: list[Sample], series: str, earlier: Mapping[tuple[str, str], float]) -> Latency:
+    def _latency(self, samples: list[Sample], series: str, earlier: Mapping[tuple[str, str], float], earlier_s: float | None) -> Latency:
+        """What has no samples until something is observed began at zero, where there was a reading before."""
         scale = next((scale for end, scale in _SCALES.items() if self._series[series][0].endswith(end)), 1.0)
         counts = self._matched(samples, series, "_count")
         if not counts:
             value = self._value(samples, [series])[1]
             return Latency(None if value is None else value * scale, None)
-        count = self._gained(earlier, (series, "count"), sum(s.value for s in counts))
-        total = self._gained(earlier, (series, "sum"), sum(s.value for s in self._matched(samples, series, "_sum")))
+        none_yet = 0.0 if earlier_s is not None else None
+        count = self._gained(earlier, (series, "count"), sum(s.value for s in counts), none_yet)
+        total = self._gained(earlier, (series, "sum"), sum(s.value for s in self._matched(samples, series, "_sum")), none_yet)
         below: dict[str, float] = {}
         for sample in self._matched(samples, series, "_bucket"):
             below[sample.labels.get("le", "")] = below.get(sample.labels.get("le", ""), 0.0) + sample.value
-        buckets = [(_bound(le), self._gained(earlier, (series, le), n)) for le, n in below.items()]
+        buckets = [(_bound(le), self._gained(earlier, (series, le), n, none_yet)) for le, n in below.items()]
         if not count or count < 0 or total is None:
             return Latency(None, None)
         if buckets:
@@ -133,10 +136,10 @@ class Reader:
             p95 = next((s.value for s in self._matched(samples, series) if s.labels.get("quantile") == "0.95"), None)
         return Latency(total / count * scale, None if p95 is None else p95 * scale)
 
-    def _gained(self, earlier: Mapping[tuple[str, str], float], key: tuple[str, str], value: float) -> float | None:
-        """What a counter gained; None for its first value, and where it began anew."""
+    def _gained(self, earlier: Mapping[tuple[str, str], float], key: tuple[str, str], value: float, none_yet: float | None) -> float | None:
+        """What a counter gained; None where it began anew. `none_yet`: what it had before its first value; None: that is not known."""
         self._earlier[key] = value
-        before = earlier.get(key)
+        before = earlier.get(key, none_yet)
         return None if before is None or value < before else value - before
 
 

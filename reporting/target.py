@@ -121,31 +121,34 @@ class Target:
     def _ask(self, url: str) -> str:
         """The body of what it answers. Raises ValueError where that is no success, too long, or late."""
         limit = Timeout(self._place.timeout_s)
-        client = self._pages[url]
         try:
             with limit:
-                response = client.request("GET", URL(url).request_uri, headers=_HEADERS)
+                response = self._pages[url].request("GET", URL(url).request_uri, headers=_HEADERS)
                 body = bytes(response.read(BODY_MAX + 1))
-                if len(body) > BODY_MAX:
-                    response.release()
         except (Timeout, TimeoutError) as error:
-            client.close()
+            self._begin_anew(url)
             if isinstance(error, Timeout) and error is not limit:
                 raise
             raise ValueError(f"no answer within {self._place.timeout_s:g} s (target.timeout_s)") from None
         except ssl.SSLCertVerificationError as error:
             raise ValueError(f"its TLS certificate is not trusted: {error.verify_message} (--tls-ca, --tls-insecure)") from None
         except OSError as error:
-            client.close()
+            self._begin_anew(url)
             raise ValueError(str(error.strerror or error)[:120] or type(error).__name__) from None
-        except HTTPParseError as error:
-            client.close()
+        except (HTTPParseError, ValueError) as error:
+            self._begin_anew(url)
             raise ValueError(f"it does not speak HTTP: {str(error)[:80]}") from None
         if len(body) > BODY_MAX:
+            self._begin_anew(url)
             raise ValueError(f"its answer is longer than {BODY_MAX // 1024**2} MiB")
         if not 200 <= response.status_code < 300:
             raise ValueError(f"HTTP status {response.status_code}")
         return body.decode("utf-8", "replace")
+
+    def _begin_anew(self, url: str) -> None:
+        """With another connection: what is left of an answer on this one would be taken for the next."""
+        self._pages[url].close()
+        self._pages[url] = _client(url, self._place)
 
 
 def _client(url: str, place: Place) -> HTTPClient:

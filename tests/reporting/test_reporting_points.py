@@ -18,7 +18,7 @@ def run(seconds: int) -> list[dict[str, Any]]:
 
 
 def test_every_name_is_a_column_of_the_timeline() -> None:
-    assert set(NAMES) <= set(TIMELINE.names)
+    assert set(NAMES) - {"target_down"} <= set(TIMELINE.names)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,15 @@ def test_a_second_is_a_point() -> None:
     assert made["underruns"] == [0, 2]
     assert made["e2e_latency_p50_s"] == [0.765432, None]
     assert made["cpu_share"] == [None, 0.1]
+
+
+def test_a_target_that_is_down_for_a_second_is_seen_in_a_point_of_several() -> None:
+    ups = [True, False, True, True, None, None, None, True]
+    rows = [second(n, target_up=up, target_memory_bytes=n * 10**6) for n, up in enumerate(ups, 1)]
+    assert points(rows, 8, 1, 0, False)["target_down"] == [0, 1, 0, 0, None, None, None, 0]
+    made = points(rows, 8, 2, 0, False)
+    assert made["target_down"] == [1, 0, None, 0]
+    assert made["target_memory_bytes"] == [2e6, 4e6, 6e6, 8e6]
 
 
 def test_seconds_are_put_together() -> None:

@@ -67,7 +67,7 @@ class Trend:
         Least squares through the means of batches. Samples of memory resemble their neighbours, which would make the interval too narrow:
         means of batches do so less, and by what is left of it (`r`, the correlation of neighbouring residuals) their number is lowered to
         n (1 - r) / (1 + r), in the variance and in Student's quantile (Santer et al., Journal of Geophysical Research 105(D6), 2000,
-        equations 4 to 6).
+        equations 4 to 6). One degree of freedom is always left: its quantile, 12.7, makes the interval wide enough.
         """
         line = _line(self._batches())
         if line is None or line.freedom < 1:
@@ -144,9 +144,9 @@ def _line(batches: list[Block]) -> _Line | None:
     squares = sum(rest * rest for rest in rests)
     alike = sum(a * b for a, b in pairwise(rests)) / squares if squares > 0 else 0.0
     independent = len(batches) * (1.0 - alike) / (1.0 + alike) if alike > 0 else float(len(batches))
-    left = independent - 2.0
-    if left < 1.0:
+    if len(batches) < 3:
         return _Line(slope, math.inf, 0)
+    left = max(1.0, independent - 2.0)
     weighted = sum(w * rest * rest for w, rest in zip(weights, rests, strict=True))
     return _Line(slope, math.sqrt(weighted / left / spread), int(left))
 

@@ -62,7 +62,8 @@ A criterion is one line: a metric, an aggregate, an operator, a number and its u
   A share or a rate has one value, so that the aggregate is left out (`success > 95 %`), or is `count`.
 - The operator is `<`, `<=`, `>` or `>=`.
 - The unit is that of the metric, and may not be left out: `ms` or `s` for durations, `%` for shares, `/min` and `/h` for rates, `x` or none
-  for factors, none for indices and for `count`.
+  for factors, `kB`, `MB` or `GB` for memory and `MB/h` for its growth, none for indices and for `count`.
+- A growth is judged by its confidence interval: all of it must be on the right side of the bound ([growth](target.md#growth)).
 
 All criteria are checked for sense before the run starts. The run ends with exit code 0 only if it was valid, measured a turn, and all of
 them hold. A criterion on a metric of which nothing was measured does not hold."""

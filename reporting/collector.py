@@ -21,8 +21,9 @@ from reporting.facts import Ending, RunFacts
 from reporting.live import LATEST, Failure, WorkerState, WorkerView
 from reporting.readings import Reading
 from reporting.run_folder import RunFolder
-from reporting.tables import PER_SESSION, SAMPLED, latency_columns
+from reporting.tables import PER_SESSION, SAMPLED, latency_columns, timeline_of
 from reporting.target import Look
+from reporting.timeline import Timeline
 from reporting.workers import Worker, WorkerFacts, faults, joined, merged
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Collector:
         self.aggregate = Aggregate()
         self.facts = facts
         self.folder = RunFolder(parent, facts)
-        self.timeline: list[dict[str, Any]] = []
+        self.timeline = Timeline(timeline_of(facts.latencies))
         self.talkers_max = 0
         self._talkers = talkers
         self._now_ns = now_ns

@@ -17,7 +17,7 @@ from reporting.readings import Reader, Reading, Wanted
 
 logger = logging.getLogger(__name__)
 
-BODY_MAX = 8 * 1024 * 1024
+BODY_MAX = 4 * 1024 * 1024
 """Bytes of an answer; one that is longer is not read."""
 _AHEAD_S = 0.5
 """Looks begin so long before the second ends that they are to be a part of."""
@@ -84,11 +84,11 @@ class Target:
         self._looking = gevent.spawn(self._look_again_and_again, started_ns)
 
     def stop(self) -> None:
-        """Look no more. Again does nothing."""
+        """Look no more, until it is started again."""
         if self._looking is not None:
             self._looking.kill()
-        for client in self._pages.values():
-            client.close()
+        for url in self._pages:
+            self._begin_anew(url)
 
     def latest(self) -> Look | None:
         """The last look, once; None where there was none since."""

@@ -52,6 +52,8 @@ def test_a_look_reads_both_pages() -> None:
         with looking(looked_at):
             assert next_look(looked_at) == Look(True, Reading(150e6, None, 3.0, {}))
             assert looked_at.latest() is None, "each look is told once"
+        with looking(looked_at):
+            assert next_look(looked_at).up, "another run looks at the same target"
         assert {path for path, _ in server.asked} == {"/metrics", "/health"}
         assert all(headers["Accept"].startswith("text/plain;version=0.0.4") for _, headers in server.asked)
 
@@ -131,7 +133,7 @@ def bad(server: Server, what: str, tmp: Path) -> Target:
         ("late", r"target: http://127.0.0.1:\d+/health cannot be read: no answer within 0.1 s \(target.timeout_s\); .*"),
         ("refused", r"target: http://127.0.0.1:\d+/health cannot be read: HTTP status 401; .*"),
         ("page", r"target: http://127.0.0.1:\d+/metrics cannot be read: a line is no sample of Prometheus's text format: .*"),
-        ("long", r"target: http://127.0.0.1:\d+/health cannot be read: its answer is longer than 8 MiB; .*"),
+        ("long", r"target: http://127.0.0.1:\d+/health cannot be read: its answer is longer than 4 MiB; .*"),
         ("latency", r"target: http://127.0.0.1:\d+/metrics has no series for latencies.asr \(asr_seconds\): look at what it shows"),
     ],
 )  # fmt: skip

@@ -25,10 +25,12 @@ from reporting.collector import Collector
 from reporting.exporter import export_run, export_worker
 from reporting.facts import RunFacts
 from reporting.gatherer import Watched
+from reporting.readings import Wanted
 from reporting.receiver import Receiver
 from reporting.reporter import Reporter, check_folder
 from reporting.screen import Screen
 from reporting.sender import WorkerSender
+from reporting.target import Place, Target
 from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
@@ -141,7 +143,21 @@ def make_ready(environment: Any) -> None:
         environment.doubletalk_master.prepare(run)
     else:
         preflight(run)
+    environment.doubletalk_target = look_at(run)
     environment.doubletalk_ready = run
+
+
+def look_at(run: Run) -> Target | None:
+    """What looks at the target during a run; None where the scenario does not say where it tells of itself. Raises ValueError where that
+    cannot be read."""
+    asked = run.scenario.target
+    metrics_url, health_url = asked.urls(run.host)
+    if metrics_url is None and health_url is None:
+        return None
+    wanted = Wanted(asked.memory, asked.cpu, asked.sessions, asked.latencies)
+    target = Target(Place(metrics_url, health_url, asked.every_s, asked.timeout_s, wanted, run.tls), now_ns)
+    target.check()
+    return target
 
 
 def command(environment: Any) -> None:
@@ -220,10 +236,13 @@ def on_test_start(environment: Any, **_: Any) -> None:
         started_ns=now_ns(),
         options=run.options.shown(),
         lost_workers_allowed=run.scenario.limits.lost_workers,
+        settle_s=run.scenario.target.settle_s,
+        latencies=tuple(run.scenario.target.latencies),
     )
     run.begin(facts.started_ns)
+    target = environment.doubletalk_target
     if master is not None:
-        collector = reporter.start(facts, master.talkers, lambda: give_up_run(environment))
+        collector = reporter.start(facts, master.talkers, target, lambda: give_up_run(environment))
         master.begin(run, collector.run_id)
         conduct(environment, run, collector)
         return
@@ -231,7 +250,7 @@ def on_test_start(environment: Any, **_: Any) -> None:
     warn_of_python()
     here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
     watched = Watched(run.roster.present, watch.health, run.began_ns, run.stages)
-    conduct(environment, run, reporter.start_here(facts, here, HOOKS, watched, lambda: give_up_run(environment)))
+    conduct(environment, run, reporter.start_here(facts, here, HOOKS, watched, target, lambda: give_up_run(environment)))
     settle()
 
 

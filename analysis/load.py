@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate
-from metrics.records import Record
+from metrics.records import Record, SampleRecord
 from reporting.run_folder import STARTED
-from reporting.tables import RECORDS
+from reporting.tables import RECORDS, SAMPLED
 
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""
@@ -57,11 +57,13 @@ class Loaded:
         return self._frame("timeline")
 
     def records(self) -> Iterator[Record]:
-        """The records that the run was made of, table by table."""
+        """The records that the run was made of, table by table; a row of the timeline holds the sample of its second."""
         for name, kind in RECORDS.items():
             fields = {f.name: _enum(get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind)}
             for row in self._table(name).to_pylist():
                 yield kind(**{n: made(row[n]) if made and row[n] is not None else row[n] for n, made in fields.items()})
+        for row in self._table("timeline").to_pylist():
+            yield SampleRecord(t_s=row["t_s"], **{name: row[name] for name in SAMPLED})
 
     def aggregate(self) -> Aggregate:
         """All metrics, computed anew from the records alone."""

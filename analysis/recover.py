@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from analysis.load import SCHEMA_VERSIONS, RunError, load
 from metrics.aggregate import Aggregate
+from metrics.records import SampleRecord
+from metrics.stages import Stages, timetable
 from metrics.summary import KILLED
 from reporting.batch import Batch
 from reporting.completion import complete
@@ -17,7 +19,7 @@ from reporting.facts import Ending, RunFacts
 from reporting.journal import Entry, entries, spools, to_parquet
 from reporting.lock import held
 from reporting.run_folder import REPORTED, STARTED, forget_how_it_went, tables
-from reporting.tables import TABLES
+from reporting.tables import SAMPLED, tables_of
 from reporting.workers import LOCAL, Worker, WorkerFacts
 
 _COMPLETE = "{}: the run is complete, there is nothing to recover"
@@ -35,9 +37,10 @@ def recover(folder: str | Path) -> str:
     try:
         with (path / STARTED).open("rb") as started:
             facts = _facts(path, started)
-            found = _Found(path)
+            found = _Found(path, facts.scenario)
             ended = _ended(path, found)
-            to_parquet(tables(found.each()), TABLES, path)
+            schemas = tables_of(facts.latencies)
+            to_parquet(tables(found.each(), schemas["timeline"]), schemas, path)
             found.settle()
             _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()))
             if not any(worker.lost_at_s is not None or worker.missing for worker in found.workers.values()):  # else more may turn up
@@ -71,7 +74,7 @@ def _ended(path: Path, found: _Found) -> str:
 class _Found:
     """What the journals of a run hold, each batch once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scenario: dict[str, Any]) -> None:
         self._own = path / REPORTED
         self.beside = spools(path)
         for journal in self.beside:
@@ -83,6 +86,7 @@ class _Found:
         self._clock: str | None = None
         self._duration_s = 0.0
         self._talkers_max = 0
+        self._stages = Stages(0, timetable(scenario))
         self._told: dict[str, Any] = {}
 
     def each(self) -> Iterator[Entry]:
@@ -95,6 +99,8 @@ class _Found:
                 elif "second" in entry:
                     self._duration_s = entry["second"]["t_s"]
                     self._talkers_max = max(self._talkers_max, entry["second"]["talkers"])
+                    sample = SampleRecord(t_s=self._duration_s, **{name: entry["second"][name] for name in SAMPLED})
+                    self.aggregate.add(sample, stage=self._stages.at(round(self._duration_s * 1e9)))
                 elif "told" in entry:
                     self._told.update(entry["told"])
                 elif "lost" in entry:

@@ -8,30 +8,34 @@ from typing import Any
 
 from metrics import catalog
 from metrics.histogram import Histogram, Ratio
-from metrics.metric import Metric, Shape, Unit
-from metrics.records import Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.metric import Metric, Shape, Unit, Value
+from metrics.records import Outcome, Record, SampleRecord, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from metrics.stages import WHOLE
+from metrics.trend import Trend
 
-_BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord)}
+_BY_RECORD = {kind: catalog.of(kind) for kind in (TurnRecord, SessionRecord, TokenRecord, SampleRecord)}
 _MEASURES = {kind: [(m.name, m.measure) for m in metrics] for kind, metrics in _BY_RECORD.items()}
 
 Measured = dict[str, Any]
 """Metrics of one record by name."""
 
 
-def _empty() -> dict[str, Histogram | Ratio]:
-    return {m.name: Histogram() if m.shape is Shape.DISTRIBUTION else Ratio() for m in catalog.METRICS.values()}
+_VALUES: dict[Shape, type[Value]] = {Shape.DISTRIBUTION: Histogram, Shape.RATIO: Ratio, Shape.TREND: Trend}
+
+
+def _empty() -> dict[str, Value]:
+    return {m.name: _VALUES[m.shape]() for m in catalog.METRICS.values()}
 
 
 @dataclass(slots=True)
 class Aggregate:
-    """One histogram or ratio per metric of the catalogue, and counts.
+    """One histogram, ratio or trend per metric of the catalogue, and counts.
 
-    `counts` has `turns.<kind>.<outcome>`, `sessions.<outcome>`, `tokens` and `errors.<kind>` (error kinds of all records). `stages`: the
-    same of each of the run's stages alone, by name; what belongs to no stage is in the whole only.
+    `counts` has `turns.<kind>.<outcome>`, `sessions.<outcome>`, `tokens`, `samples` and `errors.<kind>` (error kinds of all records).
+    `stages`: the same of each of the run's stages alone, by name; what belongs to no stage is in the whole only.
     """
 
-    values: dict[str, Histogram | Ratio] = field(default_factory=_empty)
+    values: dict[str, Value] = field(default_factory=_empty)
     counts: Counter[str] = field(default_factory=Counter)
     stages: dict[str, Aggregate] = field(default_factory=dict)
 
@@ -50,6 +54,9 @@ class Aggregate:
             self.counts[f"turns.{record.kind}.{record.outcome}"] += 1
         elif isinstance(record, SessionRecord):
             self.counts[f"sessions.{record.outcome}"] += 1
+        elif isinstance(record, SampleRecord):
+            self.counts["samples"] += 1
+            return
         else:
             self.counts["tokens"] += 1
         if record.error_kind is not None:
@@ -60,8 +67,10 @@ class Aggregate:
         for name, metric in catalog.METRICS.items():
             if metric.shape is Shape.DISTRIBUTION:
                 self.histogram(name).merge(other.histogram(name))
-            else:
+            elif metric.shape is Shape.RATIO:
                 self.ratio(name).merge(other.ratio(name))
+            else:
+                self.trend(name).merge(other.trend(name))
         self.counts.update(other.counts)
         for name, part in other.stages.items():
             self._part(name).merge(part)
@@ -77,14 +86,21 @@ class Aggregate:
         """The histogram of a distribution. Raises KeyError or TypeError for any other name."""
         value = self.values[name]
         if not isinstance(value, Histogram):
-            raise TypeError(f"{name} is a ratio")
+            raise TypeError(f"{name} is a {catalog.METRICS[name].shape}")
         return value
 
     def ratio(self, name: str) -> Ratio:
         """The sums of a share or a rate. Raises KeyError or TypeError for any other name."""
         value = self.values[name]
         if not isinstance(value, Ratio):
-            raise TypeError(f"{name} is a distribution")
+            raise TypeError(f"{name} is a {catalog.METRICS[name].shape}")
+        return value
+
+    def trend(self, name: str) -> Trend:
+        """The sums of a growth. Raises KeyError or TypeError for any other name."""
+        value = self.values[name]
+        if not isinstance(value, Trend):
+            raise TypeError(f"{name} is a {catalog.METRICS[name].shape}")
         return value
 
     def turns(self, kind: TurnKind | None = None, outcome: Outcome | None = None) -> int:
@@ -114,14 +130,14 @@ class Aggregate:
             raise ValueError(f"metrics of catalogue version {plain['catalog_version']}; this is version {catalog.CATALOG_VERSION}")
         made = cls(counts=Counter(plain["counts"]))
         for name, value in plain["values"].items():
-            shape = catalog.METRICS[name].shape
-            made.values[name] = Histogram.from_plain(value) if shape is Shape.DISTRIBUTION else Ratio.from_plain(value)
+            made.values[name] = _VALUES[catalog.METRICS[name].shape].from_plain(value)
         made.stages = {name: cls.from_plain(part) for name, part in plain["stages"].items()}
         return made
 
 
 def measure(record: Record) -> Measured:
-    """The metrics of one record that apply to it, by name: a float of a distribution, a pair (numerator, denominator) of a ratio."""
+    """The metrics of one record that apply to it, by name: a float of a distribution, a pair (numerator, denominator) of a ratio, a pair
+    (instant, value) of a trend."""
     found = {}
     for name, of in _MEASURES[type(record)]:
         value = of(record)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from metrics import derive
 from metrics.metric import Metric, Shape, Target, Unit
-from metrics.records import BargeInClass, Outcome, SessionRecord, TokenRecord, TurnRecord
+from metrics.records import BargeInClass, Outcome, SampleRecord, SessionRecord, TokenRecord, TurnRecord
 
 CATALOG_VERSION = 1
 """Raised whenever a definition changes; every run stores it."""
 
 _S, _SHARE = Unit.SECONDS, Unit.SHARE
-_D, _R = Shape.DISTRIBUTION, Shape.RATIO
+_D, _R, _T = Shape.DISTRIBUTION, Shape.RATIO, Shape.TREND
 _NO_EVENT = "the assistant sent no such event, or the turn got no answer"
 _NO_ANSWER = "no answer was heard"
 _NO_BARGE_IN = "no barge-in was made"
+_NO_TARGET = "the scenario names no URL of the target's"
+_NOT_TOLD = "the scenario names no metrics_url, or the target does not tell, or the load had not settled (growth)"
 _NO_FALSE_ALARM = "no false alarm was made whose windows passed before the turn was cut off"
 
 _LATENCY = [
@@ -145,10 +147,25 @@ _LOAD = [
            "session lost", "its successor ready", "no session was lost and re-established", targets=(Target("max", "<", 30.0, "SD"),)),
 ]  # fmt: skip
 
-METRICS: dict[str, Metric] = {m.name: m for m in [*_LOAD, *_LATENCY, *_BARGE_IN, *_FALSE_ALARM, *_STREAMING]}
+_TARGET = [
+    Metric("target_availability", "Target availability", "target", _R, _SHARE, SampleRecord, derive.target_availability,
+           "seconds in which the target was asked", "it answered at all of its URLs", _NO_TARGET, better="higher", targets=(Target("value", ">", 0.995, "SD"),), summed=True),
+    Metric("target_cpu", "Target CPU", "target", _D, _SHARE, SampleRecord, derive.sampled("target_cpu_share"),
+           "a second of the target", "CPU that it took, as a share of one core", _NOT_TOLD, summed=True),
+    Metric("target_memory", "Target memory", "target", _D, Unit.BYTES, SampleRecord, derive.sampled("target_memory_bytes"),
+           "a second of the target", "its resident memory", _NOT_TOLD, summed=True),
+    Metric("target_memory_per_session", "Target memory per session", "target", _D, Unit.BYTES, SampleRecord, derive.target_memory_per_session,
+           "a second of the target with a session open", "its resident memory over its open sessions: with few, that of the process itself", _NOT_TOLD, targets=(Target("mean", "<", 50e6, "SD"),)),
+    Metric("target_memory_growth", "Target memory growth", "target", _T, Unit.BYTES_PER_HOUR, SampleRecord, derive.grown("target_memory_bytes"),
+           "the target's resident memory once the load has settled", "its growth, by least squares", _NOT_TOLD, summed=True),
+    Metric("tester_memory_growth", "Tester memory growth", "target", _T, Unit.BYTES_PER_HOUR, SampleRecord, derive.grown("tester_memory_bytes"),
+           "the workers' resident memory once the load has settled", "its growth, by least squares", "the run ended before its load had settled", summed=True),
+]  # fmt: skip
+
+METRICS: dict[str, Metric] = {m.name: m for m in [*_LOAD, *_LATENCY, *_BARGE_IN, *_FALSE_ALARM, *_STREAMING, *_TARGET]}
 """Every metric by its name, in the order in which screens show them."""
 
-TABLES = ("load", "latency", "barge-in", "false alarms", "streaming")
+TABLES = ("load", "latency", "barge-in", "false alarms", "streaming", "target")
 """The catalogue's tables, in the order in which screens show them."""
 
 

@@ -11,8 +11,9 @@ from difflib import get_close_matches
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.histogram import Histogram
-from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show
+from metrics.metric import OPS, Metric, Shape, Unit, aggregate_of, show, show_interval
 from metrics.stages import WHOLE
+from metrics.trend import Trend
 
 _FORM = re.compile(
     r"^\s*(?P<metric>[\w-]+)(?:\s+(?!in\s)(?P<aggregate>[a-z][\w.]*))?(?:\s+in\s+(?P<stage>[\w.-]+))?"
@@ -25,6 +26,8 @@ _SCALE: dict[Unit, dict[str, str]] = {
     Unit.PER_HOUR: {"/h": "1"},
     Unit.FACTOR: {"x": "1", "": "1"},
     Unit.INDEX: {"": "1"},
+    Unit.BYTES: {"MB": "1000000", "GB": "1000000000", "kB": "1000"},
+    Unit.BYTES_PER_HOUR: {"MB/h": "1000000", "GB/h": "1000000000", "kB/h": "1000"},
 }
 
 
@@ -49,19 +52,24 @@ class Criterion:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold. `bound`: what it
-    was held against, None where that was not measured. `count`: of values that it rests on."""
+    was held against, None where that was not measured. `count`: of values that it rests on. `interval`: of a growth, None where there is
+    none: then it does not hold either."""
 
     criterion: Criterion
     value: float | None
     bound: float | None
     count: int
     holds: bool
+    interval: tuple[float, float] | None = None
 
     @property
     def measured(self) -> str:
         """The measured value as screens show it, with the bound where that was measured too."""
         if self.value is None:
             return "nothing measured"
+        metric = METRICS[self.criterion.metric]
+        if metric.shape is Shape.TREND and self.criterion.aggregate == "value":
+            return show_interval(self.value, self.interval, metric.unit)
         if self.criterion.base is None:
             return self._shown(self.value)
         if self.bound is None:
@@ -95,7 +103,7 @@ def parse(text: str, stages: Collection[str] | None = None) -> Criterion:
         near = get_close_matches(found["metric"], METRICS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(METRICS)}"
         raise CriterionError(f"criterion {text!r}: no metric {found['metric']!r}; {hint}")
-    aggregate = found["aggregate"] or ("value" if metric.shape is Shape.RATIO else "")
+    aggregate = found["aggregate"] or ("" if metric.shape is Shape.DISTRIBUTION else "value")
     if not aggregate:
         raise CriterionError(f"criterion {text!r}: {metric.name} has many values; say which: mean, min, max, count, p50, p95, ...")
     _check_aggregate(text, metric, aggregate)
@@ -109,15 +117,21 @@ def parse(text: str, stages: Collection[str] | None = None) -> Criterion:
         allowed = " or ".join(u or "no unit" for u in units)
         raise CriterionError(f"criterion {text!r}: unit {unit or 'missing'}; {metric.name} {aggregate} takes {allowed}")
     bound = float(Decimal(found["bound"]) * Decimal(units[unit]))
-    if metric.unit is Unit.SHARE and aggregate != "count" and not found["base"] and not 0.0 <= bound <= 1.0:
+    plain = aggregate != "count" and not found["base"]
+    if metric.unit is Unit.SHARE and metric.shape is Shape.RATIO and plain and not 0.0 <= bound <= 1.0:
         raise CriterionError(f"criterion {text!r}: a share lies between 0 % and 100 %")
     return Criterion(text.strip(), metric.name, aggregate, found["op"], bound, found["stage"] or WHOLE, found["base"])
 
 
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
-    """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
+    """Whether the criterion holds of what was measured. Nothing measured: it does not hold. A growth is held to the end of its confidence
+    interval that is the nearer one to the bound."""
     measured = aggregate.stage(criterion.stage).values[criterion.metric]
     value, bound, count = aggregate_of(measured, criterion.aggregate), criterion.bound, measured.count
+    if isinstance(measured, Trend) and criterion.aggregate == "value" and criterion.base is None:
+        interval = measured.interval
+        decisive = interval[criterion.op.startswith("<")] if interval else None
+        return Verdict(criterion, value, bound, count, decisive is not None and OPS[criterion.op](decisive, bound), interval)
     if criterion.base is not None:
         other = aggregate.stage(criterion.base).values[criterion.metric]
         base, count = aggregate_of(other, criterion.aggregate), min(count, other.count)
@@ -132,8 +146,8 @@ def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:
         raise CriterionError(
             f"criterion {text!r}: {metric.name} is a {'share' if metric.unit is Unit.SHARE else 'rate'}; it has no {aggregate}"
         )
-    if metric.shape is Shape.DISTRIBUTION:
+    if metric.shape is not Shape.RATIO:
         try:
-            aggregate_of(Histogram(), aggregate)
+            aggregate_of(Histogram() if metric.shape is Shape.DISTRIBUTION else Trend(), aggregate)
         except ValueError as error:
             raise CriterionError(f"criterion {text!r}: {error}") from None

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from metrics.records import SUCCESSES, UNDECIDED, BargeInClass, Outcome, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.records import (
+    SUCCESSES,
+    UNDECIDED,
+    BargeInClass,
+    Outcome,
+    SampleRecord,
+    SessionOutcome,
+    SessionRecord,
+    TokenRecord,
+    TurnKind,
+    TurnRecord,
+)
 from metrics.windows import RESUME_WINDOW_S, YIELD_WINDOW_S
 
 Pair = tuple[float, float]
@@ -246,6 +257,37 @@ def token_mint_latency(record: TokenRecord) -> float | None:
 def token_success(record: TokenRecord) -> Pair:
     """Whether a token was minted."""
     return float(record.error_kind is None), 1.0
+
+
+def target_availability(record: SampleRecord) -> Pair | None:
+    """Whether the target answered, of the seconds in which it was asked."""
+    return None if record.target_up is None else (float(record.target_up), 1.0)
+
+
+def target_memory_per_session(record: SampleRecord) -> float | None:
+    """Resident memory over open sessions (system design 3.3); None without a session."""
+    memory, sessions = record.target_memory_bytes, record.target_sessions
+    return memory / sessions if memory is not None and sessions else None
+
+
+def sampled(name: str) -> Callable[[SampleRecord], float | None]:
+    """The field `name` of a sample."""
+
+    def measure(record: SampleRecord) -> float | None:
+        value: float | None = getattr(record, name)
+        return value
+
+    return measure
+
+
+def grown(name: str) -> Callable[[SampleRecord], Pair | None]:
+    """A value that may grow, at its instant, once the load has settled."""
+
+    def measure(record: SampleRecord) -> Pair | None:
+        value = getattr(record, name)
+        return (record.t_s, float(value)) if record.settled and value is not None else None
+
+    return measure
 
 
 def not_stopped(record: TurnRecord) -> bool:

@@ -12,6 +12,7 @@ from metrics import ending, health, windows
 from metrics.catalog import CATALOG_VERSION, METRICS, TABLES
 from metrics.histogram import GAMMA
 from metrics.metric import Metric, Shape, Unit, show_target
+from metrics.trend import CONFIDENCE
 
 _SOURCES = "SD system design, MG monitoring guide, VB voice-bot summary, LX LivekitexAgent baselines, LG latency guide"
 
@@ -26,7 +27,8 @@ clip's labels have it, not as a detector decides. A value that could not be meas
 assistant began before the talker had finished. Screens show durations in milliseconds; records and run files hold seconds.
 
 A *distribution* has one value per turn, session or token request; its percentiles are by nearest rank, exact to {(GAMMA - 1) * 50:g} %, its
-count, least and greatest value exact, its mean to a billionth. A *share* or a *rate* is one sum over another.
+count, least and greatest value exact, its mean to a billionth. A *share* or a *rate* is one sum over another. A *growth* is the slope of a
+straight line through samples, a second apart, with its {CONFIDENCE * 100:.0f} % confidence interval: [what that means](target.md#growth).
 
 Sources of the targets: {_SOURCES}.
 A target without a grade is what should be reached; *good* and *excellent* are grades of their source. A share or percentile of fewer values
@@ -81,6 +83,8 @@ def _row(m: Metric) -> tuple[str, ...]:
 def _unit(m: Metric) -> str:
     if m.unit is Unit.SHARE:
         return "share"
+    if m.shape is Shape.TREND:
+        return f"growth, {m.unit.value}"
     words = {Unit.SECONDS: "s", Unit.FACTOR: "factor", Unit.INDEX: "index"}.get(m.unit, m.unit.value)
     return words if m.shape is Shape.DISTRIBUTION else f"rate, {words}"
 

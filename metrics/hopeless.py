@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 from metrics.aggregate import Aggregate
 from metrics.criteria import judge, parse
+from metrics.stages import timetable
 
 
 def hopeless(scenario: dict[str, Any], aggregate: Aggregate, t_s: float) -> str | None:
     """Why a run of `scenario`, as run.json holds it, is to be given up at `t_s` seconds: the criterion of `abort.unless` that does not
     hold; None where all do. One is looked at when `abort.grace_s` has passed since the start of the run or, where it names a stage, of
     that."""
-    stages = scenario["load"]["stages"]
-    starts_s = accumulate((stage["over_s"] + stage["hold_s"] for stage in stages), initial=0.0)
-    begins_s = {stage["name"]: begun_s for stage, begun_s in zip(stages, starts_s, strict=False)}
+    begins_s = {name: begun_s for begun_s, name in timetable(scenario)}
     for text in scenario["abort"]["unless"]:
         criterion = parse(text)
         since_s = max(begins_s.get(stage or "", 0.0) for stage in (criterion.stage, criterion.base))

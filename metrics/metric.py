@@ -10,6 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from metrics.histogram import Histogram, Ratio
+from metrics.trend import CONFIDENCE, Trend
+
+Value = Histogram | Ratio | Trend
+"""What a metric's values are put together in: one class for each shape."""
 
 
 class Shape(StrEnum):
@@ -19,10 +23,13 @@ class Shape(StrEnum):
     """One value per record: mean, percentiles, extremes."""
     RATIO = "ratio"
     """One sum over another: a share or a rate."""
+    TREND = "trend"
+    """How fast a value grows, with its confidence interval."""
 
 
 class Unit(StrEnum):
-    """Unit of a metric's values as they are kept; screens show seconds as milliseconds and shares as per cent."""
+    """Unit of a metric's values as they are kept; screens show seconds as milliseconds, shares as per cent, bytes as
+    megabytes (10^6)."""
 
     SECONDS = "s"
     SHARE = "share"
@@ -30,6 +37,8 @@ class Unit(StrEnum):
     PER_HOUR = "/h"
     FACTOR = "x"
     INDEX = "index"
+    BYTES = "B"
+    BYTES_PER_HOUR = "B/h"
 
 
 OPS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -58,8 +67,9 @@ class Target:
 class Metric:
     """One row of the catalogue.
 
-    `measure` takes a record of type `record` and returns a float for a distribution, a pair (numerator, denominator) for a ratio,
-    or None where the record has nothing to say. `begins`, `ends`: from which instant to which. `absent` says when, and why, it is None.
+    `measure` takes a record of type `record` and returns a float for a distribution, a pair (numerator, denominator) for a ratio, a pair
+    (instant in seconds, value) for a trend, or None where the record has nothing to say. `begins`, `ends`: from which instant to which.
+    `absent` says when, and why, it is None.
     `min_count`: with fewer values than this a percentile is not worth a verdict.
     """
 
@@ -83,8 +93,9 @@ class Metric:
     It has no column in run files."""
 
 
-def aggregate_of(value: Histogram | Ratio, aggregate: str) -> float | None:
-    """The number that `aggregate` names: mean, min, max, count, sum, value (a ratio's), or pN with N from 0 to 100.
+def aggregate_of(value: Value, aggregate: str) -> float | None:
+    """The number that `aggregate` names: mean, min, max, count, sum, value (a ratio's or a trend's), low and high (the ends of a trend's
+    confidence interval), or pN with N from 0 to 100.
 
     None while there is nothing to aggregate. Raises ValueError for a name that does not suit the shape.
     """
@@ -94,6 +105,12 @@ def aggregate_of(value: Histogram | Ratio, aggregate: str) -> float | None:
         if aggregate == "value":
             return value.value
         raise ValueError(f"a share or a rate has no {aggregate}: use value or count")
+    if isinstance(value, Trend):
+        if aggregate == "value":
+            return value.slope
+        if aggregate not in ("low", "high"):
+            raise ValueError(f"a growth has no {aggregate}: use value, low, high or count")
+        return value.interval[aggregate == "high"] if value.interval else None
     match aggregate:
         case "mean":
             return value.mean
@@ -136,6 +153,27 @@ def show(value: float | None, unit: Unit) -> str:
             return f"{value:.2f} x"
         case Unit.INDEX:
             return f"{value:.3f}"
+        case Unit.BYTES:
+            megabytes = value / 1e6
+            return f"{megabytes:.0f} MB" if abs(megabytes) >= 100 else f"{megabytes:.{1 if abs(megabytes) >= 1 else 3}f} MB"
+        case Unit.BYTES_PER_HOUR:
+            return f"{_growth(value)} MB/h"
+
+
+def show_interval(value: float | None, interval: tuple[float, float] | None, unit: Unit) -> str:
+    """A growth as screens show it, with its confidence interval: `3.20 MB/h (95 %: 1.10 to 5.30)`; says where there is none."""
+    told = show(value, unit)
+    if value is None:
+        return told
+    if interval is None:
+        return f"{told} (too few samples for an interval)"
+    return f"{told} ({CONFIDENCE * 100:.0f} %: {_growth(interval[0])} to {_growth(interval[1])})"
+
+
+def _growth(bytes_per_hour: float) -> str:
+    """In megabytes an hour; never `-0.00`."""
+    megabytes = bytes_per_hour / 1e6
+    return f"{megabytes:.0f}" if abs(megabytes) >= 100 else f"{round(megabytes, 2) + 0.0:.2f}"
 
 
 def show_target(target: Target, unit: Unit) -> str:
@@ -147,6 +185,8 @@ def show_target(target: Target, unit: Unit) -> str:
             bound = f"{target.bound * 100:g} %"
         case Unit.INDEX:
             bound = f"{target.bound:g}"
+        case Unit.BYTES | Unit.BYTES_PER_HOUR:
+            bound = f"{target.bound / 1e6:g} M{unit.value}"
         case _:
             bound = f"{target.bound:g} {unit.value}"
     name = "" if target.aggregate == "value" else f"{target.aggregate} "

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
 
-from metrics.records import Record, SessionRecord, TurnRecord
+from metrics.records import Fired, SessionRecord, TurnRecord
 
 WHOLE = ""
 """The name of no stage: of the run as a whole."""
@@ -26,10 +28,17 @@ class Stages:
         index = bisect_right(self._began, t_ns, key=lambda begun: begun[0]) - 1
         return self._began[index][1] if index >= 0 else WHOLE
 
-    def of(self, record: Record) -> str:
+    def of(self, record: Fired) -> str:
         """The stage that a record belongs to: that in which the talker began to speak, the session to connect, the token to be due."""
         if not self._began:
             return WHOLE
         if isinstance(record, TurnRecord):
             return self.at(record.speech_onset_ns)
         return self.at(record.started_ns if isinstance(record, SessionRecord) else record.intended_ns)
+
+
+def timetable(scenario: dict[str, Any]) -> list[tuple[float, str]]:
+    """When each stage of a scenario's load begins, in seconds of the run, and its name; `scenario` as run.json holds it."""
+    stages = scenario["load"]["stages"]
+    begins_s = accumulate((stage["over_s"] + stage["hold_s"] for stage in stages), initial=0.0)
+    return [(begun_s, stage["name"]) for begun_s, stage in zip(begins_s, stages, strict=False)]

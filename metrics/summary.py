@@ -10,9 +10,9 @@ from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS, TABLES
 from metrics.criteria import Verdict, judge, parse
 from metrics.grid import markdown
-from metrics.histogram import Histogram, Ratio
-from metrics.metric import Metric, Shape, Unit, aggregate_of, show, show_target
+from metrics.metric import Metric, Shape, Unit, Value, aggregate_of, show, show_interval, show_target
 from metrics.records import Outcome, TurnKind
+from metrics.trend import Trend
 
 COMPLETE, INTERRUPTED, ABORTED, KILLED = "complete", "interrupted", "aborted", "killed"
 """How a run ended: by itself; by a signal, before its time; given up, as one of `abort.unless` did not hold; its process did, without a
@@ -137,15 +137,18 @@ def _table(table: str, aggregate: Aggregate) -> str:
     return f"## {table.capitalize()}\n\n" + markdown(header, rows)
 
 
-def _row(metric: Metric, value: Histogram | Ratio) -> tuple[str, ...]:
-    first = "value" if metric.shape is Shape.RATIO else "mean"
-    cells = [show(aggregate_of(value, first), metric.unit)]
+def _row(metric: Metric, value: Value) -> tuple[str, ...]:
+    many = metric.shape is Shape.DISTRIBUTION
+    if isinstance(value, Trend):
+        cells = [show_interval(value.slope, value.interval, metric.unit)]
+    else:
+        cells = [show(aggregate_of(value, "mean" if many else "value"), metric.unit)]
     for which in ("p50", "p95", "p99", "max"):
-        cells.append("" if metric.shape is Shape.RATIO else show(aggregate_of(value, which), metric.unit))
+        cells.append(show(aggregate_of(value, which), metric.unit) if many else "")
     return (metric.name, metric.code, str(value.count), *cells, _judged_targets(metric, value))
 
 
-def _judged_targets(metric: Metric, value: Histogram | Ratio) -> str:
+def _judged_targets(metric: Metric, value: Value) -> str:
     told = []
     for target in metric.targets:
         measured = aggregate_of(value, target.aggregate)

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
-from metrics.histogram import Histogram, Ratio
-from metrics.metric import Metric, Shape, Target, aggregate_of, show, show_target
+from metrics.metric import Metric, Shape, Target, Value, aggregate_of, show, show_interval, show_target
 
 QUANTILES = ("p50", "p95", "p99", "max")
 """What a distribution shows besides its mean."""
+_AGGREGATES = {Shape.DISTRIBUTION: ("mean", *QUANTILES), Shape.RATIO: ("value",), Shape.TREND: ("value", "low", "high")}
 
 
 class Standing(StrEnum):
@@ -25,8 +25,9 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric. `values`: mean (of a distribution) or value (of a ratio), p50, p95, p99 and max by these names, in the metric's unit;
-    None where there is none. `targets`: all of them as screens show them, each with a mark once it can be judged, good and excellent too.
+    """One metric. `values`: mean, p50, p95, p99 and max (of a distribution), value (of a ratio), or value, low and high (of a trend) by
+    these names, in the metric's unit; None where there is none. `targets`: all of them as screens show them, each with a mark once it can
+    be judged, good and excellent too.
     `standing`: of those of grade target together; `few`: judged on fewer values than its minimum."""
 
     metric: Metric
@@ -43,8 +44,11 @@ class Row:
 
     def shown(self, which: str) -> str:
         """A value as screens show it; `first` is the mean or the value. A dash where there is none."""
+        if which == "first" and self.metric.shape is Shape.TREND:
+            low, high = self.values["low"], self.values["high"]
+            return show_interval(self.values["value"], None if low is None or high is None else (low, high), self.metric.unit)
         if which == "first":
-            which = "value" if self.metric.shape is Shape.RATIO else "mean"
+            which = _AGGREGATES[self.metric.shape][0]
         return show(self.values.get(which), self.metric.unit)
 
 
@@ -60,9 +64,8 @@ def rows(aggregate: Aggregate) -> list[Row]:
     return [_row(metric, aggregate.values[metric.name]) for metric in METRICS.values()]
 
 
-def _row(metric: Metric, value: Histogram | Ratio) -> Row:
-    names = ("value",) if metric.shape is Shape.RATIO else ("mean", *QUANTILES)
-    values = {name: aggregate_of(value, name) for name in names}
+def _row(metric: Metric, value: Value) -> Row:
+    values = {name: aggregate_of(value, name) for name in _AGGREGATES[metric.shape]}
     judged = [(target, standing(target, value)) for target in metric.targets]
     decisive = [found for target, found in judged if target.grade == "target" and found is not Standing.UNKNOWN]
     if not decisive:
@@ -73,7 +76,7 @@ def _row(metric: Metric, value: Histogram | Ratio) -> Row:
     return Row(metric, value.count, values, targets, whole, 0 < value.count < metric.min_count)
 
 
-def standing(target: Target, value: Histogram | Ratio) -> Standing:
+def standing(target: Target, value: Value) -> Standing:
     """Whether `value` reaches the target."""
     measured = aggregate_of(value, target.aggregate)
     if measured is None:

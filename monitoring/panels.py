@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.text import TextMode
 
 from metrics.metric import Metric, Shape, Target, Unit, show_target
 from monitoring import promql
-from reporting.exposition import histogram_of
+from reporting.exposition import growth_of, histogram_of
 
 WINDOW = "$__rate_interval"
 RUN = ('scenario=~"$scenario"', 'dialect=~"$dialect"', 'job="doubletalk"')
@@ -30,6 +30,8 @@ _UNITS = {
     Unit.PER_HOUR: "suffix: /h",
     Unit.FACTOR: "suffix: x",
     Unit.INDEX: "none",
+    Unit.BYTES: "decbytes",
+    Unit.BYTES_PER_HOUR: "suffix: B/h",
 }
 
 
@@ -102,10 +104,15 @@ def note(title: str, markdown: str, width: int = 8, height: int = 4) -> text.Pan
 
 
 def metric_lines(metric: Metric, width: int = 8) -> timeseries.Panel:
-    """A metric of the catalogue over time: median, p95 and p99 of a distribution, or the share or rate itself, with its first target."""
+    """A metric of the catalogue over time: median, p95 and p99 of a distribution, a growth with its interval, or the share or rate itself;
+    with its first target."""
     if metric.shape is Shape.DISTRIBUTION:
         family = histogram_of(metric)
         queries = [Query(promql.quantile(family, q, WINDOW, RUN, BY), f"p{q * 100:g} {{{{scenario}}}}") for q in (0.5, 0.95, 0.99)]
+    elif metric.shape is Shape.TREND:
+        growth = growth_of(metric)
+        parts = ((growth.value, "growth"), (growth.low, "at least"), (growth.high, "at most"))
+        queries = [Query(family.name + promql.selector(*RUN), f"{what} {{{{scenario}}}}") for family, what in parts]
     else:
         queries = [Query(promql.value(metric, "value", WINDOW, RUN, BY), "{{scenario}}")]
     code = f" ({metric.code})" if metric.code else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from metrics.catalog import METRICS
 from metrics.metric import Metric, Shape, Target
-from reporting.exposition import Family, Quotient, histogram_of, quotient_of
+from reporting.exposition import Family, Quotient, growth_of, histogram_of, quotient_of
 
 RUN = ("job", "scenario", "dialect")
 """What tells one run's series from another's."""
@@ -39,9 +39,12 @@ def quotient(of: Quotient, window: str, matchers: Sequence[str] = (), by: Sequen
 
 
 def value(metric: Metric, aggregate: str, window: str, matchers: Sequence[str] = (), by: Sequence[str] = RUN) -> str:
-    """An aggregate of a metric (mean, max, pN; a share or a rate has one value), in its family's unit. Raises ValueError for another."""
+    """An aggregate of a metric (mean, max, pN; a share, a rate or a growth has one value), in its family's unit. Raises ValueError for any
+    other."""
     if metric.shape is Shape.RATIO:
         return quotient(quotient_of(metric), window, matchers, by)
+    if metric.shape is Shape.TREND:
+        return f"max by ({', '.join(by)}) ({growth_of(metric).value.name}{selector(*matchers)})"
     family = histogram_of(metric)
     if aggregate == "mean":
         return mean(family, window, matchers, by)

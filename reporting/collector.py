@@ -11,16 +11,21 @@ from typing import Any
 
 import gevent
 
-from metrics.aggregate import Aggregate
+from metrics.aggregate import Aggregate, measure
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.hopeless import hopeless
-from metrics.records import SUCCESSES, UNDECIDED, TurnKind
+from metrics.records import SUCCESSES, UNDECIDED, SampleRecord, TurnKind
+from metrics.stages import Stages, timetable
 from metrics.summary import ABORTED, COMPLETE, INTERRUPTED, passed, verdict
 from reporting.batch import Batch
 from reporting.facts import Ending, RunFacts
 from reporting.live import LATEST, Failure, WorkerState, WorkerView
+from reporting.readings import Reading
 from reporting.run_folder import RunFolder
+from reporting.tables import PER_SESSION, SAMPLED, latency_columns, timeline_of
+from reporting.target import Look
+from reporting.timeline import Timeline
 from reporting.workers import Worker, WorkerFacts, faults, joined, merged
 
 logger = logging.getLogger(__name__)
@@ -42,7 +47,8 @@ class Finished:
 
 class Collector:
     """Collects one run. `talkers` tells how many are there now; `now_ns` reads the monotonic clock; `source` is called before each second
-    ends: a worker in this process reports then; `give_up` once, where the run is hopeless. It is a `reporting.live.Live`."""
+    ends: a worker in this process reports then; `look` gives the latest look at the target, None where there was none in this second;
+    `give_up` is called once, where the run is hopeless. It is a `reporting.live.Live`."""
 
     def __init__(
         self,
@@ -51,18 +57,22 @@ class Collector:
         talkers: Callable[[], int],
         now_ns: Callable[[], int],
         source: Callable[[], object] = lambda: None,
+        look: Callable[[], Look | None] = lambda: None,
         give_up: Callable[[], object] = lambda: None,
     ) -> None:
         self.aggregate = Aggregate()
         self.facts = facts
         self.folder = RunFolder(parent, facts)
-        self.timeline: list[dict[str, Any]] = []
+        self.timeline = Timeline(timeline_of(facts.latencies))
         self.talkers_max = 0
         self._talkers = talkers
         self._now_ns = now_ns
         self._source = source
         self._give_up = give_up
+        self._stages = Stages(0, timetable(facts.scenario))
         self.told: dict[str, Any] = {}
+        self._look = look
+        self._level_s = 0.0
         self._workers: dict[str, Worker] = {}
         self._failures: deque[Failure] = deque(maxlen=LATEST)
         self._ended_s: float | None = None
@@ -184,11 +194,13 @@ class Collector:
         self._source()
         done, health = self._second, self.health()
         talkers = self.talkers
+        t_s = self.elapsed_s
+        sampled = self._sample(t_s, talkers, health)
         self.talkers_max = max(self.talkers_max, talkers)
         answered = done.turns()
         counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
         row: dict[str, Any] = {
-            "t_s": self.elapsed_s,
+            "t_s": t_s,
             "talkers": talkers,
             "turns": answered,
             "failures": answered - counted,
@@ -208,6 +220,7 @@ class Collector:
             "send_lateness_p99_s": self._lateness.quantile(0.99),
             "loop_lag_p99_s": self._lag.quantile(0.99),
             "cpu_share": self._cpu_s / self._wall_s if self._wall_s > 0 else None,
+            **sampled,
         }
         self._new_second()
         self.timeline.append(row)
@@ -227,6 +240,32 @@ class Collector:
                 self.tell("aborted", why)
                 self._give_up()
 
+    def _sample(self, t_s: float, talkers: int, health: Health) -> dict[str, Any]:
+        """The second's sample: counted, and as columns of its row."""
+        if talkers > self.talkers_max:
+            self._level_s = t_s
+        look = self._look()
+        reading = look.reading if look else Reading()
+        record = SampleRecord(
+            t_s=t_s,
+            settled=talkers > 0 and t_s - self._level_s >= self.facts.settle_s,
+            target_up=look.up if look else None,
+            target_memory_bytes=_whole(reading.memory_bytes),
+            target_cpu_share=reading.cpu_share,
+            target_sessions=_whole(reading.sessions),
+            tester_memory_bytes=health.memory_bytes or None,
+        )
+        measured = measure(record)
+        stage = self._stages.at(round(t_s * 1e9))
+        self.aggregate.add(record, measured, stage)
+        self._second.add(record, measured, stage)
+        row = {name: getattr(record, name) for name in SAMPLED}
+        row[PER_SESSION] = measured.get("target_memory_per_session")
+        for name in self.facts.latencies:
+            latency = reading.latencies.get(name)
+            row |= zip(latency_columns(name), (latency.mean_s, latency.p95_s) if latency else (None, None), strict=True)
+        return row
+
     def _try(self, whose: str, write: Callable[[], None]) -> bool:
         """Have something written down; whether it was. Where it was not, that is said, once until nobody's waits any more: some may fit
         where more does not."""
@@ -239,3 +278,7 @@ class Collector:
             return False
         self._unwritten.pop(whose, None)
         return True
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -52,7 +52,8 @@ def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, 
         "accuracy": accuracy(path.parent, ending.talkers_max, facts.frame_ms, ending.clock),
     }  # fmt: skip
     run["criteria"] = [
-        {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds} for v in verdicts(run, aggregate)
+        {"criterion": v.criterion.text, "value": v.value, "interval": v.interval, "count": v.count, "holds": v.holds}
+        for v in verdicts(run, aggregate)
     ]
     text = summary(run, aggregate)
     write(path / "histograms.json", json.dumps({"metrics": aggregate.to_plain(), "health": health.to_plain()}))

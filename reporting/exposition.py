@@ -50,6 +50,15 @@ class Quotient:
     factor: float
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A trend, and the ends of its confidence interval, in the metric's unit."""
+
+    value: Family
+    low: Family
+    high: Family
+
+
 FIXED = {
     "e2e_latency": "e2e_latency_client_milliseconds",
     "barge_in_latency": "barge_in_latency_milliseconds",
@@ -79,7 +88,12 @@ FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 1.0, 1.1, 1.2, 1.5, 2.0, 5
 INDICES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 """Bounds of an index from 0 to 1."""
 
-_SUFFIXES = {Unit.SECONDS: "_seconds", Unit.FACTOR: "_ratio", Unit.INDEX: ""}
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
+"""Bounds of a share of a core, of which a process may take several."""
+MEMORY = tuple(float(digit * 10**power) for power in range(6, 11) for digit in (1, 2, 5))
+"""Bounds of memory, 1 MB to 50 GB."""
+
+_SUFFIXES = {Unit.SECONDS: "_seconds", Unit.FACTOR: "_ratio", Unit.INDEX: "", Unit.SHARE: "_ratio", Unit.BYTES: "_bytes"}
 _SECONDS_IN = {Unit.PER_MINUTE: 60.0, Unit.PER_HOUR: 3600.0}
 
 
@@ -94,7 +108,7 @@ def histogram_of(metric: Metric) -> Family:
 
 
 def quotient_of(metric: Metric) -> Quotient:
-    """The two counters that show a share or a rate; time below the line is in seconds. Raises ValueError for a distribution."""
+    """The two counters that show a share or a rate; time below the line is in seconds. Raises ValueError for another shape."""
     if metric.shape is not Shape.RATIO:
         raise ValueError(f"{metric.name} is no share and no rate")
     base = FIXED.get(metric.name) or f"doubletalk_{metric.name}"
@@ -109,10 +123,23 @@ def quotient_of(metric: Metric) -> Quotient:
     )
 
 
+def growth_of(metric: Metric) -> Growth:
+    """The three gauges that show a trend. Raises ValueError for another shape."""
+    if metric.shape is not Shape.TREND:
+        raise ValueError(f"{metric.name} is no trend")
+    made = []
+    for part, told in (("", ""), ("_low", ", lower end of its 95 % interval"), ("_high", ", upper end of its 95 % interval")):
+        made.append(Family(f"doubletalk_{metric.name}{part}_bytes_per_hour", Kind.GAUGE, f"{metric.title} of the run so far{told}"))
+    return Growth(*made)
+
+
 def families_of(metric: Metric) -> tuple[Family, ...]:
-    """All that shows a metric: one histogram, or numerator and denominator."""
+    """All that shows a metric: one histogram, numerator and denominator, or a growth and its interval."""
     if metric.shape is Shape.DISTRIBUTION:
         return (histogram_of(metric),)
+    if metric.shape is Shape.TREND:
+        growth = growth_of(metric)
+        return (growth.value, growth.low, growth.high)
     quotient = quotient_of(metric)
     return (quotient.numerator, quotient.denominator)
 
@@ -128,4 +155,8 @@ def _bounds(metric: Metric) -> tuple[float, ...]:
             return tuple(sorted(wanted | set(FACTORS)))
         case Unit.INDEX:
             return tuple(sorted(wanted | set(INDICES)))
+        case Unit.SHARE:
+            return tuple(sorted(wanted | set(SHARES)))
+        case Unit.BYTES:
+            return tuple(sorted(wanted | set(MEMORY)))
     raise ValueError(f"{metric.name}: no buckets for {metric.unit}")

@@ -9,7 +9,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `lost_workers_allowed`: so
-    many workers may be lost before the run is invalid."""
+    many workers may be lost before the run is invalid. `settle_s`: how long after its highest number of talkers so far memory is not yet
+    taken for growth; `latencies`: names of the target's own that are sampled."""
 
     scenario: dict[str, Any]
     seed: int
@@ -20,6 +21,8 @@ class RunFacts:
     started_ns: int
     options: dict[str, Any] = field(default_factory=dict)
     lost_workers_allowed: int = 0
+    settle_s: float = 20.0
+    latencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from metrics.aggregate import Aggregate, measure, metric_columns
 from metrics.health import Health
 from metrics.histogram import Histogram
-from metrics.records import Record, SessionRecord, TurnRecord
+from metrics.records import Fired, SessionRecord, TurnRecord
 from metrics.stages import Stages
 from reporting.batch import Batch
 from reporting.live import LATEST, Failure, failure_of
@@ -46,7 +46,7 @@ class Gatherer:
         self._frames_dropped = self._lost = 0
         self._clock: str | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Fired) -> None:
         """Take one record."""
         measured = measure(record)
         columns = metric_columns(record, measured)
@@ -62,7 +62,7 @@ class Gatherer:
         if failure is not None:
             self._failures = [*self._failures[1 - LATEST :], failure]
 
-    def on_record(self, record: Record, **_: Any) -> None:
+    def on_record(self, record: Fired, **_: Any) -> None:
         """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
         try:
             self.add(record)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from metrics.aggregate import Aggregate
 from metrics.health import Health
-from metrics.records import Record
+from metrics.records import Record, SampleRecord
 from reporting.facts import RunFacts
 
 LATEST = 50
@@ -103,6 +103,6 @@ class Live(Protocol):
 
 def failure_of(record: Record, t_s: float, worker: str) -> Failure | None:
     """What a record tells of something that went wrong; None where nothing did."""
-    if record.error_kind is None:
+    if isinstance(record, SampleRecord) or record.error_kind is None:
         return None
     return Failure(t_s, worker, getattr(record, "talker", None), record.error_kind.value, record.error or "")

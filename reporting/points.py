@@ -8,8 +8,8 @@ from typing import Any
 
 POINTS_MAX = 600
 """More seconds than these are put together, two, four, eight... at a time: a chart is some hundred pixels wide."""
-CHUNK = 40
-"""Points that are made before others get a turn: a millisecond's or two."""
+CHUNK = 100
+"""Rows that are put together before others get a turn: a millisecond's or two."""
 
 COUNTS = ("turns", "failures", "barge_ins", "false_alarms", "errors", "underruns")
 """Columns of the timeline that count; a point has their number a second."""
@@ -21,8 +21,13 @@ WORST = (
     "send_lateness_p99_s",
     "loop_lag_p99_s",
     "cpu_share",
+    "tester_memory_bytes",
+    "target_memory_bytes",
+    "target_cpu_share",
+    "target_sessions",
+    "target_down",
 )
-"""Columns of which a point has its highest second, None where no second has one."""
+"""Columns of which a point has its highest second, None where no second has one; `target_down` is 1 where `target_up` is false."""
 NAMES = ("t_s", "talkers", *COUNTS, *MIDDLE, *WORST)
 
 Row = dict[str, Any]
@@ -44,9 +49,12 @@ def points(
     not fill a point yet are left out, or make a last one where the run is `whole`. `pause` is called between parts of the work."""
     count = seconds // step + (1 if whole and seconds % step else 0)
     made: dict[str, list[Any]] = {name: [] for name in NAMES}
+    taken = 0
     for number in range(since, count):
-        if number > since and (number - since) % CHUNK == 0:
+        if taken >= CHUNK:
+            taken = 0
             pause()
+        taken += step
         rows = timeline[number * step : min((number + 1) * step, seconds)]
         made["t_s"].append(round(rows[-1]["t_s"], 2))
         made["talkers"].append(max(row["talkers"] for row in rows))
@@ -54,6 +62,12 @@ def points(
             made[name].append(round(sum(row[name] for row in rows) / len(rows), 3))
         for names, choose in ((MIDDLE, median_low), (WORST, max)):
             for name in names:
-                known = [row[name] for row in rows if row[name] is not None]
+                known = [value for row in rows if (value := _value(row, name)) is not None]
                 made[name].append(round(choose(known), 6) if known else None)
     return made
+
+
+def _value(row: Row, name: str) -> Any:
+    if name == "target_down":
+        return None if row["target_up"] is None else int(not row["target_up"])
+    return row[name]

@@ -14,8 +14,9 @@ from metrics.health import Health
 from metrics.histogram import Histogram, Ratio
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
 from metrics.summary import verdicts
+from metrics.trend import Trend
 from reporting import run_families as families
-from reporting.exposition import Family, Kind, histogram_of, quotient_of
+from reporting.exposition import Family, Kind, families_of, histogram_of, quotient_of
 from reporting.live import Live, WorkerState
 
 Labels = Mapping[str, str]
@@ -95,6 +96,8 @@ def load_samples(live: Live, labels: Labels) -> Iterator[Samples]:
     yield _by(families.ERRORS, labels, {k.value: float(counts[f"errors.{k}"]) for k in ErrorKind})
     yield _of(families.HTTP_ERRORS, labels, tokens.denominator - tokens.numerator)
     yield _of(families.TALKERS, labels, float(live.talkers))
+    up = live.timeline[-1].get("target_up") if live.timeline else None
+    yield _of(families.TARGET_UP, labels, None if up is None else float(up))
 
 
 def metric_samples(live: Live, labels: Labels) -> Iterator[Samples]:
@@ -106,6 +109,9 @@ def metric_samples(live: Live, labels: Labels) -> Iterator[Samples]:
             quotient = quotient_of(metric)
             yield _of(quotient.numerator, labels, value.numerator)
             yield _of(quotient.denominator, labels, value.denominator * quotient.denominator.scale)
+        elif isinstance(value, Trend):
+            for family, number in zip(families_of(metric), (value.slope, *(value.interval or (None, None))), strict=True):
+                yield _of(family, labels, number)
         else:
             yield _histogram(histogram_of(metric), labels, value)
 
@@ -141,6 +147,7 @@ def health_samples(health: Health, labels: Labels) -> Iterator[Samples]:
         (families.WORKERS_LOST, health.workers_lost),
         (families.RECORDS_LOST, health.records_lost),
         (families.LOCAL_FAULTS, health.local_faults),
+        (families.MEMORY, health.memory_bytes),
     ):
         yield _of(family, labels, float(value))
 
@@ -156,10 +163,11 @@ def _family(family: Family, labels: tuple[str, ...] | None = None) -> Any:
     return _MADE[family.kind](family.name, family.help, labels=labels or family.labels)
 
 
-def _of(family: Family, labels: Labels, value: float) -> Samples:
-    """A family with one sample."""
+def _of(family: Family, labels: Labels, value: float | None) -> Samples:
+    """A family with one sample; without, where the value is None."""
     made = _family(family, tuple(labels))
-    made.add_metric(list(labels.values()), value)
+    if value is not None:
+        made.add_metric(list(labels.values()), value)
     return made  # type: ignore[no-any-return]  # its class is chosen at run time
 
 

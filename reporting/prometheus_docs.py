@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from metrics.catalog import METRICS, TABLES
 from metrics.metric import Metric, Shape
 from reporting import run_families
-from reporting.exposition import RUN_LABELS, Family, Kind, histogram_of, quotient_of
+from reporting.exposition import RUN_LABELS, Family, Kind, families_of, histogram_of, quotient_of
 
 _OWN = (
     ("The run", run_families.RUN),
@@ -37,6 +37,9 @@ def _row(metric: Metric) -> tuple[str, ...]:
     if metric.shape is Shape.DISTRIBUTION:
         family = histogram_of(metric)
         return f"`{metric.name}`", f"`{family.name}`", family.kind.value, ", ".join(f"{bound:g}" for bound in family.buckets)
+    if metric.shape is Shape.TREND:
+        names = ", ".join(f"`{family.name}`" for family in families_of(metric))
+        return f"`{metric.name}`", names, "three gauges", "value, and the ends of its interval; absent where the samples are too few"
     quotient = quotient_of(metric)
     times = f" × {quotient.factor:g}" if quotient.factor != 1.0 else ""
     return (

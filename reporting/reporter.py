@@ -21,6 +21,7 @@ from reporting.journal import spool
 from reporting.live import Live
 from reporting.sender import Sender
 from reporting.shipper import Shipper
+from reporting.target import Target
 from reporting.workers import WorkerFacts
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Reporter:
         self._local: Sender | None = None
         self._stopping = Semaphore(1)
         self._progress: gevent.Greenlet | None = None
+        self._target: Target | None = None
 
     def check(self) -> None:
         """Raises ValueError where run folders cannot be made: Locust would go on without."""
@@ -73,13 +75,19 @@ class Reporter:
         """The run under way, or the last one; None before the first."""
         return self._shown
 
-    def start(self, facts: RunFacts, talkers: Callable[[], int], give_up: Callable[[], object] = lambda: None) -> Collector:
-        """A run starts; workers report to what is returned. `talkers` tells how many are there; `give_up` is called where the run is
-        hopeless. Raises OSError where its folder cannot be made."""
+    def start(
+        self, facts: RunFacts, talkers: Callable[[], int], target: Target | None = None, give_up: Callable[[], object] = lambda: None
+    ) -> Collector:
+        """A run starts; workers report to what is returned. `talkers` tells how many are there; `target` is looked at until it ends;
+        `give_up` is called where the run is hopeless. Raises OSError where its folder cannot be made."""
         if self.under_way:
             raise RuntimeError("a run is under way")
         self.interrupted = self._told = False
-        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, give_up)
+        look = target.latest if target is not None else lambda: None
+        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, look, give_up)
+        self._target = target
+        if target is not None:
+            target.start(facts.started_ns)
         self._progress = gevent.spawn(print_progress, collector)
         return collector
 
@@ -89,10 +97,11 @@ class Reporter:
         worker: WorkerFacts,
         hooks: Sequence[EventHook],
         watched: Watched,
+        target: Target | None = None,
         give_up: Callable[[], object] = lambda: None,
     ) -> Collector:
-        """A run starts whose talkers are in this process: the records of `hooks` are its own. `give_up` as for `start`."""
-        collector = self.start(facts, watched.talkers, give_up)
+        """A run starts whose talkers are in this process: the records of `hooks` are its own. `target` and `give_up` as for `start`."""
+        collector = self.start(facts, watched.talkers, target, give_up)
         collector.join(worker)
         gatherer = Gatherer(worker.name, watched, self._now_ns)
 
@@ -125,6 +134,8 @@ class Reporter:
             self._local = None
         if self._progress is not None:
             self._progress.kill()
+        if self._target is not None:
+            self._target.stop()
         self._collector = self.finished = None
         try:
             self.finished = collector.finish(self.interrupted)

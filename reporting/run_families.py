@@ -16,6 +16,9 @@ RUN_STARTED = Family("doubletalk_run_started_timestamp_seconds", GAUGE, "When th
 CRITERION = Family("doubletalk_criterion_holds", GAUGE, "1 where the criterion holds so far; 0 where it does not, or nothing was measured",
                    (*RUN_LABELS, "criterion"))  # fmt: skip
 
+TARGET_UP = Family(
+    "doubletalk_target_up", GAUGE, "1 where the target answered in the last second, 0 where not; absent where it was not asked in it"
+)
 TALKERS = Family("doubletalk_talkers", GAUGE, "Talkers that are there now")
 TURNS = Family("conversation_turns_total", COUNTER, "Utterances, barge-ins and false alarms that are over, by what came of them",
                (*RUN_LABELS, "kind", "outcome"))  # fmt: skip
@@ -37,6 +40,7 @@ UNSENT = Family("doubletalk_unsent_bytes", GAUGE, "What waits for the kernel to 
 UNSENT_MAX = Family("doubletalk_unsent_max_bytes", GAUGE, "The most that has waited for the kernel at a time")
 WORKERS_LOST = Family("doubletalk_workers_lost_total", COUNTER, "Workers that fell silent for good")
 RECORDS_LOST = Family("doubletalk_records_lost_total", COUNTER, "Records that did not reach the run files")
+MEMORY = Family("doubletalk_memory_bytes", GAUGE, "Resident memory of the tester, of all workers")
 LOCAL_FAULTS = Family("doubletalk_local_faults_total", COUNTER, "Faults of the load tester itself")
 
 WORKERS = Family("doubletalk_workers", GAUGE, "Workers by where they are in the run", (*RUN_LABELS, "state"))
@@ -52,7 +56,7 @@ WORKER_SILENT = Family("doubletalk_worker_silent_seconds", GAUGE, "Since the wor
 
 RUN = (RUN_INFO, RUN_VALID, RUN_UNDER_WAY, RUN_ELAPSED, RUN_STARTED, CRITERION)
 """The run as such."""
-LOAD = (TALKERS, TURNS, INTERRUPTIONS, SESSIONS, ERRORS, HTTP_ERRORS)
+LOAD = (TALKERS, TARGET_UP, TURNS, INTERRUPTIONS, SESSIONS, ERRORS, HTTP_ERRORS)
 """What was done, and what came of it."""
 HEALTH = (
     SEND_LATENESS,
@@ -66,6 +70,7 @@ HEALTH = (
     WORKERS_LOST,
     RECORDS_LOST,
     LOCAL_FAULTS,
+    MEMORY,
 )
 """The tester's own health: of a process, or merged over all workers."""
 WORKER = (WORKERS, WORKER_TALKERS, WORKER_TURNS, WORKER_CPU, WORKER_LATENESS, WORKER_LAG, WORKER_OFFSET, WORKER_SILENT)

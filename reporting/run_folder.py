@@ -21,7 +21,7 @@ from reporting.completion import complete, write
 from reporting.facts import Ending, RunFacts
 from reporting.journal import SUFFIX, Entry, Journal, entries, to_parquet
 from reporting.lock import hold
-from reporting.tables import SCHEMA_VERSION, TABLES, TIMELINE
+from reporting.tables import SCHEMA_VERSION, tables_of
 from reporting.workers import Worker, reported
 
 STARTED, REPORTED = "started.json", f"reported{SUFFIX}"
@@ -59,7 +59,8 @@ class RunFolder:
         """Complete the folder. Returns what `run.json` holds, and the summary. Raises OSError; it can be recovered then."""
         try:
             self._catch_up()
-            to_parquet(tables(entries(self.path / REPORTED)), TABLES, self.path)
+            schemas = tables_of(self.facts.latencies)
+            to_parquet(tables(entries(self.path / REPORTED), schemas["timeline"]), schemas, self.path)
             done = complete(self.path, self.facts, ending, aggregate, workers)
             if not any(worker.lost_at_s is not None or worker.missing for worker in workers):  # whose own journal may still turn up
                 forget_how_it_went(self.path)
@@ -73,8 +74,8 @@ class RunFolder:
         self._lock.close()
 
 
-def tables(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, list[bytes]]]:
-    """What a journal's entries hold of the tables of a run folder: Arrow's messages by the name of their table."""
+def tables(found: Iterator[dict[str, Any]], timeline: pa.Schema) -> Iterator[dict[str, list[bytes]]]:
+    """What a journal's entries hold of the tables of a run folder: Arrow's messages by the name of their table. `timeline`: its columns."""
     seconds: list[dict[str, Any]] = []
     for entry in found:
         if "batch" in entry:
@@ -82,7 +83,7 @@ def tables(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, list[bytes]]]:
         elif "second" in entry:
             seconds.append(entry["second"])
     if seconds:
-        yield {"timeline": [pa.RecordBatch.from_pylist(seconds, TIMELINE).serialize().to_pybytes()]}
+        yield {"timeline": [pa.RecordBatch.from_pylist(seconds, timeline).serialize().to_pybytes()]}
 
 
 def forget_how_it_went(path: Path) -> None:

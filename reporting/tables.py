@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Iterable
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -11,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pyarrow as pa
 
 from metrics.aggregate import columns_of
-from metrics.records import Record, SessionRecord, TokenRecord, TurnRecord
+from metrics.records import Record, SampleRecord, SessionRecord, TokenRecord, TurnRecord
 
 SCHEMA_VERSION = 1
 """Version of the run folder's layout. Raised whenever a column or a key changes its meaning or goes."""
@@ -105,16 +106,41 @@ _COUNTED = (
     "missed_starts", "unsent_bytes", "workers",
 )  # fmt: skip
 _MEASURED = ("e2e_latency_p50_s", "e2e_latency_p95_s", "barge_in_latency_p95_s", "send_lateness_p99_s", "loop_lag_p99_s", "cpu_share")
-TIMELINE = pa.schema(
-    [
-        pa.field("t_s", pa.float64(), nullable=False),
-        *(pa.field(name, pa.int64(), nullable=False) for name in _COUNTED),
-        *(pa.field(name, pa.float64()) for name in _MEASURED),
-    ],
-    metadata=_VERSION,
-)
-"""One row a second: what ended in that second. `t_s`: seconds since the start; the counts of the tester's own: of the run so far."""
+SAMPLED = tuple(f.name for f in dataclasses.fields(SampleRecord) if f.name != "t_s")
+"""Columns of the timeline that are the fields of its second's sample."""
+PER_SESSION = "target_memory_per_session_bytes"
+
+
+def timeline_of(latencies: Iterable[str] = ()) -> pa.Schema:
+    """Columns of a timeline: one row a second, what ended in that second. `t_s`: seconds since the start; the counts of the tester's own:
+    of the run so far. The target's own `latencies` have two columns each."""
+    hints = get_type_hints(SampleRecord)
+    return pa.schema(
+        [
+            pa.field("t_s", pa.float64(), nullable=False),
+            *(pa.field(name, pa.int64(), nullable=False) for name in _COUNTED),
+            *(pa.field(name, pa.float64()) for name in _MEASURED),
+            *(pa.field(name, _type(hints[name]), nullable=_optional(hints[name])) for name in SAMPLED),
+            pa.field(PER_SESSION, pa.float64()),
+            *(pa.field(name, pa.float64()) for latency in latencies for name in latency_columns(latency)),
+        ],
+        metadata=_VERSION,
+    )
+
+
+def latency_columns(name: str) -> tuple[str, str]:
+    """The columns of one of the target's own latencies: its mean and its 95th percentile."""
+    return f"target_{name}_s", f"target_{name}_p95_s"
+
+
+TIMELINE = timeline_of()
+"""A timeline without latencies of the target's own."""
 
 RECORDS: dict[str, type] = {"turns": TurnRecord, "sessions": SessionRecord, "tokens": TokenRecord}
 TABLES = {"timeline": TIMELINE, **{name: schema(kind) for name, kind in RECORDS.items()}}
 """The tables of a run folder by the name of their file, and their columns."""
+
+
+def tables_of(latencies: Iterable[str]) -> dict[str, pa.Schema]:
+    """The tables of a run that samples these latencies of the target's."""
+    return {**TABLES, "timeline": timeline_of(latencies)}

@@ -21,7 +21,7 @@ KEY = "voice"
 _COLUMNS = {"title": "Metric", "n": "n", "first": "Mean or share", "p50": "p50", "p95": "p95", "p99": "p99", "max": "Max",
             "targets": "Target", "verdict": "Verdict"}  # fmt: skip
 _TOGETHER = "\N{NO-BREAK SPACE}"
-_CSV = ("run", "valid", "metric", "title", "table", "unit", "count", "mean", "value", *table.QUANTILES, "targets", "verdict")
+_CSV = ("run", "valid", "metric", "title", "table", "unit", "count", "mean", "value", "low", "high", *table.QUANTILES, "targets", "verdict")
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -65,7 +65,7 @@ def metrics_csv(screen: Screen) -> str:
     run, valid = (live.run_id, "yes" if not live.faults() else "no") if live else ("", "")
     for row in table.rows(live.aggregate if live else Aggregate()):
         metric = row.metric
-        values = [row.values.get(which) for which in ("mean", "value", *table.QUANTILES)]
+        values = [row.values.get(which) for which in ("mean", "value", "low", "high", *table.QUANTILES)]
         writer.writerow([run, valid, metric.name, metric.title, metric.table, metric.unit, row.count, *values, row.targets, row.verdict])
     return text.getvalue()
 

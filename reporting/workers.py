@@ -70,7 +70,7 @@ class Worker:
         if self.state is not WorkerState.LEFT:
             self.state, self.lost_at_s = WorkerState.LOST, min(self.heard_s, t_s)
             self.lost_talkers, self.talkers = self.talkers or self.lost_talkers, 0
-            self.health.workers_lost = 1
+            self.health.workers_lost, self.health.memory_bytes = 1, 0
 
     def view(self, t_s: float) -> WorkerView:
         """It as screens show it."""

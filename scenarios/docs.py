@@ -13,7 +13,14 @@ from scenarios.model import Scenario
 from scenarios.read import FOLDER, load_scenario, names, part_of
 
 _EXAMPLE = "demo"
-_WORDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text", "array": "list of text"}
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "string": "text",
+    "array": "list of text",
+    "object": "names with text",
+}
 
 _INTRO = """# Scenario files
 
@@ -103,7 +110,8 @@ bound is then `%` or `x` of the value in that stage.
   A share or a rate has one value, so that the aggregate is left out (`success > 95 %`), or is `count`.
 - The operator is `<`, `<=`, `>` or `>=`.
 - The unit is that of the metric, and may not be left out: `ms` or `s` for durations, `%` for shares, `/min` and `/h` for rates, `x` or none
-  for factors, none for indices and for `count`.
+  for factors, `kB`, `MB` or `GB` for memory and `MB/h` for its growth, none for indices and for `count`.
+- A growth is judged by its confidence interval: all of it must be on the right side of the bound ([growth](target.md#growth)).
 
 All criteria are checked for sense before the run starts. The run ends with exit code 0 only if it was valid, measured a turn, and all of
 them hold. A criterion on a metric of which nothing was measured does not hold."""
@@ -189,6 +197,8 @@ def _shown(value: Any) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {_shown(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, str) and "{" in value:
+        return f"'{value}'"
     return f"{value:g}" if isinstance(value, float) else (str(value) or '""')
 
 

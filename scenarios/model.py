@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from scenarios.draws import Draw, Lognormal
 from scenarios.load import Load
 from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
+from scenarios.target import Target
 
 
 class BargeIn(Part):
@@ -94,6 +95,7 @@ class Scenario(Part):
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
     abort: Abort = Abort()
+    target: Target = Target()
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
     _places: Callable[[tuple[int | str, ...]], str] | None = PrivateAttr(None)
 

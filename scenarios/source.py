@@ -83,8 +83,10 @@ def over(base: dict[Any, Any], plain: dict[Any, Any]) -> dict[Any, Any]:
     made = dict(base)
     for key, value in plain.items():
         below = made.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict) and not set(value) <= _FORMS
-        made[key] = over(below, value) if both else value
+        if isinstance(below, dict) and isinstance(value, dict) and not set(value) <= _FORMS:
+            made[key] = over(below, value)
+        else:
+            made[key] = value
     return made
 
 

@@ -18,7 +18,7 @@ RULES = {
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
     "reporting": (
         {"metrics"},
-        {"locust", "gevent", "flask", "flask_login", "werkzeug", "plotly", "prometheus_client", "pyarrow", "msgpack"},
+        {"locust", "gevent", "flask", "flask_login", "werkzeug", "geventhttpclient", "plotly", "prometheus_client", "pyarrow", "msgpack"},
     ),
     "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
     "benchmarks": (

@@ -141,6 +141,9 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
     criteria = check_criteria(scenario, parse)
+    unmeasured = scenario.target.unmeasured(criterion.metric for criterion in criteria)
+    if unmeasured:
+        raise ScenarioError(f"{scenario.place('criteria')}: {unmeasured}")
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:

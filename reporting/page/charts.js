@@ -2,6 +2,7 @@
 
 const SECONDS = { scale: 1000, unit: " ms", digits: 3 };
 const COUNT = { scale: 1, unit: "", digits: 3 };
+const MEGABYTES = { scale: 1e-6, unit: " MB", digits: 3 };
 const SHARE = { scale: 100, unit: " %", digits: 3 };
 
 const CHARTS = [
@@ -14,6 +15,10 @@ const CHARTS = [
   { title: "Tester: sends late", ...SECONDS, lines: [["p99", "send_lateness_p99_s", "blue"]] },
   { title: "Tester: loop lag", ...SECONDS, lines: [["p99", "loop_lag_p99_s", "violet"]] },
   { title: "Tester: CPU of a core", ...SHARE, lines: [["share", "cpu_share", "green"]] },
+  { title: "Memory", ...MEGABYTES, lines: [["target", "target_memory_bytes", "blue"], ["tester", "tester_memory_bytes", "green"]] },
+  { title: "Target: CPU of a core", ...SHARE, lines: [["share", "target_cpu_share", "blue"]], only: true },
+  { title: "Target: sessions", ...COUNT, stepped: true, lines: [["open", "target_sessions", "blue"]], only: true },
+  { title: "Target: down", ...COUNT, bars: true, lines: [["did not answer", "target_down", "red"]], only: true },
 ];
 const LIMITED = { "e2e_latency_p50_s": "target", "e2e_latency_p95_s": "target", "barge_in_latency_p95_s": "target", "send_lateness_p99_s": "limit", "loop_lag_p99_s": "limit" };
 const ZERO = Date.UTC(2000, 0, 1); // plotly takes small numbers on an axis of times for years
@@ -52,7 +57,7 @@ export function makeCharts(parent) {
     plot.setAttribute("aria-hidden", "true");
     figure.append(caption, plot);
     parent.append(figure);
-    return { chart, plot, values, bounds, shown: false, due: true };
+    return { chart, figure, plot, values, bounds, shown: false, due: true };
   });
   let latest = null;
   const update = (one) => {
@@ -74,6 +79,7 @@ export function makeCharts(parent) {
     points.held = points.turns.map((n, i) => Math.max(0, n - points.failures[i]));
     latest = [points, limits];
     for (const one of drawn) {
+      one.figure.hidden = Boolean(one.chart.only) && one.chart.lines.every(([, column]) => points[column].every((v) => v === null));
       one.due = true;
       tell(one, points, limits);
       update(one);

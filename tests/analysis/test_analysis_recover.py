@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from analysis_runs import FACTS as RUN
-from analysis_runs import RECORDS, Reports, finish, finished, record, under_way
+from analysis_runs import RECORDS, SCENARIO, Reports, finish, finished, record, under_way
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,15 +20,19 @@ from analysis import RunError, load
 from analysis.__main__ import main
 from analysis.recover import recover
 from metrics.aggregate import Aggregate
-from metrics.records import Outcome, TurnKind, TurnRecord
+from metrics.records import Outcome, SampleRecord, TurnKind, TurnRecord
 from reporting.collector import Collector
 from reporting.journal import Journal, entries, spool
 from reporting.run_folder import REPORTED, STARTED, RunFolder
 from reporting.tables import TIMELINE
 from reporting.workers import joined, reported
 
-FACTS = {"scenario": {"name": "tiny"}, "seed": 1, "dialect": "d", "frame_ms": 20.0, "host": "h", "started_epoch_s": 0.0, "started_ns": 0}
-ROW = dict.fromkeys(TIMELINE.names, 1)
+FACTS = {"scenario": SCENARIO, "seed": 1, "dialect": "d", "frame_ms": 20.0, "host": "h", "started_epoch_s": 0.0, "started_ns": 0}
+ROW = dict.fromkeys(TIMELINE.names, 1) | {"settled": True, "target_up": False}
+SAMPLE = SampleRecord(
+    t_s=9.0, settled=True, target_up=False, target_memory_bytes=1, target_cpu_share=1.0, target_sessions=1, tester_memory_bytes=1
+)
+"""What the row of the only second holds."""
 ABOUT = multiprocessing.get_context("spawn")
 
 
@@ -71,8 +75,9 @@ def test_all_but_the_last_second_is_there(killed: Any, cut_off: bool, capsys: py
     told = capsys.readouterr().out
     assert "KILLED: the load tester's process was ended after 9 s" in told
     run = load(folder)
-    assert list(run.records()) == RECORDS
+    assert list(run.records()) == [*RECORDS, SAMPLE]
     assert len(run.timeline) == 1
+    assert run.info["totals"]["samples"] == 1
     assert (run.info["ended"], run.info["duration_s"], run.info["talkers_max"], run.info["valid"]) == ("killed", 9.0, 3, True)
     assert run.info["health"]["send_lateness"]["count"] == 2
     assert [(worker["name"], worker["turns"], worker["state"]) for worker in run.info["workers"]] == [("local", 2, "running")]
@@ -119,7 +124,7 @@ def test_broken_off_it_is_done_again(killed: Any, monkeypatch: pytest.MonkeyPatc
         assert main(["recover", str(folder)]) == 2
     assert capsys.readouterr().err == f"doubletalk: {folder}: No space left on device\n"
     assert main(["recover", str(folder)]) == 0
-    assert list(load(folder).records()) == RECORDS
+    assert list(load(folder).records()) == [*RECORDS, SAMPLE]
 
 
 def test_a_run_that_is_under_way_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from metrics.catalog import METRICS
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.metric import Shape
-from reporting.exposition import histogram_of, quotient_of
+from reporting.exposition import families_of, histogram_of, quotient_of
 
 pytestmark = pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is missing: apt-get install prometheus")
 
@@ -121,6 +121,10 @@ def test_the_metrics_are_those_of_the_run_files(scraped: Scraped) -> None:
             family, values = histogram_of(metric), aggregate.histogram(name)
             assert scraped.value(f"{family.name}_count") == values.count, name
             assert scraped.value(f"{family.name}_sum") == pytest.approx(values.total * family.scale), name
+        elif metric.shape is Shape.TREND:
+            slope = aggregate.trend(name).slope
+            told = [value for (family, _), value in scraped.values.items() if family == families_of(metric)[0].name]
+            assert told == ([] if slope is None else [pytest.approx(slope)]), name
         else:
             quotient, ratio = quotient_of(metric), aggregate.ratio(name)
             assert scraped.value(quotient.numerator.name) == pytest.approx(ratio.numerator), name

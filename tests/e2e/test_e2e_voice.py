@@ -217,12 +217,13 @@ def test_the_live_page_shows_the_run_files_numbers(followed: Followed) -> None:
 def test_the_charts_show_the_timeline(followed: Followed) -> None:
     timeline = pd.read_parquet(followed.folder / "timeline.parquet")
     drawn = followed.live.page.evaluate(
-        "[...document.querySelectorAll('#charts .plot')].map((plot) => plot.data.map((trace) => [...trace.y]))"
+        "[...document.querySelectorAll('#charts figure:not([hidden]) .plot')].map((plot) => plot.data.map((trace) => [...trace.y]))"
     )
-    assert len(drawn) == 9
+    assert len(drawn) == 10, "those of a target that nobody looks at are hidden"
     assert drawn[2][0] == timeline["talkers"].tolist()
     assert drawn[3] == [timeline[name].tolist() for name in ("turns", "barge_ins", "false_alarms")]
     assert [sum(ys) for ys in drawn[4]] == [(timeline["turns"] - timeline["failures"]).sum(), timeline["failures"].sum()]
+    assert drawn[9][1] == [pytest.approx(n / 1e6, abs=1e-6) for n in timeline["tester_memory_bytes"]]
     p95 = [None if pd.isna(v) else pytest.approx(v * 1000, abs=0.01) for v in timeline["e2e_latency_p95_s"]]
     assert drawn[0][1] == p95
 

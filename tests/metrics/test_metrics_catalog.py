@@ -7,13 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from metrics_script import session, token, turn
+from metrics_script import record, session, token, turn
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS, TABLES, of
 from metrics.histogram import Histogram
 from metrics.metric import OPS, Shape, Unit, aggregate_of, show_target
-from metrics.records import BargeInClass, ErrorKind, Outcome, Record, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.records import (
+    BargeInClass,
+    ErrorKind,
+    Outcome,
+    Record,
+    SampleRecord,
+    SessionOutcome,
+    SessionRecord,
+    TokenRecord,
+    TurnKind,
+    TurnRecord,
+)
 
 ANSWERED = turn(
     speech_onset=10.0, speech_offset=12.0, speech_stopped=12.3, transcribed=12.42, response_created=12.5, first_token=12.65,
@@ -36,6 +47,11 @@ FALSE_STOP = turn(
 
 READY = session(started_ns=0, ready_ns=250_000_000, closed_ns=1_800_250_000_000)
 BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, closed_ns=1_807_500_000_000)
+
+SAMPLE = record(
+    SampleRecord, t_s=30.0, settled=True, target_up=True, target_memory_bytes=300_000_000, target_cpu_share=0.4, target_sessions=8,
+    tester_memory_bytes=120_000_000,
+)  # fmt: skip
 
 BY_HAND: dict[str, tuple[Record, Any]] = {
     "e2e_latency": (ANSWERED, 0.97),
@@ -93,6 +109,12 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "token_success": (token(error_kind=ErrorKind.TIMEOUT), (0.0, 1.0)),
     "automatic_recovery_rate": (BACK, (1.0, 0.0)),
     "time_to_recover": (BACK, 2.5),
+    "target_availability": (SAMPLE, (1.0, 1.0)),
+    "target_cpu": (SAMPLE, 0.4),
+    "target_memory": (SAMPLE, 300e6),
+    "target_memory_per_session": (SAMPLE, 37.5e6),
+    "target_memory_growth": (SAMPLE, (30.0, 300e6)),
+    "tester_memory_growth": (SAMPLE, (30.0, 120e6)),
 }
 
 
@@ -160,6 +182,13 @@ OTHERS = [
     ("session_success", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("reconnects_per_hour", session(SessionOutcome.REFUSED, reconnect=True), (0.0, 0.0)),
     ("automatic_recovery_rate", session(), None),
+    ("target_availability", replace(SAMPLE, target_up=False), (0.0, 1.0)),
+    ("target_availability", replace(SAMPLE, target_up=None), None),
+    ("target_memory_per_session", replace(SAMPLE, target_sessions=0), None),
+    ("target_memory_per_session", replace(SAMPLE, target_memory_bytes=None), None),
+    ("target_memory_growth", replace(SAMPLE, settled=False), None),
+    ("target_memory_growth", replace(SAMPLE, target_memory_bytes=None), None),
+    ("tester_memory_growth", replace(SAMPLE, tester_memory_bytes=None), None),
     ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1), (0.0, 1.0)),
     ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1, reconnect=True), (1.0, 1.0)),
     ("automatic_recovery_rate", session(SessionOutcome.REFUSED, reconnect=True), None),
@@ -207,7 +236,7 @@ def test_the_catalogue_is_whole() -> None:
             assert target.op in OPS and target.grade in ("target", "good", "excellent") and target.source
             aggregate_of(Aggregate().values[metric.name], target.aggregate)
             assert (target.bound < 1.0) or metric.unit is not Unit.SHARE
-    assert sum(len(of(kind)) for kind in (TurnRecord, SessionRecord, TokenRecord)) == len(METRICS)
+    assert sum(len(of(kind)) for kind in (TurnRecord, SessionRecord, TokenRecord, SampleRecord)) == len(METRICS)
     assert set(TABLES) == {m.table for m in METRICS.values()}
 
 
@@ -231,6 +260,8 @@ TARGETS = {
     "token_mint_latency": ["p95 < 1000 ms"],
     "time_to_recover": ["max < 30 s"],
     "speaker_output": ["p50 <= 10 ms"],
+    "target_availability": ["> 99.5 %"],
+    "target_memory_per_session": ["mean < 50 MB"],
 }
 
 

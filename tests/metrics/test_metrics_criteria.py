@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from metrics_script import turn
+from metrics_script import record, turn
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.criteria import CriterionError, judge, parse
 from metrics.metric import Shape, Unit
-from metrics.records import Outcome
+from metrics.records import Outcome, SampleRecord
 
 GOOD = {
     "e2e_latency p95 < 1200 ms": ("e2e_latency", "p95", "<", 1.2),
@@ -41,6 +41,7 @@ def test_good_ones(text: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_can_be_asked_of(name: str) -> None:
     unit = {Unit.SECONDS: "ms", Unit.SHARE: "%", Unit.PER_MINUTE: "/min", Unit.PER_HOUR: "/h", Unit.FACTOR: "x", Unit.INDEX: ""}
+    unit |= {Unit.BYTES: "MB", Unit.BYTES_PER_HOUR: "MB/h"}
     metric = METRICS[name]
     aggregate = "p50" if metric.shape is Shape.DISTRIBUTION else ""
     verdict = judge(parse(f"{name} {aggregate} < 1 {unit[metric.unit]}"), Aggregate())
@@ -69,6 +70,9 @@ BAD = {
     "underruns < 1": "unit missing; underruns value takes /min",
     "e2e_latency count > 10 ms": "unit ms; e2e_latency count takes no unit",
     "delivery_rtf p95 < 1 ms": "unit ms; delivery_rtf p95 takes x or no unit",
+    "target_memory_growth < 10 MB": "unit MB; target_memory_growth value takes MB/h or GB/h or kB/h",
+    "target_memory mean < 50 MiB": "unit MiB; target_memory mean takes MB or GB or kB",
+    "target_memory_growth p95 < 10 MB/h": "a growth has no p95: use value, low, high or count",
 }
 
 
@@ -108,6 +112,41 @@ def measured() -> Aggregate:
 def test_verdicts(measured: Aggregate, text: str, holds: bool, shown: str) -> None:
     verdict = judge(parse(text), measured)
     assert (verdict.holds, verdict.measured) == (holds, shown)
+
+
+def grown(*samples: int) -> Aggregate:
+    """A target whose memory was so many MB, second by second."""
+    whole = Aggregate()
+    for second, megabytes in enumerate(samples):
+        whole.add(record(SampleRecord, t_s=float(second), settled=True, target_memory_bytes=megabytes * 10**6))
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("text", "samples", "holds", "shown"),
+    [
+        ("target_memory_growth < 10 MB/h", (100,) * 30, True, "0.00 MB/h (95 %: 0.00 to 0.00)"),
+        ("target_memory_growth < 10 MB/h", tuple(range(30)), False, "3600 MB/h (95 %: 3600 to 3600)"),
+        ("target_memory_growth < 4 GB/h", tuple(range(30)), True, "3600 MB/h (95 %: 3600 to 3600)"),
+        ("target_memory_growth > 3500 MB/h", tuple(range(30)), True, "3600 MB/h (95 %: 3600 to 3600)"),
+        ("target_memory_growth < 800 MB/h", (1, 3, 2, 2), False, "720 MB/h (95 %: -5852 to 7292)"),
+        ("target_memory_growth > 700 MB/h", (1, 3, 2, 2), False, "720 MB/h (95 %: -5852 to 7292)"),
+        ("target_memory_growth < 7300 MB/h", (1, 3, 2, 2), True, "720 MB/h (95 %: -5852 to 7292)"),
+        ("target_memory_growth < 9000 MB/h", (1, 2), False, "3600 MB/h (too few samples for an interval)"),
+        ("target_memory_growth < 10 MB/h", (), False, "nothing measured"),
+        ("target_memory_growth < 10 MB/h", (100,), False, "nothing measured"),
+        ("target_memory_growth high < 7300 MB/h", (1, 3, 2, 2), True, "7292 MB/h"),
+        ("target_memory_growth count >= 4", (1, 3, 2, 2), True, "4"),
+        ("target_memory mean < 2.5 MB", (1, 3, 2, 2), True, "2.0 MB"),
+    ],
+)
+def test_a_growth_is_held_to_its_interval(text: str, samples: tuple[int, ...], holds: bool, shown: str) -> None:
+    verdict = judge(parse(text), grown(*samples))
+    assert (verdict.holds, verdict.measured) == (holds, shown)
+
+
+def test_a_process_may_take_several_cores() -> None:
+    assert parse("target_cpu p95 < 250 %").bound == 2.5
 
 
 @pytest.mark.parametrize("text", ["success > 150 %", "yield_rate > -1 %"])

@@ -6,6 +6,7 @@ import pytest
 
 from metrics.histogram import Histogram, Ratio
 from metrics.metric import Target, Unit, aggregate_of, show, show_target
+from metrics.trend import Trend
 
 SHOWN = [
     (None, Unit.SECONDS, "-"),
@@ -26,6 +27,12 @@ SHOWN = [
     (2.0, Unit.PER_HOUR, "2.00 /h"),
     (0.5, Unit.FACTOR, "0.50 x"),
     (0.85, Unit.INDEX, "0.850"),
+    (1_234_567_890.0, Unit.BYTES, "1235 MB"),
+    (37.54e6, Unit.BYTES, "37.5 MB"),
+    (4096.0, Unit.BYTES, "0.004 MB"),
+    (3.2e6, Unit.BYTES_PER_HOUR, "3.20 MB/h"),
+    (-1.0, Unit.BYTES_PER_HOUR, "0.00 MB/h"),
+    (-2.4e9, Unit.BYTES_PER_HOUR, "-2400 MB/h"),
 ]
 
 
@@ -43,6 +50,8 @@ def test_values(value: float | None, unit: Unit, text: str) -> None:
         (Target("value", ">", 0.995, "SD"), Unit.SHARE, "> 99.5 %"),
         (Target("mean", ">", 0.85, "SD"), Unit.INDEX, "mean > 0.85"),
         (Target("value", "<", 0.5, "SD"), Unit.PER_HOUR, "< 0.5 /h"),
+        (Target("mean", "<", 50e6, "SD"), Unit.BYTES, "mean < 50 MB"),
+        (Target("value", "<", 10e6, "SD"), Unit.BYTES_PER_HOUR, "< 10 MB/h"),
     ],
 )
 def test_targets(target: Target, unit: Unit, text: str) -> None:
@@ -71,6 +80,17 @@ def test_aggregates_of_a_ratio() -> None:
     assert (aggregate_of(Ratio(1, 4, 3), "value"), aggregate_of(Ratio(1, 4, 3), "count")) == (0.25, 3.0)
     with pytest.raises(ValueError, match="has no p50: use value or count"):
         aggregate_of(Ratio(), "p50")
+
+
+def test_aggregates_of_a_trend() -> None:
+    trend = Trend()
+    for second, value in enumerate((1, 3, 2, 2)):
+        trend.add(float(second), value)
+    found = [aggregate_of(trend, name) for name in ("value", "low", "high", "count")]
+    assert found == pytest.approx([720.0, -5851.66, 7291.66, 4.0], abs=0.1)
+    assert [aggregate_of(Trend(), name) for name in ("value", "low", "high", "count")] == [None, None, None, 0.0]
+    with pytest.raises(ValueError, match="a growth has no mean: use value, low, high or count"):
+        aggregate_of(trend, "mean")
 
 
 @pytest.mark.parametrize("name", ["p101", "p-1", "px", "p", "median", "value", "P50", ""])

@@ -52,6 +52,15 @@ def test_a_share_has_its_value_and_no_percentile() -> None:
     assert (found.targets, found.verdict) == ("✗ > 95 %", "MISSED")
 
 
+def test_a_growth_has_its_interval_beside_it() -> None:
+    aggregate = Aggregate()
+    for second, value in enumerate((1, 3, 2, 2)):
+        aggregate.trend("target_memory_growth").add(float(second), value * 10**6)
+    found = next(found for found in rows(aggregate) if found.metric.name == "target_memory_growth")
+    assert list(found.values) == ["value", "low", "high"]
+    assert (found.shown("first"), found.shown("p95"), found.verdict) == ("720 MB/h (95 %: -5852 to 7292)", "-", "-")
+
+
 def test_few_values_are_told() -> None:
     assert row("e2e_latency", 0.5).verdict == "holds (few)"
     assert row("e2e_latency", 2.5).verdict == "MISSED (few)"

@@ -95,6 +95,8 @@ def test_every_metric_has_its_panel_with_unit_and_target(metric: Metric) -> None
         Unit.PER_HOUR: "suffix: /h",
         Unit.FACTOR: "suffix: x",
         Unit.INDEX: "none",
+        Unit.BYTES: "decbytes",
+        Unit.BYTES_PER_HOUR: "suffix: B/h",
     }
     seconds = "ms" if "_milliseconds" in asked else "s"
     assert defaults["unit"] == units.get(metric.unit, seconds)

@@ -13,7 +13,7 @@ from metrics.health import Health
 from metrics.records import ErrorKind, Outcome, Record, TurnKind
 from reporting.facts import RunFacts
 from reporting.live import Failure, WorkerState, WorkerView
-from reporting.run_folder import TIMELINE
+from reporting.tables import TIMELINE
 
 
 @dataclass

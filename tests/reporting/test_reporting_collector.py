@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -15,8 +16,11 @@ from reporting_local import collecting, timeline
 from reporting_records import FACTS, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
-from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SampleRecord, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from reporting.console import print_finished, print_progress, progress_line
+from reporting.readings import Latency, Reading
+from reporting.tables import SAMPLED
+from reporting.target import Look
 
 
 @settings(max_examples=15)
@@ -28,11 +32,11 @@ def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seco
             world.second(i + 1.0)
         done = world.finish()
     flat = [r for records in seconds for r in records]
+    rows = timeline(done)
     whole = Aggregate()
-    for record in flat:
+    for record in [*flat, *(SampleRecord(t_s=row["t_s"], **{name: row[name] for name in SAMPLED}) for row in rows)]:
         whole.add(record)
     assert collector.aggregate.to_plain() == whole.to_plain()
-    rows = timeline(done)
     assert len(rows) == len(seconds) + 1
     turns = [r for r in flat if isinstance(r, TurnRecord)]
     owed = [r for r in turns if r.kind is not TurnKind.FALSE_ALARM]
@@ -209,3 +213,46 @@ def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert done.summary in out
     assert out.endswith(f"Run folder: {done.path}\n{done.verdict}\n")
+
+
+LOOKS = [
+    Look(True, Reading(200e6, 0.5, 4.0, {"asr": Latency(0.1, 0.2)})),
+    None,
+    Look(False, Reading(), "it is gone"),
+    Look(True, Reading(210e6, None, 0.0, {"asr": Latency(None, None)})),
+]
+
+
+def test_each_second_has_its_look_at_the_target(tmp_path: Path) -> None:
+    looks = iter(LOOKS)
+    facts = replace(FACTS, settle_s=2.0, latencies=("asr",))
+    with collecting(tmp_path, facts) as (collector, world):
+        collector._look = lambda: next(looks, None)
+        world.talkers = 4
+        for t_s, memory in ((1.0, 0), (2.0, 90 * 10**6), (3.0, 91 * 10**6), (4.0, 92 * 10**6)):
+            world.state.memory_bytes = memory
+            world.second(t_s)
+        world.t_s = 5.0
+        rows = timeline(world.finish())
+    assert [row["target_up"] for row in rows] == [True, None, False, True, None]
+    assert [row["target_memory_bytes"] for row in rows] == [200_000_000, None, None, 210_000_000, None]
+    assert [row["target_cpu_share"] for row in rows] == [0.5, None, None, None, None]
+    assert [row["target_sessions"] for row in rows] == [4, None, None, 0, None]
+    assert [row["target_memory_per_session_bytes"] for row in rows] == [50e6, None, None, None, None]
+    assert [(row["target_asr_s"], row["target_asr_p95_s"]) for row in rows] == [(0.1, 0.2), *[(None, None)] * 4]
+    assert [row["tester_memory_bytes"] for row in rows] == [None, 90_000_000, 91_000_000, 92_000_000, 92_000_000]
+    assert [row["settled"] for row in rows] == [False, False, True, True, True], "two seconds after the fourth talker came"
+    whole = collector.aggregate
+    assert (whole.ratio("target_availability").value, whole.ratio("target_availability").count) == (pytest.approx(2 / 3), 3)
+    assert whole.histogram("target_memory").count == 2
+    assert whole.trend("target_memory_growth").count == 1, "what was sampled before the load had settled does not count"
+    assert whole.trend("tester_memory_growth").count == 3
+
+
+def test_the_load_has_settled_when_it_has_not_been_higher_for_a_while(tmp_path: Path) -> None:
+    with collecting(tmp_path, replace(FACTS, settle_s=2.0)) as (_, world):
+        for t_s, talkers in enumerate((0, 2, 2, 2, 3, 1, 3, 3), 1):
+            world.talkers = talkers
+            world.second(float(t_s))
+        rows = timeline(world.finish())
+    assert [row["settled"] for row in rows[:8]] == [False, False, False, True, False, False, True, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from reporting_live import second
 
 from reporting.points import CHUNK, NAMES, POINTS_MAX, points, step_of
-from reporting.run_folder import TIMELINE
+from reporting.tables import TIMELINE
 
 
 def run(seconds: int) -> list[dict[str, Any]]:
@@ -18,7 +19,7 @@ def run(seconds: int) -> list[dict[str, Any]]:
 
 
 def test_every_name_is_a_column_of_the_timeline() -> None:
-    assert set(NAMES) <= set(TIMELINE.names)
+    assert set(NAMES) - {"target_down"} <= set(TIMELINE.names)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,15 @@ def test_a_second_is_a_point() -> None:
     assert made["underruns"] == [0, 2]
     assert made["e2e_latency_p50_s"] == [0.765432, None]
     assert made["cpu_share"] == [None, 0.1]
+
+
+def test_a_target_that_is_down_for_a_second_is_seen_in_a_point_of_several() -> None:
+    ups = [True, False, True, True, None, None, None, True]
+    rows = [second(n, target_up=up, target_memory_bytes=n * 10**6) for n, up in enumerate(ups, 1)]
+    assert points(rows, 8, 1, 0, False)["target_down"] == [0, 1, 0, 0, None, None, None, 0]
+    made = points(rows, 8, 2, 0, False)
+    assert made["target_down"] == [1, 0, None, 0]
+    assert made["target_memory_bytes"] == [2e6, 4e6, 6e6, 8e6]
 
 
 def test_seconds_are_put_together() -> None:
@@ -72,5 +82,5 @@ def test_an_hour_is_quick_to_load_and_lets_others_in_between() -> None:
     rows, pauses = run(3600), []
     made = points(rows, 3600, step_of(3600), 0, True, lambda: pauses.append(1))
     assert len(made["t_s"]) == 450
-    assert len(pauses) == 450 // CHUNK
+    assert len(pauses) == 450 // math.ceil(CHUNK / 8)
     assert sum(made["turns"]) * 8 == sum(row["turns"] for row in rows)

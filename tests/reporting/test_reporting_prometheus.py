@@ -13,6 +13,7 @@ from reporting_scrape import Samples, samples, value
 
 from metrics.catalog import METRICS
 from metrics.health import Health
+from metrics.metric import Shape
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
 from reporting import run_families
 from reporting.exposition import Kind, families_of
@@ -104,13 +105,19 @@ def test_the_run_says_which_it_is(found: Samples, world: World) -> None:
     assert labels["frame_ms"] == "20"
 
 
+NOTHING_YET = [
+    *(run_families.WORKER_CPU, run_families.WORKER_LATENESS, run_families.WORKER_LAG, run_families.TARGET_UP),
+    *(family for metric in METRICS.values() if metric.shape is Shape.TREND for family in families_of(metric)),
+]
+
+
 def test_every_family_is_there_before_anything_was_measured(world: World) -> None:
     found = samples(text(RunCollector(lambda: world.collector, lambda: None)))
     for family in FAMILIES:
         names = [family.name + part for part in ("_bucket", "_sum", "_count")] if family.kind is Kind.HISTOGRAM else [family.name]
         for name in names:
             own = [dict(labels) for n, labels in found if n == name]
-            if family in (run_families.WORKER_CPU, run_families.WORKER_LATENESS, run_families.WORKER_LAG):
+            if family in NOTHING_YET:
                 assert own == [], "nothing was measured yet"
                 continue
             assert own, name

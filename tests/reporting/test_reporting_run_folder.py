@@ -25,7 +25,7 @@ from reporting.run_folder import REPORTED, STARTED, RunFolder
 from reporting.tables import SCHEMA_VERSION, TIMELINE
 from reporting.workers import Worker, joined, reported
 
-ROW = dict.fromkeys(TIMELINE.names, 1) | {"e2e_latency_p50_s": None, "t_s": 1.0}
+ROW = dict.fromkeys(TIMELINE.names, 1) | {"e2e_latency_p50_s": None, "t_s": 1.0, "settled": True, "target_up": None}
 
 
 def healthy() -> Health:

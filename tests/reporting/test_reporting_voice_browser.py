@@ -96,7 +96,7 @@ def test_a_run_with_everything(browser: Browser, address: str, scheme: str, widt
         expect(page.locator("#criteria tbody tr").nth(1)).to_contain_text("✗ MISSED")
         page.locator("#charts figure").first.scroll_into_view_if_needed()
         expect(page.locator("#charts .main-svg").first).to_be_visible()
-        assert page.locator("#charts figure").count() == 9
+        assert page.locator("#charts figure").count() == 13
         assert page.locator("#metrics tbody th[scope=row]", has_text="End-to-end latency (E2E)").count() == 1
         expect(page.locator("#failures tbody tr").nth(0)).to_contain_text(HOSTILE)
         assert page.evaluate("window.hacked") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gevent
+import psutil
 import pytest
 from users_peers import until
 
@@ -44,6 +45,15 @@ def test_time_and_cpu_are_told() -> None:
     cpu_then_s, wall_then_s = stopped.cpu_s, stopped.wall_s
     spin(0.1)
     assert (watch.health().cpu_s, watch.health().wall_s) == (cpu_then_s, wall_then_s), "what comes after the run is not the run's"
+
+
+def test_memory_is_what_the_kernel_says() -> None:
+    watch = Watch(Pacer())
+    before = watch.health().memory_bytes
+    held = bytearray(b"x") * (64 << 20)
+    assert watch.health().memory_bytes - before == pytest.approx(len(held), rel=0.1)
+    assert watch.health().memory_bytes == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
+    watch.stop()
 
 
 def test_frames_sent_after_the_end_do_not_count() -> None:

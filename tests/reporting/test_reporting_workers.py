@@ -106,6 +106,13 @@ def test_a_worker_of_which_nothing_is_heard_is_silent_then_lost_then_back() -> N
     assert (one.lost_at_s, one.lost_talkers) == (22.0, 0), "of this time"
 
 
+def test_a_worker_that_is_lost_holds_no_memory_any_more() -> None:
+    workers = [worker(n, memory_bytes=100 + n) for n in range(3)]
+    assert merged(workers).memory_bytes == 303
+    workers[1].lose(9.0)
+    assert merged(workers).memory_bytes == 202
+
+
 def test_one_that_has_left_is_not_lost() -> None:
     player, one = Player("worker-0"), worker(0)
     one.advance(Batch.from_plain(player.plain(last=True)), 3.0)

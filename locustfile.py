@@ -16,6 +16,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 import gevent
 
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from reporting import locust_stats
 from reporting.exporter import export_run, export_worker
@@ -27,7 +28,8 @@ from reporting.sender import WorkerSender
 from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
-from users import events
+from users import events, messages
+from users.chaos import Chaos
 from users.clock import epoch_s, now_ns
 from users.interrupt import interrupt_between_callbacks
 from users.master import Master
@@ -45,7 +47,7 @@ __all__ = ["Talker", "TokenMinter"]
 
 logger = logging.getLogger(__name__)
 
-HOOKS = (events.turn, events.session, events.token)
+HOOKS = (events.turn, events.session, events.token, events.fault)
 
 locust_events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
 events.turn.add_listener(locust_stats.on_turn)
@@ -153,6 +155,8 @@ def begin_on_command(environment: Any) -> None:
         environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
         warn_of_python()
         sender.begin(WorkerFacts(**facts), told, run.roster.present, watch.health)
+        run.began_ns = now_ns() - round(told["elapsed_s"] * 1e9)
+        environment.doubletalk_chaos = Chaos(run, lambda fault: tell_fault(environment, fault), commands=False)
         settle()
 
     def health() -> Health | None:
@@ -165,7 +169,13 @@ def begin_on_command(environment: Any) -> None:
         if not environment.parsed_options.processes:
             raise
         refusal = str(error)  # the master says it, and does not wait for workers that have quit
+    environment.runner.register_message(messages.CHAOS, lambda msg, **_: environment.doubletalk_chaos.ordered(msg.data))
     environment.doubletalk_worker = Worker(environment.runner, begin, refusal)
+
+
+def tell_fault(environment: Any, fault: FaultRecord) -> None:
+    """Have it written down that something was done to talkers of this process."""
+    events.fault.fire(environment=environment, record=fault)
 
 
 def warn_of_python() -> None:
@@ -201,12 +211,20 @@ def on_test_start(environment: Any, **_: Any) -> None:
     )
     if master is not None:
         collector = reporter.start(facts, master.talkers)
+        run.began_ns = facts.started_ns
+
+        def send(order: dict[str, Any]) -> None:
+            environment.runner.send_message(messages.CHAOS, order)
+
+        environment.doubletalk_chaos = Chaos(run, collector.note_fault, talkers=False, send=send)
         master.begin(run, collector.run_id)
         return
     environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
     warn_of_python()
     here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
     reporter.start_here(facts, here, HOOKS, run.roster.present, watch.health)
+    run.began_ns = facts.started_ns
+    environment.doubletalk_chaos = Chaos(run, lambda fault: tell_fault(environment, fault))
     settle()
 
 
@@ -214,6 +232,8 @@ def on_test_start(environment: Any, **_: Any) -> None:
 def on_test_stopping(environment: Any, **_: Any) -> None:
     """Say that talkers finish their turns; where they are cut off, all at once, the tester's health is what it was until then. A master
     sees to it that all workers have reported."""
+    if hasattr(environment, "doubletalk_chaos"):
+        environment.doubletalk_chaos.stop()
     if hasattr(environment, "doubletalk_reporter"):
         environment.doubletalk_reporter.stopping(environment.stop_timeout)
     if not environment.stop_timeout and hasattr(environment, "doubletalk_watch"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -42,18 +43,23 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold."""
+    """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold. `missing`: so many
+    values never came about and count as infinite; `value` is that of the others."""
 
     criterion: Criterion
     value: float | None
     count: int
     holds: bool
+    missing: int = 0
 
     @property
     def measured(self) -> str:
         """The measured value as screens show it."""
         if self.value is not None and self.criterion.aggregate == "count":
             return f"{self.value:.0f}"
+        if self.missing:
+            others = f", the others {show(self.value, METRICS[self.criterion.metric].unit)}" if self.value is not None else ""
+            return f"{self.missing} never{others}"
         return show(self.value, METRICS[self.criterion.metric].unit) if self.value is not None else "nothing measured"
 
 
@@ -89,8 +95,20 @@ def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
     """Whether the criterion holds of what was measured. Nothing measured: it does not hold."""
     measured = aggregate.values[criterion.metric]
     value = aggregate_of(measured, criterion.aggregate)
-    holds = value is not None and OPS[criterion.op](value, criterion.bound)
-    return Verdict(criterion, value, measured.count, holds)
+    missing = _missing(criterion, aggregate)
+    holds = (value is not None or missing > 0) and OPS[criterion.op](math.inf if missing or value is None else value, criterion.bound)
+    return Verdict(criterion, value, measured.count, holds, missing)
+
+
+def _missing(criterion: Criterion, aggregate: Aggregate) -> int:
+    """How many values never came about (`Metric.whole`), where they make the aggregate infinite; else 0."""
+    whole = METRICS[criterion.metric].whole
+    share = aggregate.ratio(whole).value if whole else None
+    if share is None or share >= 1.0 or criterion.aggregate in ("min", "count"):
+        return 0
+    if criterion.aggregate[0] == "p" and float(criterion.aggregate[1:]) / 100.0 <= share:
+        return 0
+    return round(aggregate.ratio(whole).denominator * (1.0 - share))
 
 
 def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
+from metrics.faults import merged as merged_faults
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.records import SUCCESSES, UNDECIDED, TurnKind
@@ -61,6 +63,7 @@ class Collector:
         self._source = source
         self._workers: dict[str, Worker] = {}
         self._failures: deque[Failure] = deque(maxlen=LATEST)
+        self._faulted: list[FaultRecord] = []
         self._ended_s: float | None = None
         self._clock: str | None = None
         self._unwritten: dict[str, OSError] = {}
@@ -90,6 +93,7 @@ class Collector:
             self._cpu_s += cpu_s
             self._wall_s += wall_s
             self._failures.extend(batch.failures)
+            self._faulted.extend(batch.faults)
             self._clock = batch.clock or self._clock
         return worker.seq
 
@@ -119,7 +123,7 @@ class Collector:
                 self.folder.leave()
                 raise self._unwritten[name]
         ending = Ending(INTERRUPTED if interrupted else COMPLETE, self._ended_s, self.talkers_max, self._clock)
-        run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()))
+        run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()), self._faulted)
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     @property
@@ -153,6 +157,16 @@ class Collector:
     def failures(self) -> list[Failure]:
         """The latest, the last first."""
         return list(reversed(self._failures))
+
+    def note_fault(self, record: FaultRecord) -> None:
+        """Something was done that no worker did."""
+        if self.under_way:
+            self._faulted.append(record)
+            self._try(_OURS, lambda: self.folder.note({"fault": asdict(record)}))
+
+    def chaos(self) -> list[FaultRecord]:
+        """What was done to talkers or assistant on purpose so far, in order."""
+        return merged_faults(self._faulted)
 
     def health(self) -> Health:
         """The tester's own health so far, merged over all workers."""

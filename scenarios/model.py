@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from scenarios.chaos import Action
 from scenarios.draws import Draw, Lognormal, NotNegative, Positive
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
@@ -102,4 +103,5 @@ class Scenario(_Part):
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
+    chaos: tuple[Action, ...] = Field((), description="what is done to sessions or to the assistant, and when: [chaos](chaos.md)")
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")

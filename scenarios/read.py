@@ -45,6 +45,16 @@ def load_scenario(which: str, folder: Path = FOLDER) -> Scenario:
     return parse_scenario(text, str(path), re.sub(r"[^\w.-]", "-", path.stem)[:60])
 
 
+def line_of(which: str, path: tuple[int | str, ...], folder: Path = FOLDER) -> str:
+    """Where the key at `path` stands in the scenario with this name, or in this file: `demo.yml, line 3`; the name alone where it cannot
+    be read any more."""
+    place = Path(which) if Path(which).suffix in (".yml", ".yaml") else folder / f"{which}.yml"
+    try:
+        return f"{place}{_line(yaml.compose(place.read_text(encoding='utf-8'), Loader=yaml.SafeLoader), path)}"
+    except (OSError, ValueError, yaml.YAMLError):
+        return which
+
+
 def parse_scenario(text: str, where: str, default_name: str) -> Scenario:
     """The scenario in YAML `text`; `where` names its source in errors, `default_name` is used if it has no name. Raises ScenarioError."""
     try:

@@ -1,7 +1,7 @@
 """What master and workers say to each other about a run, over Locust's own connection. Each is plain data that msgpack carries.
 
 A worker says HELLO; the master has each of them PREPARE a run, is told what came of it (PREPARED), and says BEGIN. Talkers ask for a NUMBER
-and give it BACK. PING and PONG compare wall clocks. Who runs another version is REFUSED.
+and give it BACK. CHAOS is what somebody does by hand on the master. PING and PONG compare wall clocks. Who runs another version is REFUSED.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from users.run import Options, Run
 HELLO, REFUSE = "doubletalk.hello", "doubletalk.refuse"
 PREPARE, PREPARED, BEGIN = "doubletalk.prepare", "doubletalk.prepared", "doubletalk.begin"
 NUMBER, BACK = "doubletalk.number", "doubletalk.back"
+CHAOS = "doubletalk.chaos"
 PING, PONG = "doubletalk.ping", "doubletalk.pong"
 
 

@@ -25,6 +25,7 @@ _HELP = {
     "api_key_env": f"name of the environment variable that holds the API key; empty: {KEY_VARIABLE} for --auth key, no key for minting",
     "tls_ca": "file of certificates to trust instead of the system's: for an assistant with a private one",
     "tls_insecure": "do not verify TLS certificates",
+    "chaos_commands": "let scenarios run the commands of their chaos actions on this machine",
     "arrivals": "where arrival times come from: kernel (its stamp on what arrived; Linux) or user (the clock once it has been read)",
 }
 _FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, CriterionError, parse
 from protocol import DIALECTS, Dialect, SessionSettings
-from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from scenarios import Planner, Scenario, ScenarioError, line_of, load_scenario
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
@@ -49,6 +49,7 @@ class Options:
     tls_ca: str = ""
     tls_insecure: bool = False
     arrivals: str = KERNEL
+    chaos_commands: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -75,6 +76,10 @@ class Run:
     faults: Faults = field(default_factory=Faults)
     starts: Starts = field(default_factory=Starts)
     gate: Gate = field(default_factory=Gate)
+    sessions: dict[int, Any] = field(default_factory=dict)
+    """The open session (users.session.Session) of each talker of this process that has one."""
+    began_ns: int = 0
+    """When the run began, on this process's monotonic clock; 0 before."""
     pacer: Pacer = field(init=False)
     slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
@@ -117,6 +122,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
     dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
+    refuse_commands(scenario, options.chaos_commands, options.scenario)
     try:
         criteria = tuple(parse(text) for text in scenario.criteria)
     except CriterionError as error:
@@ -137,6 +143,16 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         base, path = _token_place(options.token_path, host)
         mint = Mint(base, path, tls, scenario.limits.setup_s, key)
     return Run(options, scenario, criteria, host, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
+
+
+def refuse_commands(scenario: Scenario, allowed: bool, where: str) -> None:
+    """Raises ScenarioError for a scenario that runs a command on a machine whose owner does not allow it. `where`: its name or file."""
+    for number, action in enumerate(scenario.chaos):
+        if action.run is not None and not allowed:
+            raise ScenarioError(
+                f"scenario {line_of(where, ('chaos', number, 'run'))}: chaos.{number}.run: this machine does not run commands of scenarios "
+                f"(here: {action.run[0]}): start locust with --chaos-commands to allow it, or leave the action out"
+            )
 
 
 def _host(host: str | None, dialect: Dialect) -> str:

@@ -35,7 +35,7 @@ FALSE_STOP = turn(
 )  # fmt: skip
 
 READY = session(started_ns=0, ready_ns=250_000_000, closed_ns=1_800_250_000_000)
-BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, closed_ns=1_807_500_000_000)
+BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, closed_ns=1_807_500_000_000, down_s=2.5)
 
 BY_HAND: dict[str, tuple[Record, Any]] = {
     "e2e_latency": (ANSWERED, 0.97),
@@ -91,7 +91,8 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "success": (ANSWERED, (1.0, 1.0)),
     "session_success": (READY, (1.0, 1.0)),
     "token_success": (token(error_kind=ErrorKind.TIMEOUT), (0.0, 1.0)),
-    "automatic_recovery_rate": (BACK, (1.0, 0.0)),
+    "availability": (BACK, (1800.0, 1802.5)),
+    "automatic_recovery_rate": (BACK, (1.0, 1.0)),
     "time_to_recover": (BACK, 2.5),
 }
 
@@ -160,9 +161,13 @@ OTHERS = [
     ("session_success", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("reconnects_per_hour", session(SessionOutcome.REFUSED, reconnect=True), (0.0, 0.0)),
     ("automatic_recovery_rate", session(), None),
-    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1), (0.0, 1.0)),
-    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1, reconnect=True), (1.0, 1.0)),
-    ("automatic_recovery_rate", session(SessionOutcome.REFUSED, reconnect=True), None),
+    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1), None),
+    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1, reconnect=True, lost_ns=0), (1.0, 1.0)),
+    ("automatic_recovery_rate", session(SessionOutcome.REFUSED, reconnect=True, lost_ns=0), None),
+    ("automatic_recovery_rate", session(SessionOutcome.CUT_BY_RUN_END, reconnect=True, lost_ns=0), (0.0, 1.0)),
+    ("automatic_recovery_rate", session(SessionOutcome.CUT_BY_RUN_END), None),
+    ("availability", session(SessionOutcome.REFUSED, down_s=0.25), (0.0, 0.25)),
+    ("availability", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("time_to_recover", session(ready_ns=1), None),
 ]
 

@@ -98,7 +98,13 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
             apply_load(parsed, make_run(options_from(given, environment.host or "http://127.0.0.1")))
             check_form(environment, web_ui, refuse_owners, prepare, lambda: reporter.under_way)
             screen = Screen(lambda: reporter.shown)
-            add_voice(environment, web_ui, screen)
+
+            def by_hand(asked: Mapping[str, Any]) -> None:
+                if not reporter.under_way:
+                    raise ValueError("no run is under way")
+                environment.doubletalk_chaos.by_hand(asked)
+
+            add_voice(environment, web_ui, screen, by_hand)
             follow_to_the_end(web_ui, screen.shown)
             if parsed.autostart:
                 choose()

@@ -113,8 +113,9 @@ def _chaos(run: dict[str, Any]) -> str:
         what = " ".join(
             part for part in (fault["what"], fault["detail"] or "", f"{fault['for_s']:.1f} s" if fault["for_s"] else "") if part
         )
+        hit = f"{fault['hit']} of {fault['present']}" if fault["what"] != "command" else "-"
         rows.append((
-            fault["fault"], f"{fault['t_s']:.1f} s", what, fault["by"], show(share, Unit.SHARE), f"{fault['hit']} of {fault['present']}" if fault["what"] != "command" else "-",
+            fault["fault"], f"{fault['t_s']:.1f} s", what, fault["by"], show(share, Unit.SHARE), hit,
             f"{fault['noticed']} ({show(fault['blast_radius'], Unit.SHARE)})", str(fault["sessions_lost"]), str(fault["turns_failed"]),
             "never" if back is None else show(back or None, Unit.SECONDS),
             show(fault["automatic_recovery_rate"], Unit.SHARE), show(fault["availability"], Unit.SHARE),

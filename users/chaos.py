@@ -28,6 +28,8 @@ _LATE_S = 1.0
 """What was due so long ago is not done any more: the worker has joined late."""
 _LEAD_S = 0.2
 """How long after an order by hand all workers act on it."""
+_ASKED = ("do", "share", "for_s", "kind")
+"""What may be asked for by hand: a command's program is not among it."""
 
 Tell = Callable[[FaultRecord], None]
 
@@ -73,7 +75,7 @@ class Chaos:
             raise ScenarioError("the run is over, or about to end")
         number = asked.get("number")
         if number is None:
-            return action_from({**asked, "at_s": 0.0})
+            return action_from({**{name: asked[name] for name in _ASKED if asked.get(name) is not None}, "at_s": 0.0})
         commands = {place: action for place, action in enumerate(self._run.scenario.chaos) if action.run is not None}
         if not isinstance(number, int) or number not in commands:
             raise ScenarioError(f"number: the scenario has no command {number!r}")

@@ -146,8 +146,9 @@ class Session:
         if self._tracker is not None:
             self.tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
             if error is not None and error.kind is ErrorKind.CHAOS:  # not the assistant's
-                ours = {"error_kind": error.kind, "error": str(error)}
-                self.turns[:] = [replace(t, **ours) if t.outcome is Outcome.CONNECTION_LOST else t for t in self.turns]
+                lost = [index for index, turn in enumerate(self.turns) if turn.outcome is Outcome.CONNECTION_LOST]
+                for index in lost:
+                    self.turns[index] = replace(self.turns[index], error_kind=error.kind, error=str(error))
         if self._link is not None:
             self._link.hang_up()
             self._link.abort()

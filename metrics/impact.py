@@ -102,11 +102,13 @@ class Sessions:
             self.downs.append(self._down[talker])
 
 
-def windows(faults: Sequence[FaultRecord], sessions: Sequence[Down], present: Sessions, duration_s: float) -> list[Window]:
+def windows(faults: Sequence[FaultRecord], sessions: Sessions, duration_s: float) -> list[Window]:
     """The faults of a run and the outages that were found besides, in order, with what went down by each. `faults` in order."""
-    made = [Window(fault, fault.present, min(fault.t_s + fault.for_s, duration_s)) for fault in faults]
-    left = _shared_out(made, sorted(sessions, key=lambda down: down.begin_s), duration_s)
-    outages = [Window(fault, fault.present, fault.t_s) for fault in _outages(left, present)]
+    made = []
+    for fault in faults:  # who only runs a command has no talkers to count
+        made.append(Window(fault, fault.present or sessions.present(fault.t_s), min(fault.t_s + fault.for_s, duration_s)))
+    left = _shared_out(made, sorted(sessions.downs, key=lambda down: down.begin_s), duration_s)
+    outages = [Window(fault, fault.present, fault.t_s) for fault in _outages(left, sessions)]
     _shared_out(outages, left, duration_s)
     return sorted([*made, *outages], key=lambda window: window.fault.t_s)
 

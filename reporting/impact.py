@@ -42,7 +42,7 @@ def impacts(path: Path, facts: RunFacts, ending: Ending, workers: Sequence[Worke
             path / "turns.parquet", _TURN, lambda batch: pc.is_in(batch["talker"], pa.array(sessions.still_down(), pa.int64()))
         ):
             sessions.heard(row["talker"], clocks[row[WORKER]](row["speech_onset_ns"]))
-    found = windows(merged(faults), sessions.downs, sessions, ending.duration_s)
+    found = windows(merged(faults), sessions, ending.duration_s)
     if found:
         limits = facts.scenario.get("limits", {})
         for row in _rows(path / "turns.parquet", _TURN, _failed):

@@ -55,7 +55,8 @@ def complete(
         "accuracy": accuracy(path.parent, ending.talkers_max, facts.frame_ms, ending.clock),
     }  # fmt: skip
     run["criteria"] = [
-        {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds, "missing": v.missing} for v in verdicts(run, aggregate)
+        {"criterion": v.criterion.text, "value": v.value, "count": v.count, "holds": v.holds, "missing": v.missing}
+        for v in verdicts(run, aggregate)
     ]
     run["chaos"] = impacts(path, facts, ending, workers, faulted)
     text = summary(run, aggregate)

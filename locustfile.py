@@ -175,7 +175,12 @@ def begin_on_command(environment: Any) -> None:
         if not environment.parsed_options.processes:
             raise
         refusal = str(error)  # the master says it, and does not wait for workers that have quit
-    environment.runner.register_message(messages.CHAOS, lambda msg, **_: environment.doubletalk_chaos.ordered(msg.data))
+
+    def ordered(msg: Any, **_: Any) -> None:
+        if hasattr(environment, "doubletalk_chaos"):  # a worker that takes part in a run
+            environment.doubletalk_chaos.ordered(msg.data)
+
+    environment.runner.register_message(messages.CHAOS, ordered)
     environment.doubletalk_worker = Worker(environment.runner, begin, refusal)
 
 

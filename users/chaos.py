@@ -50,7 +50,7 @@ class Chaos:
         self._over = False
 
     def stop(self) -> None:
-        """The run is to end: nothing is done any more, and a command that still runs is ended. Again does nothing."""
+        """The run is to end: nothing is done any more, stalls are over, and a command that still runs is ended. Again does nothing."""
         self._over = True
         gevent.killall(self._greenlets)
 
@@ -115,7 +115,7 @@ class Chaos:
         stalled: list[Link] = []
         done = sum(self._hit(planned, number, name, talker, session, stalled) for talker, session in victims)
         if stalled and action.for_s is not None:
-            gevent.spawn_later(action.for_s, _go_on, stalled)
+            self._greenlets.append(gevent.spawn(_stall, action.for_s, stalled))
         self._tell(replace(fault, for_s=action.for_s or 0.0, share=share, hit=done))
 
     def _hit(self, planned: Planned, number: int | str, name: str, talker: int, session: Session, stalled: list[Link]) -> bool:
@@ -138,6 +138,10 @@ class Chaos:
         return True
 
 
-def _go_on(links: list[Link]) -> None:
-    for link in links:
-        link.go_on()
+def _stall(for_s: float, links: list[Link]) -> None:
+    """Wait, and have the links go on: after `for_s`, or when the run is to end."""
+    try:
+        gevent.sleep(for_s)
+    finally:
+        for link in links:
+            link.go_on()

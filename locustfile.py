@@ -19,6 +19,7 @@ import gevent
 
 from metrics import capacity
 from metrics.criteria import judge
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from reporting import locust_stats
 from reporting.collector import Collector
@@ -35,7 +36,8 @@ from reporting.voice import add_voice
 from reporting.web import check_form, check_port, follow_to_the_end
 from reporting.workers import LOCAL, WorkerFacts
 from scenarios import ScenarioError
-from users import events
+from users import events, messages
+from users.chaos import Chaos
 from users.clock import epoch_s, now_ns
 from users.conductor import Conductor, Stand, Step
 from users.interrupt import interrupt_between_callbacks
@@ -54,7 +56,7 @@ __all__ = ["Talker", "TokenMinter"]
 
 logger = logging.getLogger(__name__)
 
-HOOKS = (events.turn, events.session, events.token)
+HOOKS = (events.turn, events.session, events.token, events.fault)
 
 locust_events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
 events.turn.add_listener(locust_stats.on_turn)
@@ -106,7 +108,13 @@ def on_init(environment: Any, web_ui: Any = None, **_: Any) -> None:
             apply_load(parsed, make_run(options_from(given, environment.host or "http://127.0.0.1")))
             check_form(environment, web_ui, refuse_owners, prepare, lambda: reporter.under_way)
             screen = Screen(lambda: reporter.shown)
-            add_voice(environment, web_ui, screen)
+
+            def by_hand(asked: Mapping[str, Any]) -> None:
+                if not reporter.under_way:
+                    raise ValueError("no run is under way")
+                environment.doubletalk_chaos.by_hand(asked)
+
+            add_voice(environment, web_ui, screen, by_hand)
             follow_to_the_end(web_ui, screen.shown)
             if parsed.autostart:
                 choose()
@@ -191,6 +199,7 @@ def begin_on_command(environment: Any) -> None:
         environment.doubletalk_watch = watch = Watch(run.pacer, run.faults, run.starts)
         warn_of_python()
         sender.begin(WorkerFacts(**facts), told, Watched(run.roster.present, watch.health, run.began_ns, run.stages))
+        environment.doubletalk_chaos = Chaos(run, lambda fault: tell_fault(environment, fault), commands=False)
         settle()
 
     def health() -> Health | None:
@@ -203,7 +212,18 @@ def begin_on_command(environment: Any) -> None:
         if not environment.parsed_options.processes:
             raise
         refusal = str(error)  # the master says it, and does not wait for workers that have quit
+
+    def ordered(msg: Any, **_: Any) -> None:
+        if hasattr(environment, "doubletalk_chaos"):  # a worker that takes part in a run
+            environment.doubletalk_chaos.ordered(msg.data)
+
+    environment.runner.register_message(messages.CHAOS, ordered)
     environment.doubletalk_worker = Worker(environment.runner, begin, refusal)
+
+
+def tell_fault(environment: Any, fault: FaultRecord) -> None:
+    """Have it written down that something was done to talkers of this process."""
+    events.fault.fire(environment=environment, record=fault)
 
 
 def warn_of_python() -> None:
@@ -243,6 +263,11 @@ def on_test_start(environment: Any, **_: Any) -> None:
     target = environment.doubletalk_target
     if master is not None:
         collector = reporter.start(facts, master.talkers, target, lambda: give_up_run(environment))
+
+        def send(order: dict[str, Any]) -> None:
+            environment.runner.send_message(messages.CHAOS, order)
+
+        environment.doubletalk_chaos = Chaos(run, collector.note_fault, talkers=False, send=send)
         master.begin(run, collector.run_id)
         conduct(environment, run, collector)
         return
@@ -250,6 +275,7 @@ def on_test_start(environment: Any, **_: Any) -> None:
     warn_of_python()
     here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
     watched = Watched(run.roster.present, watch.health, run.began_ns, run.stages)
+    environment.doubletalk_chaos = Chaos(run, lambda fault: tell_fault(environment, fault))
     conduct(environment, run, reporter.start_here(facts, here, HOOKS, watched, target, lambda: give_up_run(environment)))
     settle()
 
@@ -292,6 +318,8 @@ def on_test_stopping(environment: Any, **_: Any) -> None:
     sees to it that all workers have reported."""
     if hasattr(environment, "doubletalk_conductor"):
         environment.doubletalk_conductor.stop()
+    if hasattr(environment, "doubletalk_chaos"):
+        environment.doubletalk_chaos.stop()
     if hasattr(environment, "doubletalk_reporter"):
         environment.doubletalk_reporter.stopping(environment.stop_timeout)
     if not environment.stop_timeout and hasattr(environment, "doubletalk_watch"):

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from analysis.load import SCHEMA_VERSIONS, RunError, load
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
 from metrics.records import SampleRecord
 from metrics.stages import Stages, timetable
 from metrics.summary import KILLED
@@ -42,7 +43,7 @@ def recover(folder: str | Path) -> str:
             schemas = tables_of(facts.latencies)
             to_parquet(tables(found.each(), schemas["timeline"]), schemas, path)
             found.settle()
-            _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()))
+            _, text = complete(path, facts, found.ending(ended), found.aggregate, list(found.workers.values()), found.faulted)
             if not any(worker.lost_at_s is not None or worker.missing for worker in found.workers.values()):  # else more may turn up
                 forget_how_it_went(path)
                 for journal in found.beside:
@@ -83,6 +84,7 @@ class _Found:
                     raise RunError(f"{journal}: its worker is still writing to it; wait until it has quit")
         self.aggregate = Aggregate()
         self.workers: dict[str, Worker] = {}
+        self.faulted: list[FaultRecord] = []
         self._clock: str | None = None
         self._duration_s = 0.0
         self._talkers_max = 0
@@ -108,6 +110,8 @@ class _Found:
                 elif "clock" in entry:
                     worker = self.workers[entry["clock"]]
                     worker.clock_offset_s, worker.clock_error_s = entry["offset_s"], entry["error_s"]
+                elif "fault" in entry:
+                    self.faulted.append(FaultRecord(**entry["fault"]))
                 elif entry["batch"]["seq"] <= self.workers[entry["worker"]].seq:
                     continue
                 else:
@@ -117,6 +121,7 @@ class _Found:
     def _count(self, worker: str, batch: Batch) -> None:
         self.workers[worker].advance(batch, self._duration_s)
         self.aggregate.merge(batch.aggregate)
+        self.faulted += batch.faults
         self._clock = batch.clock or self._clock
 
     def settle(self) -> None:

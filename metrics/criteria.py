@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Criterion:
 class Verdict:
     """What became of a criterion. `value` in the metric's unit, None where nothing was measured: then it does not hold. `bound`: what it
     was held against, None where that was not measured. `count`: of values that it rests on. `interval`: of a growth, None where there is
-    none: then it does not hold either."""
+    none: then it does not hold either. `missing`: so many values never came about and count as infinite; `value` is that of the others."""
 
     criterion: Criterion
     value: float | None
@@ -61,10 +62,13 @@ class Verdict:
     count: int
     holds: bool
     interval: tuple[float, float] | None = None
+    missing: int = 0
 
     @property
     def measured(self) -> str:
         """The measured value as screens show it, with the bound where that was measured too."""
+        if self.missing:
+            return f"{self.missing} never" + (f", the others {self._shown(self.value)}" if self.value is not None else "")
         if self.value is None:
             return "nothing measured"
         metric = METRICS[self.criterion.metric]
@@ -126,7 +130,8 @@ def parse(text: str, stages: Collection[str] | None = None) -> Criterion:
 def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
     """Whether the criterion holds of what was measured. Nothing measured: it does not hold. A growth is held to the end of its confidence
     interval that is the nearer one to the bound."""
-    measured = aggregate.stage(criterion.stage).values[criterion.metric]
+    part = aggregate.stage(criterion.stage)
+    measured = part.values[criterion.metric]
     value, bound, count = aggregate_of(measured, criterion.aggregate), criterion.bound, measured.count
     if isinstance(measured, Trend) and criterion.aggregate == "value" and criterion.base is None:
         interval = measured.interval
@@ -138,7 +143,21 @@ def judge(criterion: Criterion, aggregate: Aggregate) -> Verdict:
         if base is None:
             return Verdict(criterion, value, None, count, False)
         bound *= base
+    missing = _missing(criterion, part)
+    if missing:
+        return Verdict(criterion, value, bound, count, OPS[criterion.op](math.inf, bound), missing=missing)
     return Verdict(criterion, value, bound, count, value is not None and OPS[criterion.op](value, bound))
+
+
+def _missing(criterion: Criterion, aggregate: Aggregate) -> int:
+    """How many values never came about (`Metric.whole`), where they make the aggregate infinite; else 0."""
+    whole = METRICS[criterion.metric].whole
+    share = aggregate.ratio(whole).value if whole else None
+    if share is None or share >= 1.0 or criterion.aggregate in ("min", "count"):
+        return 0
+    if criterion.aggregate[0] == "p" and float(criterion.aggregate[1:]) / 100.0 <= share:
+        return 0
+    return round((aggregate.ratio(whole).denominator if whole else 0.0) * (1.0 - share))
 
 
 def _check_aggregate(text: str, metric: Metric, aggregate: str) -> None:

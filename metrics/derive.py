@@ -238,10 +238,19 @@ def reconnects_per_hour(record: SessionRecord) -> Pair:
 
 
 def recovery(record: SessionRecord) -> Pair | None:
-    """Sessions re-established against sessions lost."""
-    lost = record.outcome is SessionOutcome.LOST
-    back = record.reconnect and record.ready_ns is not None
-    return (float(back), float(lost)) if lost or back else None
+    """Whether a session that was lost was re-established; each loss is told by one record: by that of the session that was ready in its
+    place, or by the one cut off at the end of the run while the talker was still trying. A talker that was to leave anyway is not asked."""
+    if record.lost_ns is None:
+        return None
+    back = record.ready_ns is not None
+    return (float(back), 1.0) if back or record.outcome is SessionOutcome.CUT_BY_RUN_END else None
+
+
+def availability(record: SessionRecord) -> Pair | None:
+    """Seconds connected against them and those in which the talker wanted a session and had none."""
+    connected = _between(record.ready_ns, record.closed_ns) or 0.0
+    whole = connected + record.down_s
+    return (connected, whole) if whole > 0 else None
 
 
 def time_to_recover(record: SessionRecord) -> float | None:

@@ -91,6 +91,8 @@ class Metric:
     summed: bool = False
     """A ratio that means something over many records only: the numerator comes with one record, the denominator with another, or is time.
     It has no column in run files."""
+    whole: str = ""
+    """Name of the share that tells which of its values exist: where not all do, those missing count as infinite in criteria."""
 
 
 def aggregate_of(value: Value, aggregate: str) -> float | None:

@@ -86,6 +86,8 @@ class ErrorKind(StrEnum):
     """The connection ended under way."""
     ASSISTANT_ERROR = "assistant_error"
     """The assistant said itself that it failed."""
+    CHAOS = "chaos"
+    """The tester's own: one of the scenario's chaos actions ended it."""
 
 
 class SessionOutcome(StrEnum):
@@ -254,9 +256,12 @@ class SessionRecord:
     error: str | None
     """What was seen; never a secret."""
     reconnect: bool
-    """It took the place of a session that was lost in the same call."""
+    """It was to take the place of a session that was lost, in the same call or, where that was given up, in a later one."""
     lost_ns: int | None
     """Reconnection: when the session before it was lost."""
+    down_s: float
+    """Time of the talker without a session that ends with this one's being ready or, where it never was, with its end: since its session
+    was lost, or its first attempt at one failed, and told by no earlier record. 0 where it went without a hitch."""
     started_epoch_s: float
     """Wall clock at the start: the one wall stamp, to line runs up with other logs."""
     started_ns: int

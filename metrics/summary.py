@@ -71,7 +71,14 @@ def verdict(run: dict[str, Any], aggregate: Aggregate) -> str:
 
 def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
     """The whole summary. `run` is what `run.json` holds."""
-    parts = [_head(run, aggregate), _snapshot(aggregate), _criteria(run, aggregate), capacity.section(run), _stages_of(run, aggregate)]
+    parts = [
+        _head(run, aggregate),
+        _snapshot(aggregate),
+        _criteria(run, aggregate),
+        capacity.section(run),
+        _stages_of(run, aggregate),
+        _chaos(run),
+    ]
     parts += [_table(table, aggregate) for table in TABLES]
     parts += [_stages(aggregate), _outcomes(aggregate), _errors(aggregate), _tester(run), _absent(aggregate)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -123,6 +130,40 @@ def _stages_of(run: dict[str, Any], aggregate: Aggregate) -> str:
         rows.append((stage["name"], "" if reached is None else f"{reached:g}", str(part.turns()), *cells))
     header = ("stage", "reaches", "turns", *(f"{name} {which}".removesuffix(" value") for name, which in _BY_STAGE))
     return "## Stages\n\n" + markdown(header, rows) if rows else ""
+
+
+def _chaos(run: dict[str, Any]) -> str:
+    """A row for each fault of the run."""
+    if not run.get("chaos"):
+        return ""
+    rows = []
+    for fault in run["chaos"]:
+        back, share = fault["time_to_recover_s"], fault["share"]
+        what = " ".join(
+            part for part in (fault["what"], fault["detail"] or "", f"{fault['for_s']:.1f} s" if fault["for_s"] else "") if part
+        )
+        hit = f"{fault['hit']} of {fault['present']}" if fault["what"] != "command" else "-"
+        rows.append((
+            fault["fault"], f"{fault['t_s']:.1f} s", what, fault["by"], show(share, Unit.SHARE), hit,
+            f"{fault['noticed']} ({show(fault['blast_radius'], Unit.SHARE)})", str(fault["sessions_lost"]), str(fault["turns_failed"]),
+            "never" if back is None else show(back or None, Unit.SECONDS),
+            show(fault["automatic_recovery_rate"], Unit.SHARE), show(fault["availability"], Unit.SHARE),
+        ))  # fmt: skip
+    header = (
+        "fault",
+        "at",
+        "what",
+        "by",
+        "share",
+        "hit",
+        "noticed",
+        "sessions lost",
+        "turns failed",
+        "time to recover",
+        "came back",
+        "availability",
+    )
+    return "## Chaos\n\n" + markdown(header, rows) + "\n\ndocs/chaos.md says how these are counted."
 
 
 def _table(table: str, aggregate: Aggregate) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from reporting.live import Failure
 
@@ -14,7 +15,8 @@ from reporting.live import Failure
 class Batch:
     """One report. `seq` counts a worker's reports from 1; `tables`: its records as Arrow's messages, by the name of their table;
     `aggregate` of the same records; `health`: histograms of what came since the last report, all else of the run so far; `clock`: that of
-    its last turn, None where it has none; `last`: nothing will follow, its talkers are gone."""
+    its last turn, None where it has none; `last`: nothing will follow, its talkers are gone; `faults`: what was done to its talkers since
+    the last report."""
 
     seq: int
     talkers: int
@@ -24,6 +26,7 @@ class Batch:
     failures: list[Failure]
     clock: str | None
     last: bool
+    faults: list[FaultRecord] = field(default_factory=list)
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data that msgpack carries."""
@@ -36,6 +39,7 @@ class Batch:
             "failures": [asdict(failure) for failure in self.failures],
             "clock": self.clock,
             "last": self.last,
+            "faults": [asdict(fault) for fault in self.faults],
         }
 
     @classmethod
@@ -46,5 +50,6 @@ class Batch:
             aggregate=Aggregate.from_plain(plain["aggregate"]),
             health=Health.from_plain(plain["health"]),
             failures=[Failure(**failure) for failure in plain["failures"]],
+            faults=[FaultRecord(**fault) for fault in plain["faults"]],
             **made,
         )

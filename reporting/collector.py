@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from metrics.aggregate import Aggregate, measure
+from metrics.faults import FaultRecord
+from metrics.faults import merged as merged_faults
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.hopeless import hopeless
@@ -75,6 +77,7 @@ class Collector:
         self._level_s = 0.0
         self._workers: dict[str, Worker] = {}
         self._failures: deque[Failure] = deque(maxlen=LATEST)
+        self._faulted: list[FaultRecord] = []
         self._ended_s: float | None = None
         self._clock: str | None = None
         self._unwritten: dict[str, OSError] = {}
@@ -104,6 +107,7 @@ class Collector:
             self._cpu_s += cpu_s
             self._wall_s += wall_s
             self._failures.extend(batch.failures)
+            self._faulted.extend(batch.faults)
             self._clock = batch.clock or self._clock
         return worker.seq
 
@@ -134,7 +138,7 @@ class Collector:
                 raise self._unwritten[name]
         ended = ABORTED if "aborted" in self.told else INTERRUPTED if interrupted else COMPLETE
         ending = Ending(ended, self._ended_s, self.talkers_max, self._clock, self.told)
-        run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()))
+        run, text = self.folder.finish(ending, self.aggregate, list(self._workers.values()), self._faulted)
         return Finished(run, text, verdict(run, self.aggregate), self.folder.path, passed(run, self.aggregate))
 
     @property
@@ -168,6 +172,16 @@ class Collector:
     def failures(self) -> list[Failure]:
         """The latest, the last first."""
         return list(reversed(self._failures))
+
+    def note_fault(self, record: FaultRecord) -> None:
+        """Something was done that no worker did."""
+        if self.under_way:
+            self._faulted.append(record)
+            self._try(_OURS, lambda: self.folder.note({"fault": asdict(record)}))
+
+    def chaos(self) -> list[FaultRecord]:
+        """What was done to talkers or assistant on purpose so far, in order."""
+        return merged_faults(self._faulted)
 
     def health(self) -> Health:
         """The tester's own health so far, merged over all workers."""

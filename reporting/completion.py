@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import CATALOG_VERSION
+from metrics.faults import FaultRecord
 from metrics.records import TurnKind
 from metrics.summary import summary, verdicts
 from reporting.calibration import accuracy
 from reporting.facts import Ending, RunFacts
+from reporting.impact import impacts
 from reporting.tables import SCHEMA_VERSION
 from reporting.workers import Worker, faults, merged
 
 _VERSIONED = ("doubletalk", "locust", "gevent", "websocket-client", "numpy", "pyarrow")
 
 
-def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, workers: list[Worker]) -> tuple[dict[str, Any], str]:
-    """Write the last files into the run folder `path`. Returns what `run.json` holds, and the summary. Raises OSError."""
+def complete(
+    path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, workers: list[Worker], faulted: Sequence[FaultRecord] = ()
+) -> tuple[dict[str, Any], str]:
+    """Write the last files into the run folder `path`, whose tables are there. `faulted`: as the run's workers told them. Returns what `run.json` holds, and the summary. Raises OSError."""
     frame_s = facts.frame_ms / 1000.0
     health, found = merged(workers), faults(workers, frame_s, facts.lost_workers_allowed)
     sessions = sum(n for name, n in aggregate.counts.items() if name.startswith("sessions."))
@@ -52,9 +57,10 @@ def complete(path: Path, facts: RunFacts, ending: Ending, aggregate: Aggregate, 
         "accuracy": accuracy(path.parent, ending.talkers_max, facts.frame_ms, ending.clock),
     }  # fmt: skip
     run["criteria"] = [
-        {"criterion": v.criterion.text, "value": v.value, "interval": v.interval, "count": v.count, "holds": v.holds}
+        {"criterion": v.criterion.text, "value": v.value, "interval": v.interval, "count": v.count, "holds": v.holds, "missing": v.missing}
         for v in verdicts(run, aggregate)
     ]
+    run["chaos"] = impacts(path, facts, ending, workers, faulted)
     text = summary(run, aggregate)
     write(path / "histograms.json", json.dumps({"metrics": aggregate.to_plain(), "health": health.to_plain()}))
     write(path / "summary.md", text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from metrics.aggregate import Aggregate, measure, metric_columns
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.records import Fired, SessionRecord, TurnRecord
@@ -42,12 +43,16 @@ class Gatherer:
         self._tables = {kind: Table(kind, worker) for kind in self._names}
         self._aggregate = Aggregate()
         self._failures: list[Failure] = []
+        self._faults: list[FaultRecord] = []
         self._lateness, self._lag = Histogram(), Histogram()  # as they were at the last batch
         self._frames_dropped = self._lost = 0
         self._clock: str | None = None
 
-    def add(self, record: Fired) -> None:
+    def add(self, record: Fired | FaultRecord) -> None:
         """Take one record."""
+        if isinstance(record, FaultRecord):
+            self._faults.append(record)
+            return
         measured = measure(record)
         columns = metric_columns(record, measured)
         table = self._tables[type(record)]
@@ -62,7 +67,7 @@ class Gatherer:
         if failure is not None:
             self._failures = [*self._failures[1 - LATEST :], failure]
 
-    def on_record(self, record: Fired, **_: Any) -> None:
+    def on_record(self, record: Fired | FaultRecord, **_: Any) -> None:
         """`add`, as a listener of an event hook: what it raises would be lost there, so the record is counted as lost instead."""
         try:
             self.add(record)
@@ -76,8 +81,9 @@ class Gatherer:
         tables = {name: messages for kind, name in self._names.items() if (messages := self._tables[kind].take())}
         aggregate, self._aggregate = self._aggregate, Aggregate()
         failures, self._failures = self._failures, []
+        faults, self._faults = self._faults, []
         return Batch(
-            self._seq, 0 if last else self._watched.talkers(), tables, aggregate, self._health_since(), failures, self._clock, last
+            self._seq, 0 if last else self._watched.talkers(), tables, aggregate, self._health_since(), failures, self._clock, last, faults
         )
 
     def _health_since(self) -> Health:

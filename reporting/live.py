@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from metrics.records import Record, SampleRecord
 from reporting.facts import RunFacts
@@ -93,6 +94,9 @@ class Live(Protocol):
 
     def failures(self) -> list[Failure]:
         """The latest, the last first; LATEST at most."""
+
+    def chaos(self) -> list[FaultRecord]:
+        """What was done to talkers or assistant on purpose so far, in order."""
 
     def health(self) -> Health:
         """The tester's own health so far, merged over all workers."""

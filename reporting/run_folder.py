@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
 from reporting.completion import complete, write
 from reporting.facts import Ending, RunFacts
 from reporting.journal import SUFFIX, Entry, Journal, entries, to_parquet
@@ -55,13 +56,15 @@ class RunFolder:
             self._journal.add(self._waiting[0])
             del self._waiting[0]
 
-    def finish(self, ending: Ending, aggregate: Aggregate, workers: list[Worker]) -> tuple[dict[str, Any], str]:
-        """Complete the folder. Returns what `run.json` holds, and the summary. Raises OSError; it can be recovered then."""
+    def finish(
+        self, ending: Ending, aggregate: Aggregate, workers: list[Worker], faulted: Sequence[FaultRecord] = ()
+    ) -> tuple[dict[str, Any], str]:
+        """Complete the folder. `faulted`: as the run's workers told them. Returns what `run.json` holds, and the summary. Raises OSError; it can be recovered then."""
         try:
             self._catch_up()
             schemas = tables_of(self.facts.latencies)
             to_parquet(tables(entries(self.path / REPORTED), schemas["timeline"]), schemas, self.path)
-            done = complete(self.path, self.facts, ending, aggregate, workers)
+            done = complete(self.path, self.facts, ending, aggregate, workers, faulted)
             if not any(worker.lost_at_s is not None or worker.missing for worker in workers):  # whose own journal may still turn up
                 forget_how_it_went(self.path)
         finally:

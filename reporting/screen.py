@@ -9,11 +9,13 @@ from metrics import table
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.criteria import Verdict
+from metrics.faults import FaultRecord
 from metrics.health import LOOP_LAG_LIMIT_S
 from metrics.metric import Target, Unit, aggregate_of, show, show_target
 from metrics.records import SUCCESSES, UNDECIDED, Outcome, TurnKind
 from metrics.summary import SNAPSHOT, verdicts
 from metrics.table import Standing
+from reporting.facts import RunFacts
 from reporting.live import Failure, Live, WorkerView
 from reporting.points import points, step_of
 
@@ -55,6 +57,7 @@ class Screen:
             **self.measured(live),
             "workers": [_worker(view) for view in live.workers()],
             "failures": [_failure(failure) for failure in live.failures()],
+            "chaos": {"faults": [_fault(fault) for fault in live.chaos()], "commands": _commands(live.facts)},
             "timeline": timeline,
         }
 
@@ -183,6 +186,26 @@ def _worker(view: WorkerView) -> dict[str, Any]:
 def _failure(failure: Failure) -> dict[str, Any]:
     text = failure.text if len(failure.text) <= TEXT_MAX else failure.text[:TEXT_MAX] + "…"
     return {"t_s": failure.t_s, "worker": failure.worker, "talker": failure.talker, "kind": failure.kind, "text": text}
+
+
+def _fault(fault: FaultRecord) -> dict[str, Any]:
+    return {
+        "fault": fault.fault,
+        "t_s": fault.t_s,
+        "what": f"{fault.what} {fault.detail or ''}".strip(),
+        "for": f"{fault.for_s:.1f} s" if fault.for_s else "-",
+        "by": fault.by,
+        "share": _percent(fault.share),
+        "hit": "-" if fault.share is None else f"{fault.hit} of {fault.present}",
+    }
+
+
+def _commands(facts: RunFacts) -> list[dict[str, Any]]:
+    """The commands of the run's scenario, where the machine's owner allows them: their places in its list, and what they run."""
+    if not facts.options.get("chaos_commands"):
+        return []
+    actions = enumerate(facts.scenario.get("chaos", ()))
+    return [{"number": number, "text": " ".join(action["run"])} for number, action in actions if action["run"]]
 
 
 def _target(name: str, which: str) -> Target | None:

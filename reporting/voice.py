@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 from flask import Blueprint, Response, request
@@ -30,8 +32,12 @@ POLICY = (
 """The page's Content-Security-Policy: nothing from another host, nothing inline."""
 
 
-def add_voice(environment: Any, web_ui: Any, screen: Screen) -> None:
-    """Add the tab and the page to Locust's web UI, before it serves."""
+Hand = Callable[[Mapping[str, Any]], None]
+"""Does to the run under way what somebody asks for on the page. Raises ValueError with one line where that cannot be."""
+
+
+def add_voice(environment: Any, web_ui: Any, screen: Screen, hand: Hand | None = None) -> None:
+    """Add the tab and the page to Locust's web UI, before it serves. `hand`: what the form of the page does; None: nothing."""
     assets = Assets()
     web_ui.template_args.update(
         extended_tabs=[{"title": "Voice", "key": KEY}],
@@ -42,7 +48,8 @@ def add_voice(environment: Any, web_ui: Any, screen: Screen) -> None:
         ],
     )
     web_ui.app.after_request(lambda response: _with_tab(response, screen, assets))
-    web_ui.app.register_blueprint(_pages(web_ui, screen, assets), url_prefix=f"{environment.parsed_options.web_base_path or ''}/{KEY}")
+    place = f"{environment.parsed_options.web_base_path or ''}/{KEY}"
+    web_ui.app.register_blueprint(_pages(web_ui, screen, assets, hand), url_prefix=place)
 
 
 def tab_rows(screen: Screen) -> list[dict[str, Any]]:
@@ -83,7 +90,7 @@ def _with_tab(response: Response, screen: Screen, assets: Assets) -> Response:
     return response
 
 
-def _pages(web_ui: Any, screen: Screen, assets: Assets) -> Blueprint:
+def _pages(web_ui: Any, screen: Screen, assets: Assets, hand: Hand | None) -> Blueprint:
     pages = Blueprint(KEY, __name__)
     guarded = web_ui.auth_required_if_enabled
 
@@ -113,12 +120,31 @@ def _pages(web_ui: Any, screen: Screen, assets: Assets) -> Blueprint:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(metrics_csv(screen), headers=headers, content_type="text/csv; charset=utf-8")
 
+    def chaos() -> Response:
+        if not same_origin(request.headers.get("Origin"), request.host):
+            return Response("refused: this is for the live page itself, not for pages of other sites\n", 403, mimetype="text/plain")
+        asked = request.get_json(silent=True)
+        try:
+            if hand is None or not isinstance(asked, dict):
+                raise ValueError("not a request of the live page: load it anew")
+            hand(asked)
+        except ValueError as error:
+            return Response(f"{error}\n", 400, mimetype="text/plain")
+        return Response(status=204)
+
     pages.add_url_rule("/", "page", guarded(page))
+    pages.add_url_rule("/chaos", "chaos", guarded(chaos), methods=["POST"])
     pages.add_url_rule("/data", "data", guarded(data))
     pages.add_url_rule("/metrics.csv", "metrics_csv", guarded(as_csv))
     pages.add_url_rule("/assets/<digest>/<name>", "asset", guarded(asset))
     pages.after_request(_closed)
     return pages
+
+
+def same_origin(origin: str | None, host: str) -> bool:
+    """Whether a request comes from a page of this server at `host`. Browsers tell the origin of each POST, and no page can forge it
+    (Fetch standard, section 3.1); a request without one is none of a page's."""
+    return origin is not None and urlsplit(origin).netloc == host
 
 
 def _whole(name: str) -> int:

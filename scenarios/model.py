@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from scenarios.chaos import Action
 from scenarios.draws import Draw, Lognormal
 from scenarios.load import Load
 from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
@@ -96,6 +97,7 @@ class Scenario(Part):
     limits: Limits = Limits()
     abort: Abort = Abort()
     target: Target = Target()
+    chaos: tuple[Action, ...] = Field((), description="what is done to sessions or to the assistant, and when: [chaos](chaos.md)")
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
     _places: Callable[[tuple[int | str, ...]], str] | None = PrivateAttr(None)
 

@@ -8,15 +8,23 @@ was read last is kept in `arrived_ns`, which a TLS socket of the standard librar
 from __future__ import annotations
 
 import _socket
+import os
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import gevent
+from gevent.socket import wait_read
 
 from users import clock
 
 READ_SIZE = 65536
+VANISH_S = 2.0
+"""How long a peer has to notice that a connection has ended, and to end it too."""
 _TCP_INFO_SIZE = 152
 _TCP_INFO_MIN_RTT = slice(148, 152)
 """`tcpi_min_rtt`, microseconds, in Linux's `struct tcp_info` (linux/tcp.h)."""
@@ -105,6 +113,18 @@ class Channel:
         """Close the socket, at once; again does nothing."""
         (self._raw or self._sock).close()
 
+    def vanish(self, reset: bool) -> None:
+        """Have the peer see the end of the connection at once: a RST where it is `reset`, else a FIN. The channel is to be closed then.
+
+        After a FIN the kernel goes on to take what the peer still sends for VANISH_S: it would reset the connection otherwise.
+        """
+        with suppress(OSError):  # it may have ended
+            if reset:
+                self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                self._raw.shutdown(socket.SHUT_WR)
+                gevent.spawn(_take_in, _socket.socket(fileno=os.dup(self._raw.fileno())))
+
     # What the event loop's side calls.
 
     def release(self) -> bytes:
@@ -187,3 +207,15 @@ class Channel:
         sealed = self._outgoing.read()
         if sealed:
             self._sock.sendall(sealed)
+
+
+def _take_in(sock: Any) -> None:
+    """Read a non-blocking socket until the peer sends one too, and close."""
+    try:
+        with suppress(OSError), gevent.Timeout(VANISH_S, False):
+            while True:
+                wait_read(sock.fileno())
+                if not sock.recv(READ_SIZE):
+                    return
+    finally:
+        sock.close()

@@ -26,13 +26,17 @@ class Faults:
 
 
 class RemoteError(RuntimeError):
-    """The assistant's side failed. `kind` says how; the text is one line and holds no secret."""
+    """The assistant's side failed, or chaos had the session end. `kind` says how; the text is one line and holds no secret. `at_once`: the
+    talker is to call again without waiting."""
 
-    def __init__(self, kind: ErrorKind, text: str, close_code: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, kind: ErrorKind, text: str, close_code: int | None = None, retry_after_s: float | None = None, at_once: bool = False
+    ) -> None:
         super().__init__(text)
         self.kind = kind
         self.close_code = close_code
         self.retry_after_s = retry_after_s
+        self.at_once = at_once
 
 
 def seconds_asked(retry_after: object) -> float | None:

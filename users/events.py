@@ -15,5 +15,7 @@ token = EventHook()
 """A TokenRecord: a token was minted, or was not."""
 session = EventHook()
 """A SessionRecord: a session ended, or never began."""
+fault = EventHook()
+"""A FaultRecord: a chaos action was done to talkers of this process, or a command of the scenario's was run."""
 turn = EventHook()
 """A TurnRecord: an utterance, a barge-in or a false alarm has come to its end."""

@@ -24,7 +24,7 @@ from protocol import (
     parse_close,
 )
 from users.channel import Channel
-from users.clock import KERNEL
+from users.clock import KERNEL, now_ns
 from users.errors import RemoteError
 from users.inbox import Inbox
 from users.line import HELD_MAX, KEYS
@@ -177,6 +177,43 @@ class Link:
     def abort(self) -> None:
         """Close the socket now. Safe at any time, again does nothing."""
         self._end(None)
+
+    # What chaos does. Each says whether it could.
+
+    def drop(self, error: RemoteError, reset: bool = False) -> bool:
+        """End the connection without a close frame: with a FIN, as a program that exits does, or with `reset` with a RST."""
+        if not self.open:
+            return False
+        self._channel.vanish(reset)
+        self._end(error)
+        return True
+
+    def stall(self) -> bool:
+        """Read and send nothing until `go_on`. A link that stalls already does not begin anew."""
+        if not (self.open and self._started):
+            return False
+        self._inbox.remove(self.line)
+        self._started = False
+        self._outbox.hold()
+        return True
+
+    def go_on(self) -> None:
+        """The stall is over; a link that has ended meanwhile stays so. What came in the stall arrives now: nobody heard it before."""
+        if not (self._ended or self._started):
+            self.line.arrived_ns = now_ns()
+            self._inbox.add(self.line)
+            self._started = True
+            self._outbox.go_on()
+
+    def spoil(self, wire: bytes) -> bool:
+        """Put these bytes on the wire as they are."""
+        if not self.open:
+            return False
+        try:
+            self._outbox.put(wire)
+        except OSError as error:
+            self._lost(error, " while sending")
+        return True
 
     # What the line calls.
 

@@ -1,7 +1,8 @@
 """What master and workers say to each other about a run, over Locust's own connection. Each is plain data that msgpack carries.
 
 A worker says HELLO; the master has each of them PREPARE a run, is told what came of it (PREPARED), and says BEGIN, and when a STAGE begins
-that no timetable has. Talkers ask for a NUMBER and give it BACK. PING and PONG compare wall clocks. Who runs another version is REFUSED.
+that no timetable has. Talkers ask for a NUMBER and give it BACK. CHAOS is what somebody does by hand on the master. PING and PONG compare
+wall clocks. Who runs another version is REFUSED.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ HELLO, REFUSE = "doubletalk.hello", "doubletalk.refuse"
 PREPARE, PREPARED, BEGIN = "doubletalk.prepare", "doubletalk.prepared", "doubletalk.begin"
 NUMBER, BACK = "doubletalk.number", "doubletalk.back"
 STAGE = "doubletalk.stage"
+CHAOS = "doubletalk.chaos"
 PING, PONG = "doubletalk.ping", "doubletalk.pong"
 
 

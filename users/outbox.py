@@ -90,6 +90,17 @@ class Outbox:
         else:
             self._sent.append(then)
 
+    def hold(self) -> None:
+        """Hand nothing to the kernel until `go_on`: what is put waits."""
+        self.idle = self._line.clear = False
+        if self._watcher is None:
+            self._watcher = get_hub().loop.io(self._channel.fileno(), _WRITE)
+        self._watcher.stop()
+
+    def go_on(self) -> None:
+        """Send again: what waits first."""
+        self._watcher.start(self._writable)
+
     def close(self) -> int:
         """Stop; returns how many audio frames will never be sent."""
         if self._watcher is not None:

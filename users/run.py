@@ -55,6 +55,7 @@ class Options:
     arrivals: str = KERNEL
     changes: tuple[str, ...] = ()
     """Changes to the scenario, such as `load.talkers=50`."""
+    chaos_commands: bool = False
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -87,6 +88,8 @@ class Run:
     timed: bool = False
     calls: Arrivals | None = None
     calls_next: dict[int, int] = field(default_factory=dict)
+    sessions: dict[int, Any] = field(default_factory=dict)
+    """The open session (users.session.Session) of each talker of this process that has one."""
     pacer: Pacer = field(init=False)
     slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
@@ -140,6 +143,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
     dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
+    refuse_commands(scenario, options.chaos_commands)
     criteria = check_criteria(scenario, parse)
     unmeasured = scenario.target.unmeasured(criterion.metric for criterion in criteria)
     if unmeasured:
@@ -160,6 +164,16 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         base, path = _token_place(options.token_path, host)
         mint = Mint(base, path, tls, scenario.limits.setup_s, key)
     return Run(options, scenario, criteria, host, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
+
+
+def refuse_commands(scenario: Scenario, allowed: bool) -> None:
+    """Raises ScenarioError for a scenario that runs a command on a machine whose owner does not allow it."""
+    for number, action in enumerate(scenario.chaos):
+        if action.run is not None and not allowed:
+            raise ScenarioError(
+                f"{scenario.place('chaos', number, 'run')}: chaos.{number}.run: this machine does not run commands of scenarios "
+                f"(here: {action.run[0]}): start locust with --chaos-commands to allow it, or leave the action out"
+            )
 
 
 def _host(host: str | None, dialect: Dialect) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from gevent.event import Event as Signal
 
@@ -30,7 +30,9 @@ class Session:
     """A talker's WebSocket session, from connect to record. `wake` is set whenever the talker may have something to do; `turns` holds the
     records of finished turns until somebody takes them."""
 
-    def __init__(self, run: Run, talker: int, call: int, lost_ns: int | None, client: str | None = None) -> None:
+    def __init__(
+        self, run: Run, talker: int, call: int, lost_ns: int | None, client: str | None = None, down_ns: int | None = None
+    ) -> None:
         self.wake = Signal()
         self.turns: list[TurnRecord] = []
         self.turns_begun = 0
@@ -41,6 +43,7 @@ class Session:
         self._client = client or f"talker-{talker}"
         self._call = call
         self._lost_ns = lost_ns
+        self._down_ns = down_ns  # since when the talker has had no session
         self._dialect = run.dialect()
         self._decode = self._dialect.decode
         self._heard_id: str | None = None  # the response whose audio the link holds
@@ -95,6 +98,18 @@ class Session:
         return self._microphone
 
     @property
+    def link(self) -> Link:
+        """The link of an open session."""
+        if self._link is None:
+            raise RuntimeError("the session is not open")
+        return self._link
+
+    def break_off(self, error: RemoteError) -> None:
+        """Have the talker end the session, by this error."""
+        self._error = self._error or error
+        self.wake.set()
+
+    @property
     def ready(self) -> bool:
         """Whether the session was ever ready to converse."""
         return self._tracker is not None
@@ -130,6 +145,10 @@ class Session:
         t_ns = now_ns()
         if self._tracker is not None:
             self.tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
+            if error is not None and error.kind is ErrorKind.CHAOS:  # not the assistant's
+                lost = [index for index, turn in enumerate(self.turns) if turn.outcome is Outcome.CONNECTION_LOST]
+                for index in lost:
+                    self.turns[index] = replace(self.turns[index], error_kind=error.kind, error=str(error))
         if self._link is not None:
             self._link.hang_up()
             self._link.abort()
@@ -238,6 +257,11 @@ class Session:
             if message is not None:
                 link.send(message)
 
+    def _down_s(self, closed_ns: int, outcome: SessionOutcome) -> float:
+        """Time without a session that ends with this one."""
+        begin_ns = self._started_ns if self._down_ns is None and outcome is SessionOutcome.REFUSED else self._down_ns
+        return 0.0 if begin_ns is None else max(0, (self._ready_ns or closed_ns) - begin_ns) / 1e9
+
     def _record(self, closed_ns: int, outcome: SessionOutcome, error: RemoteError | None) -> SessionRecord:
         link = self._link
         opening = link.opening if link else None
@@ -251,6 +275,7 @@ class Session:
             error=str(error) if error else None,
             reconnect=self._lost_ns is not None,
             lost_ns=self._lost_ns,
+            down_s=self._down_s(closed_ns, outcome),
             started_epoch_s=self._started_epoch_s,
             started_ns=self._started_ns,
             ready_ns=self._ready_ns,

@@ -38,6 +38,8 @@ class Talker(User):
         self._calls_ns = now_ns()  # when the next call is to begin
         self._turns = 0
         self._backoffs = 0
+        self._lost_ns: int | None = None  # when its session was lost, until it has one again
+        self._down_ns: int | None = None  # since when it has had none, as far as no record has told
         self._progressed = False
         self._stopped = Signal()
         self._idling: Session | None = None
@@ -56,7 +58,10 @@ class Talker(User):
         self._calls = self.run_.calls_next.get(self.number, 0)
 
     def on_stop(self) -> None:
-        """Locust's: the talker's number is free again; one that was killed before it had one has none to give back."""
+        """Locust's: the talker's number is free again; one that was killed before it had one has none to give back. Who leaves while
+        it is without a session says so."""
+        if self._down_ns is not None:
+            self._report(self._session(), SessionOutcome.CUT_BY_RUN_END, None)
         if self.number >= 0:
             self.run_.roster.give_back(self.number)
 
@@ -73,25 +78,27 @@ class Talker(User):
         self.run_.starts.began(self._calls_ns)
         plan = self.run_.planner.call(self.number, self._calls)
         left = plan.turns
-        lost_ns: int | None = None
-        attempts = 0
+        attempts, at_once = 0, False
         while left > 0 and not self.stopping and attempts <= self.run_.scenario.limits.reconnects:
-            if self._stopped.wait(self.run_.gate.wait_s()):
+            if not at_once and self._stopped.wait(self.run_.gate.wait_s()):
                 return
+            began_ns, at_once = now_ns(), False
             try:
                 secret = self._secret()
             except RemoteError as refused:
+                self._down_ns = self._down_ns or began_ns
                 attempts += 1
                 self._stopped.wait(self._backoff_s(attempts, refused))
                 continue
-            session = Session(self.run_, self.number, self._calls, lost_ns)
+            session = self._session()
             error = self._use(session, secret, left)
             if error is None:
                 break
-            attempts = 1 if self._progressed else attempts + 1
             left -= session.turns_begun
-            if session.ready:
-                lost_ns = now_ns()
+            at_once = error.at_once
+            if at_once:
+                continue
+            attempts = 1 if self._progressed else attempts + 1
             self._stopped.wait(self._backoff_s(attempts, error))
         self._calls += 1
         if self.run_.calls is not None or self.stopping:
@@ -115,15 +122,24 @@ class Talker(User):
         self._stopped.wait()
         return False
 
+    def _session(self) -> Session:
+        """The session that is to be opened next."""
+        return Session(self.run_, self.number, self._calls, self._lost_ns, down_ns=self._down_ns)
+
     def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
         self._progressed = False
         try:
             session.open(secret)
+            self.run_.sessions[self.number] = session
+            self._lost_ns = self._down_ns = None
             self._converse(session, turns)
             session.hang_up()
         except RemoteError as error:
-            self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
+            over_ns = self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
+            if not (session.ready and self.stopping):  # it will not want another
+                self._down_ns = over_ns
+                self._lost_ns = over_ns if session.ready else self._lost_ns
             return error.with_traceback(None)  # whose frames hold the session, which holds the error
         except BaseException:  # the run's end kills the greenlet wherever it waits
             self._report(session, SessionOutcome.CUT_BY_RUN_END, None)
@@ -225,10 +241,14 @@ class Talker(User):
         wait_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(attempts - 1, 10)) * rng.uniform(0.5, 1.0)
         return float(max(wait_s, error.retry_after_s or 0.0))
 
-    def _report(self, session: Session, outcome: SessionOutcome, error: RemoteError | None) -> None:
+    def _report(self, session: Session, outcome: SessionOutcome, error: RemoteError | None) -> int:
+        """Close the session and tell of it; returns when it was over."""
+        self.run_.sessions.pop(self.number, None)
+        self._down_ns = None  # told by this record
         record = session.close(outcome, error)
         self._fire_turns(session)
         events.session.fire(environment=self.environment, record=record)
+        return record.closed_ns
 
     def _fire_turns(self, session: Session) -> None:
         if not session.turns:

@@ -1,6 +1,7 @@
 // The live page: asks the load tester for the run's state every two seconds, and shows it.
 // Everything that comes from outside is set as text, never as HTML.
 
+import { showChaos } from "./chaos.js";
 import { makeCharts } from "./charts.js";
 
 const PERIOD_MS = 2000, HIDDEN_MS = 10000, LIMIT_MS = 5000;
@@ -143,6 +144,8 @@ function show(state) {
   showCards(state);
   showFigures(state.figures);
   showTables(state);
+  showChaos(state);
+  fill("chaos-faults", state.chaos.faults.map((f) => [[clock(f.t_s), "n"], [f.what, "text"], [f.by], [f.for, "n"], [f.share, "n"], [f.hit, "n"], [f.fault]]), "Nothing was done yet.");
   if (window.Plotly) showCharts(state);
 }
 

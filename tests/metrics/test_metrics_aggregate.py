@@ -123,5 +123,6 @@ def test_values_of_columns() -> None:
     answered = metric_columns(turn(speech_offset=1.0, first_audible=1.6, chunks=1, audio_s=3.0, underrun_s=1.0))
     assert answered["e2e_latency_s"] == pytest.approx(0.6)
     assert (answered["success"], answered["continuity"], answered["yield_rate"]) == (1.0, 0.75, None)
-    reconnected = metric_columns(session(reconnect=True, ready_ns=0, closed_ns=1_800_000_000_000))
-    assert not {"reconnects_per_hour", "automatic_recovery_rate"} & set(reconnected)
+    reconnected = metric_columns(session(reconnect=True, lost_ns=0, ready_ns=10**9, closed_ns=1_801_000_000_000, down_s=1.0))
+    assert "reconnects_per_hour" not in reconnected
+    assert (reconnected["automatic_recovery_rate"], reconnected["availability"]) == (1.0, pytest.approx(1800 / 1801))

@@ -46,7 +46,7 @@ FALSE_STOP = turn(
 )  # fmt: skip
 
 READY = session(started_ns=0, ready_ns=250_000_000, closed_ns=1_800_250_000_000)
-BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, closed_ns=1_807_500_000_000)
+BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, closed_ns=1_807_500_000_000, down_s=2.5)
 
 SAMPLE = record(
     SampleRecord, t_s=30.0, settled=True, target_up=True, target_memory_bytes=300_000_000, target_cpu_share=0.4, target_sessions=8,
@@ -107,7 +107,8 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "success": (ANSWERED, (1.0, 1.0)),
     "session_success": (READY, (1.0, 1.0)),
     "token_success": (token(error_kind=ErrorKind.TIMEOUT), (0.0, 1.0)),
-    "automatic_recovery_rate": (BACK, (1.0, 0.0)),
+    "availability": (BACK, (1800.0, 1802.5)),
+    "automatic_recovery_rate": (BACK, (1.0, 1.0)),
     "time_to_recover": (BACK, 2.5),
     "target_availability": (SAMPLE, (1.0, 1.0)),
     "target_cpu": (SAMPLE, 0.4),
@@ -189,9 +190,13 @@ OTHERS = [
     ("target_memory_growth", replace(SAMPLE, settled=False), None),
     ("target_memory_growth", replace(SAMPLE, target_memory_bytes=None), None),
     ("tester_memory_growth", replace(SAMPLE, tester_memory_bytes=None), None),
-    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1), (0.0, 1.0)),
-    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1, reconnect=True), (1.0, 1.0)),
-    ("automatic_recovery_rate", session(SessionOutcome.REFUSED, reconnect=True), None),
+    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1), None),
+    ("automatic_recovery_rate", session(SessionOutcome.LOST, ready_ns=1, reconnect=True, lost_ns=0), (1.0, 1.0)),
+    ("automatic_recovery_rate", session(SessionOutcome.REFUSED, reconnect=True, lost_ns=0), None),
+    ("automatic_recovery_rate", session(SessionOutcome.CUT_BY_RUN_END, reconnect=True, lost_ns=0), (0.0, 1.0)),
+    ("automatic_recovery_rate", session(SessionOutcome.CUT_BY_RUN_END), None),
+    ("availability", session(SessionOutcome.REFUSED, down_s=0.25), (0.0, 0.25)),
+    ("availability", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("time_to_recover", session(ready_ns=1), None),
 ]
 

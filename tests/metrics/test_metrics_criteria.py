@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from metrics_script import record, turn
+from metrics_script import record, session, turn
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.criteria import CriterionError, judge, parse
 from metrics.metric import Shape, Unit
-from metrics.records import Outcome, SampleRecord
+from metrics.records import Outcome, SampleRecord, SessionOutcome
 
 GOOD = {
     "e2e_latency p95 < 1200 ms": ("e2e_latency", "p95", "<", 1.2),
@@ -153,3 +153,34 @@ def test_a_process_may_take_several_cores() -> None:
 def test_a_share_that_cannot_be(text: str) -> None:
     with pytest.raises(CriterionError, match="a share lies between 0 % and 100 %"):
         parse(text)
+
+
+def recoveries(back: int, never: int) -> Aggregate:
+    """Sessions that were back after 1, 2, 3... s, and some that never were."""
+    made = Aggregate()
+    for n in range(back):
+        made.add(session(reconnect=True, lost_ns=0, ready_ns=(n + 1) * 10**9, closed_ns=100 * 10**9))
+    for _ in range(never):
+        made.add(session(SessionOutcome.CUT_BY_RUN_END, reconnect=True, lost_ns=0, closed_ns=100 * 10**9))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "back", "never", "holds", "measured"),
+    [
+        ("time_to_recover max < 30 s", 9, 0, True, "9000 ms"),
+        ("time_to_recover max < 30 s", 9, 1, False, "1 never, the others 9000 ms"),
+        ("time_to_recover max < 30 s", 0, 2, False, "2 never"),
+        ("time_to_recover max > 30 s", 0, 2, True, "2 never"),
+        ("time_to_recover mean < 30 s", 9, 1, False, "1 never, the others 5000 ms"),
+        ("time_to_recover p90 < 30 s", 9, 1, True, "9000 ms"),
+        ("time_to_recover p95 < 30 s", 9, 1, False, "1 never, the others 9000 ms"),
+        ("time_to_recover min < 30 s", 9, 1, True, "1000 ms"),
+        ("time_to_recover count >= 9", 9, 1, True, "9"),
+        ("time_to_recover max < 30 s", 0, 0, False, "nothing measured"),
+        ("automatic_recovery_rate > 95 %", 9, 1, False, "90.0 %"),
+    ],
+)
+def test_what_never_came_about_counts_as_infinite(text: str, back: int, never: int, holds: bool, measured: str) -> None:
+    verdict = judge(parse(text), recoveries(back, never))
+    assert (verdict.holds, verdict.measured) == (holds, measured)

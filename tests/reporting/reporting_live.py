@@ -9,6 +9,7 @@ from typing import Any
 from reporting_records import FACTS, session, token, turn
 
 from metrics.aggregate import Aggregate
+from metrics.faults import FaultRecord
 from metrics.health import Health
 from metrics.records import ErrorKind, Outcome, Record, TurnKind
 from reporting.facts import RunFacts
@@ -29,6 +30,7 @@ class Shown:
     talkers: int = 20
     of_workers: list[WorkerView] = field(default_factory=list)
     of_failures: list[Failure] = field(default_factory=list)
+    of_faults: list[FaultRecord] = field(default_factory=list)
     of_health: Health = field(default_factory=Health)
 
     def workers(self) -> list[WorkerView]:
@@ -36,6 +38,9 @@ class Shown:
 
     def failures(self) -> list[Failure]:
         return self.of_failures
+
+    def chaos(self) -> list[FaultRecord]:
+        return self.of_faults
 
     def health(self) -> Health:
         return self.of_health

@@ -14,7 +14,7 @@ import gevent
 
 from reporting.live import Live
 from reporting.screen import Screen
-from reporting.voice import add_voice
+from reporting.voice import Hand, add_voice
 from reporting.web import follow_to_the_end
 
 
@@ -30,9 +30,9 @@ class Visitor(flask_login.UserMixin):
 
 
 class VoiceSite:
-    """`live` is what is shown. `base`: the web UI's base path; `port`: 0 for any."""
+    """`live` is what is shown. `base`: the web UI's base path; `port`: 0 for any; `hand`: what the form does."""
 
-    def __init__(self, live: Live | None = None, base: str = "", login: bool = False, port: int = 0) -> None:
+    def __init__(self, live: Live | None = None, base: str = "", login: bool = False, port: int = 0, hand: Hand | None = None) -> None:
         self.live = live
         arguments = (["--web-login"] if login else []) + (["--web-base-path", base] if base else [])
         options = parse_options(args=arguments)
@@ -42,7 +42,7 @@ class VoiceSite:
             "127.0.0.1", port, web_base_path=options.web_base_path, web_login=login, delayed_start=True
         )
         screen = Screen(lambda: self.live)
-        add_voice(self.environment, self.web_ui, screen)
+        add_voice(self.environment, self.web_ui, screen, hand)
         follow_to_the_end(self.web_ui, screen.shown)
         if login:
             self.web_ui.app.secret_key = "only a test"

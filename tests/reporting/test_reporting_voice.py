@@ -7,15 +7,17 @@ import gzip
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from reporting_live import HOSTILE, a_run, second
+from reporting_records import FACTS
 from reporting_sites import VoiceSite
 
 from metrics.catalog import METRICS
+from metrics.faults import FaultRecord
 
 Site = Callable[..., VoiceSite]
 
@@ -223,3 +225,74 @@ def test_the_next_run_begins_without_the_numbers_of_the_one_before(site: Site) -
     made.environment.events.test_start.fire(environment=made.environment)
     made.live.under_way = True
     assert [entry["name"] for entry in made.client.get("/stats/requests").json["stats"]] == ["Aggregated"]
+
+
+HERE = {"Origin": "http://localhost", "Content-Type": "application/json"}
+
+
+class Done:
+    """A hand that notes what it is asked for, and refuses what is not to be."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+
+    def __call__(self, asked: Mapping[str, Any]) -> None:
+        if asked.get("do") == "burn":
+            raise ValueError("do: there is no burn")
+        self.asked.append(asked)
+
+
+def test_the_form_does_what_it_is_asked(site: Site) -> None:
+    done = Done()
+    made = site(a_run(), hand=done)
+    assert made.client.post("/voice/chaos", json={"do": "drop", "share": 0.5}, headers=HERE).status_code == 204
+    assert done.asked == [{"do": "drop", "share": 0.5}]
+    refused = made.client.post("/voice/chaos", json={"do": "burn"}, headers=HERE)
+    assert (refused.status_code, refused.get_data(as_text=True)) == (400, "do: there is no burn\n")
+    for body in ("", "[]", "{", "7"):
+        assert made.client.post("/voice/chaos", data=body, headers=HERE).status_code == 400
+    assert made.client.get("/voice/chaos").status_code == 405
+    assert len(done.asked) == 1
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://elsewhere.example", "http://localhost:1", "http://localhost.elsewhere.example"])
+def test_pages_of_other_sites_may_not_use_it(site: Site, origin: str | None) -> None:
+    """Locust lets scripts of all sites call its web UI; this is no way around."""
+    done = Done()
+    headers = {} if origin is None else {"Origin": origin}
+    reply = site(a_run(), hand=done).client.post("/voice/chaos", json={"do": "drop"}, headers=headers)
+    assert (reply.status_code, reply.mimetype) == (403, "text/plain")
+    assert done.asked == []
+
+
+def test_without_a_login_nothing_can_be_broken(site: Site) -> None:
+    done = Done()
+    made = site(a_run(), login=True, hand=done)
+    assert made.client.post("/voice/chaos", json={"do": "drop"}, headers=HERE).status_code == 302
+    assert done.asked == []
+    made.log_in()
+    assert made.client.post("/voice/chaos", json={"do": "drop"}, headers=HERE).status_code == 204
+    assert len(done.asked) == 1
+
+
+def test_a_page_that_nobody_listens_to_breaks_nothing(site: Site) -> None:
+    assert site(a_run()).client.post("/voice/chaos", json={"do": "drop"}, headers=HERE).status_code == 400
+
+
+def test_the_state_tells_faults_and_the_commands_that_may_be_run(site: Site) -> None:
+    faults = [
+        FaultRecord(fault="0.0", what="stall", by="scenario", t_s=3.2, for_s=2.0, share=0.25, hit=5, present=20),
+        FaultRecord(fault="hand.0", what="command", by="hand", t_s=9.0, for_s=0.12, detail="docker: exit code 0"),
+    ]
+    chaos = [{"do": "drop", "run": None}, {"do": "command", "run": ["docker", "kill", "x"]}]
+    facts = replace(FACTS, scenario={**FACTS.scenario, "chaos": chaos}, options={**FACTS.options, "chaos_commands": True})
+    told = site(a_run(of_faults=faults, facts=facts)).client.get("/voice/data").json["chaos"]
+    assert told == {
+        "faults": [
+            {"fault": "0.0", "t_s": 3.2, "what": "stall", "for": "2.0 s", "by": "scenario", "share": "25 %", "hit": "5 of 20"},
+            {"fault": "hand.0", "t_s": 9.0, "what": "command docker: exit code 0", "for": "0.1 s", "by": "hand", "share": "-", "hit": "-"},
+        ],
+        "commands": [{"number": 1, "text": "docker kill x"}],
+    }
+    unsaid = replace(facts, options=FACTS.options)
+    assert site(a_run(facts=unsaid)).client.get("/voice/data").json["chaos"] == {"faults": [], "commands": []}

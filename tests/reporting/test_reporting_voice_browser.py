@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 from browser import chromium, free_port, needs_chromium, watched
 from playwright.sync_api import Browser, ViewportSize, expect
 from reporting_live import HOSTILE, Shown, a_run, second
+from reporting_records import FACTS
 from reporting_sites import VoiceSite
 
+from metrics.faults import FaultRecord
 from reporting.points import POINTS_MAX
+from reporting.voice import Hand
 
 pytestmark = needs_chromium
 LONG_MS = 30_000
@@ -25,13 +30,13 @@ TALL: ViewportSize = {"width": 1280, "height": 2000}
 
 
 @contextmanager
-def serving(live: Shown | None, port: int, login: bool = False) -> Iterator[VoiceSite]:
+def serving(live: Shown | None, port: int, login: bool = False, hand: Hand | None = None) -> Iterator[VoiceSite]:
     """The site on a real socket, served by an event loop of its own."""
     ready, done = threading.Event(), threading.Event()
     made: list[VoiceSite] = []
 
     def serve() -> None:
-        made.append(VoiceSite(live, port=port, login=login))
+        made.append(VoiceSite(live, port=port, login=login, hand=hand))
         made[0].web_ui.start()
         while made[0].web_ui.server is None or not made[0].web_ui.server.started:
             gevent.sleep(0.01)
@@ -166,3 +171,61 @@ def test_a_login_that_ended_is_told(browser: Browser, address: str) -> None:
         context.clear_cookies()
         expect(page.locator("#connection")).to_have_text("Your login has ended: open Locust's page and log in again.", timeout=LONG_MS)
         context.close()
+
+
+def test_somebody_breaks_something_by_hand(browser: Browser, address: str) -> None:
+    chaos = [{"do": "command", "run": ["docker", "kill", "x"]}]
+    facts = replace(FACTS, scenario={**FACTS.scenario, "chaos": chaos}, options={**FACTS.options, "chaos_commands": True})
+    live, asked = a_run(facts=facts), list[Mapping[str, Any]]()
+
+    def hand(what: Mapping[str, Any]) -> None:
+        asked.append(what)
+        live.of_faults = [FaultRecord(fault="hand.0", what=str(what.get("do")), by="hand", t_s=12.0, share=0.25, hit=5, present=20)]
+
+    with serving(live, port_of(address), hand=hand):
+        seen = watched(browser, viewport=TALL)
+        page = seen.page
+        page.goto(address)
+        form, told = page.locator("#chaos-form"), page.locator("#chaos-told")
+        expect(form).to_be_visible(timeout=LONG_MS)
+        expect(page.locator("#chaos-faults tbody tr")).to_have_text("Nothing was done yet.")
+        expect(page.locator("#chaos-for")).to_be_hidden()
+        page.locator("#chaos-share").fill("25")
+        form.get_by_role("button").click()
+        expect(told).to_have_text("Done.", timeout=LONG_MS)
+        expect(page.locator("#chaos-faults tbody tr")).to_have_text("00:12drophand-25 %5 of 20hand.0", timeout=LONG_MS)
+        page.locator("#chaos-do").select_option("stall")
+        page.locator("#chaos-for-s").fill("2.5")
+        form.get_by_role("button").click()
+        expect(page.locator("#chaos-faults tbody tr")).to_contain_text("stall", timeout=LONG_MS)
+        page.locator("#chaos-do").select_option("garbage")
+        page.locator("#chaos-kinds").select_option("json")
+        form.get_by_role("button").click()
+        expect(page.locator("#chaos-faults tbody tr")).to_contain_text("garbage", timeout=LONG_MS)
+        page.locator("#chaos-do").select_option("run docker kill x")
+        expect(page.locator("#chaos-share")).to_be_hidden()
+        form.get_by_role("button").click()
+        expect(page.locator("#chaos-faults tbody tr")).to_contain_text("None", timeout=LONG_MS)
+        assert asked == [
+            {"do": "drop", "share": 0.25},
+            {"do": "stall", "share": 0.25, "for_s": 2.5},
+            {"do": "garbage", "share": 0.25, "kind": "json"},
+            {"number": 0},
+        ]
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        live.under_way = False
+        expect(form).to_be_hidden(timeout=LONG_MS)
+        assert seen.clean(address)
+        page.close()
+
+
+def test_what_cannot_be_done_is_told_beside_the_form(browser: Browser, address: str) -> None:
+    def hand(_: Mapping[str, Any]) -> None:
+        raise ValueError("<b>not now</b>")
+
+    with serving(a_run(), port_of(address), hand=hand):
+        page = browser.new_page()
+        page.goto(address)
+        page.locator("#chaos-form button").click(timeout=LONG_MS)
+        expect(page.locator("#chaos-told")).to_have_text("<b>not now</b>", timeout=LONG_MS)
+        page.close()

@@ -11,6 +11,7 @@ import pytest
 from users_assistants import Assistant, a_run, locust_running
 from users_peers import Peer, Script, served, until
 
+from metrics.catalog import METRICS
 from metrics.records import BargeInClass, ErrorKind, Outcome, SessionOutcome, TurnKind
 from users.clock import now_ns
 from users.errors import RemoteError
@@ -224,10 +225,14 @@ def test_attempts_are_limited_and_wait_longer_each_time(tmp_path: Path) -> None:
         run = a_run(server.host, tmp_path, {"limits": {"reconnects": 2}, "conversation": {"between_calls_s": 0}})
         with locust_running(run, Talker) as (_, heard):
             until(lambda: len(heard.sessions) == 4)
-    assert [s.call for s in heard.sessions] == [0, 0, 0, 1]
-    assert {(s.outcome, s.error_kind, s.reconnect, s.ready_ns) for s in heard.sessions} == {
+    *refused, cut = heard.sessions
+    assert [s.call for s in refused] == [0, 0, 0, 1]
+    assert {(s.outcome, s.error_kind, s.reconnect, s.ready_ns) for s in refused} == {
         (SessionOutcome.REFUSED, ErrorKind.RATE_LIMITED, False, None)
     }
+    assert cut.outcome is SessionOutcome.CUT_BY_RUN_END
+    assert (cut.error_kind, cut.reconnect, cut.lost_ns, cut.ready_ns) == (None, False, None, None)
+    assert sum(s.down_s for s in heard.sessions) == pytest.approx((cut.closed_ns - refused[0].started_ns) / 1e9, abs=1e-6)
     waits_s = [(b.started_ns - a.closed_ns) / 1e9 for a, b in zip(heard.sessions, heard.sessions[1:], strict=False)]
     assert waits_s[0] >= 0.25
     assert waits_s[1] >= 0.5
@@ -246,11 +251,44 @@ def test_a_call_that_never_gets_an_answer_is_given_up_though_its_sessions_become
         run = a_run(server.host, tmp_path, {"limits": {"reconnects": 2}, "conversation": conversation})
         with locust_running(run, Talker) as (_, heard):
             until(lambda: len(heard.sessions) == 4)
-    assert [s.call for s in heard.sessions] == [0, 0, 0, 1]
-    assert {s.outcome for s in heard.sessions} == {SessionOutcome.LOST}
+    *lost, cut = heard.sessions
+    assert [s.call for s in lost] == [0, 0, 0, 1]
+    assert {s.outcome for s in lost} == {SessionOutcome.LOST}
+    assert [(s.reconnect, s.lost_ns) for s in heard.sessions] == [(False, None), *((True, s.closed_ns) for s in lost)], "later calls too"
+    assert [s.down_s for s in lost[1:]] == [(s.ready_ns - (s.lost_ns or 0)) / 1e9 for s in lost[1:] if s.ready_ns is not None]
+    assert cut.down_s == pytest.approx((cut.closed_ns - lost[-1].closed_ns) / 1e9)
     waits_s = [(b.started_ns - a.closed_ns) / 1e9 for a, b in zip(heard.sessions, heard.sessions[1:], strict=False)]
     assert waits_s[1] >= 0.5
     assert waits_s[2] >= 1.0
+
+
+def test_a_session_that_comes_back_in_a_later_call_has_recovered_since_the_loss(tmp_path: Path) -> None:
+    def drops(peer: Peer) -> None:
+        Assistant(peer).ready()
+        peer.raw(b"\x88\x02\x03\xf3")
+        peer.drain()
+
+    def refuses(peer: Peer) -> None:
+        peer.read_request()
+        peer.refuse("503 Service Unavailable")
+
+    conversation = {"turns": 1, "think_s": 30, "between_calls_s": 0}
+    with served(drops, refuses, refuses, plain()) as server:
+        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 1}, "conversation": conversation})
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: len(heard.sessions) == 3 and run.sessions)
+    lost, first, second, back = heard.sessions
+    assert [(s.call, s.outcome) for s in heard.sessions] == [
+        (0, SessionOutcome.LOST),
+        (0, SessionOutcome.REFUSED),
+        (1, SessionOutcome.REFUSED),
+        (1, SessionOutcome.CUT_BY_RUN_END),
+    ], "the call was given up, and another made"
+    assert [s.lost_ns for s in heard.sessions] == [None, *[lost.closed_ns] * 3]
+    assert back.ready_ns is not None
+    assert METRICS["time_to_recover"].measure(back) == (back.ready_ns - lost.closed_ns) / 1e9
+    assert [METRICS["automatic_recovery_rate"].measure(s) for s in heard.sessions] == [None, None, None, (1.0, 1.0)]
+    assert first.down_s + second.down_s + back.down_s == pytest.approx((back.ready_ns - lost.closed_ns) / 1e9)
 
 
 def test_no_two_waits_of_a_talker_are_drawn_alike(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Faults of a run: what the tester did to its own sessions or to the assistant on purpose, and what was found to have happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+SCENARIO, RANDOM, BY_HAND, DETECTED = "scenario", "random", "hand", "detected"
+"""By whom a fault is: the scenario at a planned instant or at random, somebody by hand, or nobody of ours: it was found."""
+OUTAGE = "outage"
+"""What was done, of a fault that was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRecord:
+    """One fault, of one worker or, merged, of the run."""
+
+    fault: str
+    """Its name in the run: the action's number in the scenario, or `hand`, and how often that was done before; `outage` and a number."""
+    what: str
+    """What was done: drop, reset, stall, reconnect_storm, garbage or command; outage for one that was found."""
+    by: str
+    """By whom: scenario, random, hand, or detected."""
+    t_s: float
+    """When, in seconds of the run."""
+    for_s: float = 0.0
+    """How long it was kept up: a stall, or a command until it had ended; 0 for what is done in an instant."""
+    share: float | None = None
+    """The share of the talkers that was to be hit; None where that cannot be said."""
+    hit: int = 0
+    """How many talkers were hit. A talker without a session at that instant is not; of an outage: who lost a session at its begin."""
+    present: int = 0
+    """How many talkers were there."""
+    detail: str | None = None
+    """What else is known of it: the kind of garbage; the command and how it ended."""
+
+
+def merged(found: Iterable[FaultRecord]) -> list[FaultRecord]:
+    """The faults of a run from those of its workers, in their order: a fault has hit all that it has hit anywhere."""
+    whole: dict[str, FaultRecord] = {}
+    for one in found:
+        so_far = whole.get(one.fault)
+        if so_far is None:
+            whole[one.fault] = one
+        else:
+            hit, present = so_far.hit + one.hit, so_far.present + one.present
+            whole[one.fault] = replace(so_far, t_s=min(so_far.t_s, one.t_s), hit=hit, present=present)
+    return sorted(whole.values(), key=lambda fault: fault.t_s)

@@ -10,7 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from assistant.onsets import Onsets
 from assistant.recognise import ClipIndex
 from assistant.settings import TurnDetection
 from audio import Clip, ClipKind, SpeechDetector, SpeechStart, SpeechStop
@@ -21,6 +23,7 @@ MAX_MESSAGES = 3000  # remembered at most, however short
 FALSE_KINDS = (ClipKind.BACKCHANNEL, ClipKind.NOISE)
 SHORT_SPEECH_S = 0.7  # unrecognised speech shorter than this counts as a backchannel
 LOOK_BACK_S = 0.5
+DOUBT_S = 0.1  # in noise, speech that is like no clip yet is told of so much later, if it still is
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +92,7 @@ class Ears:
 
     def __init__(self, index: ClipIndex, turns: TurnDetection | None) -> None:
         self._index = index
+        self._onsets: Onsets = index.onsets
         self.position = 0
         self.buffer_start = 0
         self._carry = b""
@@ -99,6 +103,7 @@ class Ears:
         self._number = -1  # of the current clip in the index
         self._open: list[Heard] = []  # clips whose offset has not arrived, or that the VAD may still miss
         self._speech_start: int | None = None
+        self._doubt_ends: int | None = None  # speech has started and is not told of yet; it is at this sample
         self._uncommitted = False  # somebody has spoken since the last commit
         self._zeros = b""
         self._turns: TurnDetection | None = None
@@ -123,9 +128,11 @@ class Ears:
 
     def _listen_afresh(self) -> bool:
         turns, cut = self._turns, self.speaking
-        self._speech_start, self._uncommitted = None, False
+        self._speech_start, self._uncommitted, self._doubt_ends = None, False, None
         self._base = self.position
-        self._detector = SpeechDetector(self._index.rate, threshold=turns.threshold, silence_ms=turns.silence_ms) if turns else None
+        self._detector = None
+        if turns is not None:
+            self._detector = SpeechDetector(self._index.rate, threshold=turns.threshold, silence_ms=turns.silence_ms, in_noise=True)
         return cut
 
     def clear(self) -> bool:
@@ -155,7 +162,9 @@ class Ears:
         while len(history) > 1 and history[1][0] < end - kept_s * self._index.rate:
             history.popleft()
         if self._open:
-            self._stamp(end, arrival_ns)
+            self._stamp(end)
+        if self._doubt_ends is not None:
+            self._doubt(events)
         if self._detector is not None:
             for event in self._detector.feed(pcm):
                 self._speech(event, events)
@@ -190,7 +199,7 @@ class Ears:
             heard.triggered = True
             events.append(Joined(heard))
 
-    def _stamp(self, end: int, arrival_ns: int) -> None:
+    def _stamp(self, end: int) -> None:
         for heard in self._open:
             if heard.onset_ns is None and end > heard.onset_sample:
                 heard.onset_ns = self.instant_of(heard.onset_sample)
@@ -213,12 +222,51 @@ class Ears:
             if heard is not None and self._speech_start < heard.end_sample:
                 heard.triggered = True
             else:
-                heard = None
+                heard = self._spotted()
+            if heard is None and self._in_noise():
+                self._doubt_ends = self.position + round(DOUBT_S * self._index.rate)
+                return
             events.append(Started(self._speech_start, heard))
         elif isinstance(event, SpeechStop) and self._speech_start is not None:
+            if self._doubt_ends is not None:
+                self._doubt_ends = None
+                events.append(Started(self._speech_start, None))
             sample, decided = self._base + event.sample, self._base + event.decided
             events.append(Stopped(self._speech_start, sample, decided))
             self._speech_start = None
+
+    def _doubt(self, events: list[Event]) -> None:
+        """Speech has started in noise, and was like no clip so far."""
+        heard = self._spotted()
+        if self._speech_start is not None and (heard is not None or self.position >= (self._doubt_ends or 0)):
+            self._doubt_ends = None
+            events.append(Started(self._speech_start, heard))
+
+    def _latest(self) -> npt.NDArray[np.int16]:
+        """The sound in which the onset of a clip is looked for."""
+        from_sample = self.position - self._onsets.samples
+        pieces = [message for message in self._history if message[1] > from_sample]
+        pcm = np.frombuffer(b"".join(sound or bytes(2 * (after - at)) for at, after, _, sound in pieces), "<i2")
+        return pcm[-self._onsets.samples :]
+
+    def _in_noise(self) -> bool:
+        """Whether there was sound all along before the VAD heard speech."""
+        latest = self._latest()
+        size = self._index.block_samples
+        whole = latest[: len(latest) // size * size].reshape(-1, size)
+        return len(latest) == self._onsets.samples and bool(whole.any(axis=1).all())
+
+    def _spotted(self) -> Heard | None:
+        """The clip that has just begun amid noise; None: like no clip."""
+        onset = self._onsets.find(self._latest(), self.position - self._onsets.samples)
+        if onset is None:
+            return None
+        heard = Heard(self._index.clips[onset.number], onset.start_sample, triggered=True)
+        self._current = self.last_heard = heard
+        self._number = onset.number
+        self._open.append(heard)
+        self._stamp(self.position)
+        return heard
 
     def _close_passed(self, events: list[Event]) -> None:
         """Lets go of clips that are over; tells of those that the VAD never noticed."""

@@ -92,9 +92,11 @@ def test_any_frame_size_will_do(index: ClipIndex, corpus: Corpus, frame: int) ->
 @pytest.mark.parametrize("kind", [ClipKind.QUESTION, ClipKind.INTERRUPTION])
 @pytest.mark.parametrize(
     ("change", "share"),
-    [("quieter", 0.95), ("off the grid", 0.95), ("20 dB noise", 0.8), ("15 dB noise", 0.6)],  # noise alone sets off the VAD
+    [("quieter", 0.95), ("off the grid", 0.95), ("20 dB noise", 0.95), ("15 dB noise", 0.9)],
 )
-def test_changed_clips_are_recognised_afterwards(index: ClipIndex, corpus: Corpus, kind: ClipKind, change: str, share: float) -> None:
+def test_changed_clips_are_recognised_by_their_onset_or_afterwards(
+    index: ClipIndex, corpus: Corpus, kind: ClipKind, change: str, share: float
+) -> None:
     right = 0
     clips = corpus.of(kind)[::3]
     for clip in clips:
@@ -106,9 +108,11 @@ def test_changed_clips_are_recognised_afterwards(index: ClipIndex, corpus: Corpu
             pcm = noisy(clip, float(change.split()[0]))
         ears = ears_of(index)
         events = stream(ears, pcm, until=len(pcm))
+        started = [event for event in events if isinstance(event, Started)]
         stopped = [event for event in events if isinstance(event, Stopped)]
+        assert len(started) == 1, clip.name
         assert stopped, clip.name
-        found = ears.identify(stopped[-1].start, stopped[-1].sample)
+        found = started[0].heard or ears.identify(stopped[-1].start, stopped[-1].sample)
         if found is not None:
             assert found.clip.kind is not ClipKind.NOISE
             right += found.clip is clip

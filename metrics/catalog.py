@@ -139,6 +139,8 @@ _LOAD = [
            "sessions", "that became ready and were not lost", "no session has ended", better="higher", targets=(Target("value", ">", 0.995, "SD"),)),
     Metric("token_success", "Token success", "load", _R, _SHARE, TokenRecord, derive.token_success,
            "token requests", "that brought a token", "no token was asked for", better="higher"),
+    Metric("abandonment", "Abandonment", "load", _R, _SHARE, SessionRecord, derive.abandonment,
+           "calls that their talkers ended", "given up, as no answer was heard within the talker's patience", "no call was ended by its talker"),
     Metric("automatic_recovery_rate", "Automatic recovery", "load", _R, _SHARE, SessionRecord, derive.recovery,
            "sessions lost", "re-established in the same call", "no session was lost", better="higher", targets=(Target("value", ">", 0.95, "SD"),), summed=True),
     Metric("time_to_recover", "Time to recover", "load", _D, _S, SessionRecord, derive.time_to_recover,

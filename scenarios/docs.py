@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -44,7 +44,10 @@ _INTERRUPTIONS = """## Barge-ins and false alarms
 `per_second` is a hazard: while the assistant's answer is heard, the chance of the event in the next second, given that it has not happened
 yet. So the time to the first one is exponential with mean 1 / `per_second`, counted from `not_before_s` on; at 0.1, one in ten answers is
 interrupted within the first second that may be, two in three within eleven. A turn has at most one barge-in or false alarm: the one that
-comes first. An answer that ends before the planned instant is not interrupted."""
+comes first. An answer that ends before the planned instant is not interrupted.
+
+`share` and `after_s` say it another way: so many of the answers are spoken into, so long after they are first heard.
+`barge_in: {share: 1, after_s: {uniform: [0.5, 2]}}` interrupts every reply that lasts long enough, and the reply to a barge-in, too."""
 
 _CRITERIA = """## Criteria
 
@@ -67,26 +70,48 @@ def page() -> str:
 
 
 def _keys() -> str:
-    rows = [(f"`{path}`", kind, default, told) for path, kind, default, told in _rows(Scenario, "")]
+    rows = [(f"`{path}`", kind, default, told) for path, kind, default, told in _rows(Scenario, "", {})]
     return "## Keys\n\n" + _table(("key", "value", "default", "is"), rows)
 
 
-def _rows(model: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, str]]:
-    schema = model.model_json_schema()["properties"]
+def _rows(model: type[BaseModel], above: str, listed: dict[type[BaseModel], str]) -> Iterator[tuple[str, str, str, str]]:
+    """Key, kind of value, default and meaning of each key. `listed`: the parts whose keys were listed so far, and where."""
+    schema = model.model_json_schema()
     for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not Draw:
-            yield from _rows(inner, f"{above}{name}.")
-            continue
-        kind = "draw" if inner is Draw else _kind(schema[name])
-        default = "the file's name" if field.is_required() else f"`{_shown(field.default)}`"
-        yield f"{above}{name}", kind, default, field.description or ""
+        path, inner = f"{above}{name}", _part(field.annotation)
+        several = get_origin(field.annotation) is tuple
+        if inner is None or inner is not field.annotation:
+            kind = _kind(schema["properties"][name], schema.get("$defs", {})) if inner is None else _parts_kind(several, listed.get(inner))
+            default = ("must be given" if above else "the file's name") if field.is_required() else f"`{_shown(field.default)}`"
+            yield path, kind, default, field.description or ""
+        if inner is not None and inner not in listed:
+            listed[inner] = path
+            yield from _rows(inner, f"{path}[]." if several else f"{path}.", listed)
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _parts_kind(several: bool, like: str | None) -> str:
+    """What a key holds that may hold a part, or several; `like`: the key whose part has the same keys, None where they are listed below."""
+    if like is not None:
+        return f"as `{like}`, or `null`"
+    return "list of parts" if several else "part, or `null`"
+
+
+def _part(annotation: Any) -> type[BaseModel] | None:
+    """The part of a scenario that a key holds: one, one or null, or several; None where it holds a plain value or a draw."""
+    for option in get_args(annotation) or (annotation,):
+        if isinstance(option, type) and issubclass(option, BaseModel) and option is not Draw:
+            return option
+    return None
+
+
+def _kind(schema: dict[str, Any], parts: dict[str, Any]) -> str:
     """Type and bounds of a key's value in words, from its JSON schema."""
-    options = schema.get("anyOf", [schema])
+    options = [parts[option["$ref"].rpartition("/")[2]] if "$ref" in option else option for option in schema.get("anyOf", [schema])]
     plain = next(option for option in options if option["type"] != "null")
+    if plain.get("title") == Draw.__name__:
+        return "draw" + (", or `null`" if len(options) > 1 else "")
+    if "enum" in plain:
+        return ", ".join(f"`{value}`" for value in plain["enum"])
     return ", ".join([_WORDS[plain["type"]], *_bounds(plain)]) + (", or `null`" if len(options) > 1 else "")
 
 

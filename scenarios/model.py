@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scenarios.draws import Draw, Lognormal, NotNegative, Positive
+from scenarios.conversation import Conversation, Share, Switch
+from scenarios.draws import NotNegative, Positive
+from scenarios.personas import Personas
 
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
 
 
 class _Part(BaseModel):
@@ -26,32 +26,6 @@ class Load(_Part):
     tokens_per_s: NotNegative = Field(
         0.0, description="rate at which a token minter asks for tokens besides those of the talkers, on an open timetable; 0: no minter"
     )
-
-
-class BargeIn(_Part):
-    """When and how the talker interrupts."""
-
-    per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech that the talker barges in (hazard)")
-    not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that are always let pass")
-    cancel: Switch = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
-
-
-class FalseAlarms(_Part):
-    """Backchannels, coughs and noise while the assistant speaks."""
-
-    per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech of a false alarm (hazard)")
-    not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that are always let pass")
-    noise: Share = Field(0.3, description="share of false alarms that are coughs and noise; the others are backchannels")
-
-
-class Conversation(_Part):
-    """How the talkers converse."""
-
-    turns: Draw = Field(Draw(uniform=(4, 8)), description="turns of a call, barge-ins included; rounded, at least 1")
-    think_s: Draw = Field(Draw(lognormal=Lognormal(median=1.0, p95=3.0)), description="pause before the next utterance")
-    between_calls_s: Draw = Field(Draw(fixed=1.0), description="pause between hanging up and calling again")
-    barge_in: BargeIn = BargeIn()
-    false_alarms: FalseAlarms = FalseAlarms()
 
 
 class Session(_Part):
@@ -99,6 +73,7 @@ class Scenario(_Part):
     description: str = Field("", description="what it is for, in a sentence")
     load: Load = Load()
     conversation: Conversation = Conversation()
+    personas: Personas = Field((), description="kinds of callers, if they are not all alike; see [personas](personas.md)")
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()

@@ -6,12 +6,9 @@ labelled sample was captured: it is known to be older than the arrival of its me
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from assistant.history import History, Pcm
 from assistant.onsets import Onsets
 from assistant.recognise import ClipIndex
 from assistant.settings import TurnDetection
@@ -19,7 +16,6 @@ from audio import Clip, ClipKind, SpeechDetector, SpeechStart, SpeechStop
 
 QUIET_HISTORY_S = 1.0  # of the stream remembered between utterances
 SPEECH_HISTORY_S = 30.0  # of an utterance, from its first sound until it is committed, pauses and all
-MAX_MESSAGES = 3000  # remembered at most, however short
 FALSE_KINDS = (ClipKind.BACKCHANNEL, ClipKind.NOISE)
 SHORT_SPEECH_S = 0.7  # unrecognised speech shorter than this counts as a backchannel
 LOOK_BACK_S = 0.5
@@ -96,8 +92,7 @@ class Ears:
         self.position = 0
         self.buffer_start = 0
         self._carry = b""
-        # (first sample, sample after the last, arrival, the sound where it is not known)
-        self._history: deque[tuple[int, int, int, bytes | None]] = deque(maxlen=MAX_MESSAGES)
+        self._history = History(index.rate)
         self._current: Heard | None = None
         self.last_heard: Heard | None = None
         self._number = -1  # of the current clip in the index
@@ -156,11 +151,8 @@ class Ears:
         known = silent
         if not silent or self._carry or len(pcm) % self._index.block_bytes:
             known = self._recognise(pcm, start, events) or silent
-        history = self._history
-        history.append((start, end, arrival_ns, None if known else pcm))
         kept_s = SPEECH_HISTORY_S if self._uncommitted else QUIET_HISTORY_S
-        while len(history) > 1 and history[1][0] < end - kept_s * self._index.rate:
-            history.popleft()
+        self._history.add(start, end, arrival_ns, None if known else pcm, kept_s)
         if self._open:
             self._stamp(end)
         if self._doubt_ends is not None:
@@ -208,12 +200,7 @@ class Ears:
 
     def instant_of(self, sample: int) -> int | None:
         """Capture instant of a sample of the stream; None where its message is forgotten or has not come."""
-        for start, end, arrival_ns, _ in reversed(self._history):
-            if start <= sample < end:
-                return arrival_ns - (end - sample) * 1_000_000_000 // self._index.rate
-            if end <= sample:
-                return None
-        return None
+        return self._history.instant_of(sample)
 
     def _speech(self, event: object, events: list[Event]) -> None:
         if isinstance(event, SpeechStart):
@@ -242,12 +229,9 @@ class Ears:
             self._doubt_ends = None
             events.append(Started(self._speech_start, heard))
 
-    def _latest(self) -> npt.NDArray[np.int16]:
+    def _latest(self) -> Pcm:
         """The sound in which the onset of a clip is looked for."""
-        from_sample = self.position - self._onsets.samples
-        pieces = [message for message in self._history if message[1] > from_sample]
-        pcm = np.frombuffer(b"".join(sound or bytes(2 * (after - at)) for at, after, _, sound in pieces), "<i2")
-        return pcm[-self._onsets.samples :]
+        return self._history.since(self.position - self._onsets.samples)[1][-self._onsets.samples :]
 
     def _in_noise(self) -> bool:
         """Whether there was sound all along before the VAD heard speech."""
@@ -282,12 +266,8 @@ class Ears:
 
     def identify(self, start: int, end: int) -> Heard | None:
         """The clip spoken between two samples of the stream, by its course of loudness. None: like no clip, or forgotten."""
-        look_back = start - int(LOOK_BACK_S * self._index.rate)
-        messages = [message for message in self._history if message[1] > look_back]
-        if not messages:
-            return None
-        pcm = np.frombuffer(b"".join(sound or bytes(2 * (after - at)) for at, after, _, sound in messages), "<i2")
-        match = self._index.match(pcm, messages[0][0], (start, end))
+        first, pcm = self._history.since(start - int(LOOK_BACK_S * self._index.rate))
+        match = self._index.match(pcm, first, (start, end))
         if match is None:
             return None
         heard = Heard(match.clip, match.start_sample, triggered=True)

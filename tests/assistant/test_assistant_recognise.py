@@ -174,14 +174,14 @@ def test_memory_of_an_utterance_is_bounded_and_let_go(index: ClipIndex) -> None:
     ears, noise = ears_of(index), np.random.default_rng(1).integers(-9000, 9000, 10 * RATE, dtype=np.int16).tobytes()
     for number in range(6):
         ears.hear(noise, number)
-    assert sum(len(message[3] or b"") for message in ears._history) <= 40 * 2 * RATE
+    assert sum(len(message[3] or b"") for message in ears._history.messages) <= 40 * 2 * RATE
     for number in range(5000):
         ears.hear(b"\1\1", number)
-    assert len(ears._history) <= 3000
+    assert len(ears._history.messages) <= 3000
     ears.commit()
     for number in range(100):
         ears.hear(bytes(2 * FRAME), number)
-    assert not any(message[3] for message in ears._history)
+    assert not any(message[3] for message in ears._history.messages)
 
 
 def test_loudness_of_known_signals() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from audio import Background, Clip, ClipKind, Corpus, NoiseKind, load_corpus
-from scenarios import Planner, Scenario, ScenarioError, parse_scenario
+from scenarios import Planner, Scenario, ScenarioError, load_scenario, parse_scenario
 from scenarios.plan import Role
 
 CORPUS = load_corpus()
@@ -195,3 +195,13 @@ def test_a_share_changes_nothing_else_of_a_plan() -> None:
 def test_a_share_that_makes_no_sense(written: str, told: str) -> None:
     with pytest.raises(ScenarioError, match=told):
         parse_scenario(f"conversation:\n  barge_in: {written}\n", "x.yml", "x")
+
+
+@pytest.mark.parametrize(("name", "field", "least"), [("interrupters", "barge_in_after_s", 1.0), ("listeners", "false_alarm_after_s", 0.7)])
+def test_scenarios_that_speak_into_the_answers(name: str, field: str, least: float) -> None:
+    whole, quick = load_scenario(name), load_scenario(f"{name}-quick")
+    assert (quick.conversation, quick.session, quick.criteria) == (whole.conversation, whole.session, whole.criteria), "the same shape"
+    assert (quick.load.talkers, quick.load.duration_s) <= (8, 60)
+    made = Planner(1, quick.conversation, CORPUS, quick.personas)
+    instants = [getattr(made.turn(talker, turn), field) for talker in range(8) for turn in range(40)]
+    assert sum(instant is not None for instant in instants) >= least * len(instants)

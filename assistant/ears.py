@@ -6,21 +6,20 @@ labelled sample was captured: it is known to be older than the arrival of its me
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
+from assistant.history import History, Pcm
+from assistant.onsets import Onsets
 from assistant.recognise import ClipIndex
 from assistant.settings import TurnDetection
 from audio import Clip, ClipKind, SpeechDetector, SpeechStart, SpeechStop
 
 QUIET_HISTORY_S = 1.0  # of the stream remembered between utterances
 SPEECH_HISTORY_S = 30.0  # of an utterance, from its first sound until it is committed, pauses and all
-MAX_MESSAGES = 3000  # remembered at most, however short
 FALSE_KINDS = (ClipKind.BACKCHANNEL, ClipKind.NOISE)
 SHORT_SPEECH_S = 0.7  # unrecognised speech shorter than this counts as a backchannel
 LOOK_BACK_S = 0.5
+DOUBT_S = 0.1  # in noise, speech that is like no clip yet is told of so much later, if it still is
 
 
 @dataclass(slots=True, eq=False)
@@ -89,16 +88,17 @@ class Ears:
 
     def __init__(self, index: ClipIndex, turns: TurnDetection | None) -> None:
         self._index = index
+        self._onsets: Onsets = index.onsets
         self.position = 0
         self.buffer_start = 0
         self._carry = b""
-        # (first sample, sample after the last, arrival, the sound where it is not known)
-        self._history: deque[tuple[int, int, int, bytes | None]] = deque(maxlen=MAX_MESSAGES)
+        self._history = History(index.rate)
         self._current: Heard | None = None
         self.last_heard: Heard | None = None
         self._number = -1  # of the current clip in the index
         self._open: list[Heard] = []  # clips whose offset has not arrived, or that the VAD may still miss
         self._speech_start: int | None = None
+        self._doubt_ends: int | None = None  # speech has started and is not told of yet; it is at this sample
         self._uncommitted = False  # somebody has spoken since the last commit
         self._zeros = b""
         self._turns: TurnDetection | None = None
@@ -123,9 +123,11 @@ class Ears:
 
     def _listen_afresh(self) -> bool:
         turns, cut = self._turns, self.speaking
-        self._speech_start, self._uncommitted = None, False
+        self._speech_start, self._uncommitted, self._doubt_ends = None, False, None
         self._base = self.position
-        self._detector = SpeechDetector(self._index.rate, threshold=turns.threshold, silence_ms=turns.silence_ms) if turns else None
+        self._detector = None
+        if turns is not None:
+            self._detector = SpeechDetector(self._index.rate, threshold=turns.threshold, silence_ms=turns.silence_ms, in_noise=True)
         return cut
 
     def clear(self) -> bool:
@@ -149,13 +151,12 @@ class Ears:
         known = silent
         if not silent or self._carry or len(pcm) % self._index.block_bytes:
             known = self._recognise(pcm, start, events) or silent
-        history = self._history
-        history.append((start, end, arrival_ns, None if known else pcm))
         kept_s = SPEECH_HISTORY_S if self._uncommitted else QUIET_HISTORY_S
-        while len(history) > 1 and history[1][0] < end - kept_s * self._index.rate:
-            history.popleft()
+        self._history.add(start, end, arrival_ns, None if known else pcm, kept_s)
         if self._open:
-            self._stamp(end, arrival_ns)
+            self._stamp(end)
+        if self._doubt_ends is not None:
+            self._doubt(events)
         if self._detector is not None:
             for event in self._detector.feed(pcm):
                 self._speech(event, events)
@@ -190,7 +191,7 @@ class Ears:
             heard.triggered = True
             events.append(Joined(heard))
 
-    def _stamp(self, end: int, arrival_ns: int) -> None:
+    def _stamp(self, end: int) -> None:
         for heard in self._open:
             if heard.onset_ns is None and end > heard.onset_sample:
                 heard.onset_ns = self.instant_of(heard.onset_sample)
@@ -199,12 +200,7 @@ class Ears:
 
     def instant_of(self, sample: int) -> int | None:
         """Capture instant of a sample of the stream; None where its message is forgotten or has not come."""
-        for start, end, arrival_ns, _ in reversed(self._history):
-            if start <= sample < end:
-                return arrival_ns - (end - sample) * 1_000_000_000 // self._index.rate
-            if end <= sample:
-                return None
-        return None
+        return self._history.instant_of(sample)
 
     def _speech(self, event: object, events: list[Event]) -> None:
         if isinstance(event, SpeechStart):
@@ -213,12 +209,48 @@ class Ears:
             if heard is not None and self._speech_start < heard.end_sample:
                 heard.triggered = True
             else:
-                heard = None
+                heard = self._spotted()
+            if heard is None and self._in_noise():
+                self._doubt_ends = self.position + round(DOUBT_S * self._index.rate)
+                return
             events.append(Started(self._speech_start, heard))
         elif isinstance(event, SpeechStop) and self._speech_start is not None:
+            if self._doubt_ends is not None:
+                self._doubt_ends = None
+                events.append(Started(self._speech_start, None))
             sample, decided = self._base + event.sample, self._base + event.decided
             events.append(Stopped(self._speech_start, sample, decided))
             self._speech_start = None
+
+    def _doubt(self, events: list[Event]) -> None:
+        """Speech has started in noise, and was like no clip so far."""
+        heard = self._spotted()
+        if self._speech_start is not None and (heard is not None or self.position >= (self._doubt_ends or 0)):
+            self._doubt_ends = None
+            events.append(Started(self._speech_start, heard))
+
+    def _latest(self) -> Pcm:
+        """The sound in which the onset of a clip is looked for."""
+        return self._history.since(self.position - self._onsets.samples)[1][-self._onsets.samples :]
+
+    def _in_noise(self) -> bool:
+        """Whether there was sound all along before the VAD heard speech."""
+        latest = self._latest()
+        size = self._index.block_samples
+        whole = latest[: len(latest) // size * size].reshape(-1, size)
+        return len(latest) == self._onsets.samples and bool(whole.any(axis=1).all())
+
+    def _spotted(self) -> Heard | None:
+        """The clip that has just begun amid noise; None: like no clip."""
+        onset = self._onsets.find(self._latest(), self.position - self._onsets.samples)
+        if onset is None:
+            return None
+        heard = Heard(self._index.clips[onset.number], onset.start_sample, triggered=True)
+        self._current = self.last_heard = heard
+        self._number = onset.number
+        self._open.append(heard)
+        self._stamp(self.position)
+        return heard
 
     def _close_passed(self, events: list[Event]) -> None:
         """Lets go of clips that are over; tells of those that the VAD never noticed."""
@@ -234,12 +266,8 @@ class Ears:
 
     def identify(self, start: int, end: int) -> Heard | None:
         """The clip spoken between two samples of the stream, by its course of loudness. None: like no clip, or forgotten."""
-        look_back = start - int(LOOK_BACK_S * self._index.rate)
-        messages = [message for message in self._history if message[1] > look_back]
-        if not messages:
-            return None
-        pcm = np.frombuffer(b"".join(sound or bytes(2 * (after - at)) for at, after, _, sound in messages), "<i2")
-        match = self._index.match(pcm, messages[0][0], (start, end))
+        first, pcm = self._history.since(start - int(LOOK_BACK_S * self._index.rate))
+        match = self._index.match(pcm, first, (start, end))
         if match is None:
             return None
         heard = Heard(match.clip, match.start_sample, triggered=True)

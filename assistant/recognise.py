@@ -2,6 +2,7 @@
 
 Exact: blocks of 10 ms, hashed, looked up in all clips. A stream that is cut on the 10 ms grid and carries clips unchanged is
 recognised within one block of the first sound.
+By its onset, for clips in noise: `assistant/onsets.py`, when the VAD hears speech begin.
 Fallback, for clips with noise added, other loudness or another grid: the course of loudness (log energy per 10 ms) of the
 whole utterance is correlated with that of each clip that is not longer; the score is Pearson's r, times the root of the share of
 the loudness that lies within the clip (else a short clip would do for part of a long utterance).
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from assistant.onsets import Onsets
 from audio import Clip, ClipKind, Corpus
 
 BLOCK_MS = 10
@@ -59,6 +61,7 @@ class ClipIndex:
         for number, clip in enumerate(self.clips):
             self._add(number, clip)
         self._profiles = [self._profile(clip) for clip in self.clips]
+        self.onsets = Onsets(self.clips, rate)
 
     def _add(self, number: int, clip: Clip) -> None:
         data = clip.pcm.astype("<i2").tobytes()

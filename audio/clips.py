@@ -3,7 +3,7 @@
 The built-in corpus lies in ``audio/corpus`` (made by ``audio.make_corpus``). A folder of the user's own holds WAV or
 FLAC files and ``transcripts.tsv``, a tab-separated table with a header:
 
-    file    transcript                      and, optionally: kind, voice, onset_s, offset_s
+    file    transcript                      and, optionally: kind, voice, accent, onset_s, offset_s
 
 A missing kind is ``question``, a missing voice is the folder's name, missing bounds of the speech are found by voice
 activity refined by energy. Kinds that the folder lacks are filled from the built-in corpus.
@@ -43,8 +43,9 @@ class Clip:
     """One recording. Two clips are equal only where they are the same object.
 
     ``pcm`` is int16, mono, shape (samples,), read-only, at ``rate`` Hz. ``transcript`` is "" where there are no words,
-    ``voice`` is "" where nobody speaks. ``onset_sample`` and ``offset_sample`` are the first and the last sample of
-    real speech (of real sound, for noise): labels, not the decisions of a detector that works in real time.
+    ``voice`` is "" where nobody speaks, ``accent`` is "" where none is known. ``onset_sample`` and ``offset_sample`` are the
+    first and the last sample of real speech (of real sound, for noise): labels, not the decisions of a detector that works in
+    real time.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Clip:
     pcm: npt.NDArray[np.int16]
     onset_sample: int
     offset_sample: int
+    accent: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -97,6 +99,10 @@ class Corpus:
             self._by_kind[kind, voice] = found
         return found
 
+    def accent(self, voice: str) -> str:
+        """The accent of a voice; "" where none is known, or where there is no such voice."""
+        return next((clip.accent for clip in self.clips if clip.voice == voice and clip.accent), "")
+
     def get(self, name: str) -> Clip:
         """The clip called ``name``. Raises ``CorpusError`` where there is none."""
         try:
@@ -125,13 +131,13 @@ def load_corpus(folder: Path | str | None = None, *, rate: int = BUILT_IN_RATE) 
 
 @lru_cache(maxsize=8)
 def _built_in(rate: int) -> Corpus:
-    columns = ("name", "kind", "voice", "transcript", "licence", "onset_sample", "offset_sample")
+    columns = ("name", "kind", "voice", "accent", "transcript", "licence", "onset_sample", "offset_sample")
     clips = []
     for row in read_table(BUILT_IN / "index.tsv", columns, ()):
-        name, kind, voice, transcript, licence, onset, offset = (row.cells[column] for column in columns)
+        name, kind, voice, accent, transcript, licence, onset, offset = (row.cells[column] for column in columns)
         pcm = _read_only(read_sound(BUILT_IN / f"{name}.flac", rate))
-        bounds = (int(sample) * rate // BUILT_IN_RATE for sample in (onset, offset))
-        clips.append(Clip(name, ClipKind(kind), voice, transcript, licence, rate, pcm, *bounds))
+        first, last = (int(sample) * rate // BUILT_IN_RATE for sample in (onset, offset))
+        clips.append(Clip(name, ClipKind(kind), voice, transcript, licence, rate, pcm, first, last, accent))
     return Corpus(tuple(clips))
 
 
@@ -144,13 +150,19 @@ def _of_folder(folder: Path, rate: int) -> Corpus:
         raise CorpusError(f"{folder} is empty: put sound files (WAV, FLAC) and transcripts.tsv there")
     if not table.is_file():
         raise CorpusError(f"{table} does not exist: list the sound files there, with the header file<TAB>transcript")
-    rows = read_table(table, ("file", "transcript"), ("kind", "voice", "onset_s", "offset_s"))
+    rows = read_table(table, ("file", "transcript"), ("kind", "voice", "accent", "onset_s", "offset_s"))
     clips: dict[str, Clip] = {}
+    accents: dict[str, str] = {}
     for row in rows:
         name = row.cells["file"]
         if not name or name in clips:
             raise CorpusError(f"{table}, line {row.number}: file '{name}' is left out or listed twice: name each once")
-        clips[name] = _user_clip(table, row, rate)
+        clip = clips[name] = _user_clip(table, row, rate)
+        if clip.accent and accents.setdefault(clip.voice, clip.accent) != clip.accent:
+            raise CorpusError(
+                f"{table}, line {row.number}: voice '{clip.voice}' has the accent '{clip.accent}' here and '{accents[clip.voice]}' above: "
+                f"give it one"
+            )
     present = {clip.kind for clip in clips.values()}
     filled = tuple(clip for clip in _built_in(rate).clips if clip.kind not in present)
     return Corpus((*clips.values(), *filled))
@@ -170,7 +182,7 @@ def _user_clip(table: Path, row: Row, rate: int) -> Clip:
     if bounds is None:
         what = "sound above -40 dBFS" if kind is ClipKind.NOISE else "speech"
         raise CorpusError(f"{table.parent / name}: no {what} was found: record it louder or give onset_s and offset_s")
-    return Clip(name, kind, voice, row.cells["transcript"], "user", rate, pcm, *bounds)
+    return Clip(name, kind, voice, row.cells["transcript"], "user", rate, pcm, *bounds, row.cells.get("accent", ""))
 
 
 def _labels(where: str, row: Row, pcm: npt.NDArray[np.int16], rate: int) -> tuple[int, int] | None:

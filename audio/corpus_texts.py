@@ -7,6 +7,9 @@ from audio.clips import ClipKind
 TALKERS = ("slt", "rms", "awb")  # flite's voices for the talkers
 ASSISTANT = "kal16"  # and the one for the reference assistant, so that an ear can tell them apart
 
+ACCENTS = {"slt": "en-US", "rms": "en-US", "awb": "en-scotland", "kal16": "en-US"}
+"""Language tags (RFC 5646) of the accents that the voices' speakers have."""
+
 # Dealt to the talkers' voices in turn: the first is said by slt, the second by rms, the third by awb, and so on.
 SAID_BY_TALKERS: dict[ClipKind, tuple[str, ...]] = {
     ClipKind.QUESTION: (

@@ -30,7 +30,7 @@ import soundfile
 import soxr
 
 from audio.clips import BUILT_IN, BUILT_IN_RATE, ClipKind
-from audio.corpus_texts import ASSISTANT, SAID_BY_ASSISTANT, SAID_BY_TALKERS, SPOKEN_AS, TALKERS
+from audio.corpus_texts import ACCENTS, ASSISTANT, SAID_BY_ASSISTANT, SAID_BY_TALKERS, SPOKEN_AS, TALKERS
 from audio.noises import Sound, cough, keyboard, street
 from audio.onset import THRESHOLD_DBFS, FirstSound, last_sound, sound_bounds
 from audio.vad import Vad
@@ -46,7 +46,7 @@ KEPT_PAUSE_MS = 100
 SEED = 20_01
 FLITE_LICENCE = "CMU Flite licence (BSD-like), see LICENCE.txt"
 NOISE_LICENCE = "same as Doubletalk (generated)"
-COLUMNS = ("name", "kind", "voice", "transcript", "licence", "onset_sample", "offset_sample")
+COLUMNS = ("name", "kind", "voice", "accent", "transcript", "licence", "onset_sample", "offset_sample")
 DEBIAN_COPYRIGHT = Path("/usr/share/doc/flite/copyright")
 
 Pcm = npt.NDArray[np.int16]
@@ -170,18 +170,18 @@ def clips() -> Iterator[tuple[tuple[str, ...], Pcm]]:
             voice = TALKERS[number % len(TALKERS)]
             name = f"{kind}-{voice}-{number // len(TALKERS) + 1:02}"
             pcm, onset, offset = speech(flite, text, voice, kind)
-            yield (name, kind, voice, text, FLITE_LICENCE, str(onset), str(offset)), pcm
+            yield (name, kind, voice, ACCENTS[voice], text, FLITE_LICENCE, str(onset), str(offset)), pcm
     for name, sound in noises():
         raw = np.rint(sound * 32767).astype(np.int16)
         bounds = sound_bounds(raw, BUILT_IN_RATE)
         if bounds is None:
             raise CannotMake(f"{name} is too quiet: make it louder")
         pcm, onset, offset = with_silence(raw, *bounds)
-        yield (name, ClipKind.NOISE, "", "", NOISE_LICENCE, str(onset), str(offset)), pcm
+        yield (name, ClipKind.NOISE, "", "", "", NOISE_LICENCE, str(onset), str(offset)), pcm
     for number, text in enumerate(SAID_BY_ASSISTANT, start=1):
         pcm, onset, offset = speech(flite, text, ASSISTANT, ClipKind.ANSWER)
         name = f"answer-{ASSISTANT}-{number:02}"
-        yield (name, ClipKind.ANSWER, ASSISTANT, text, FLITE_LICENCE, str(onset), str(offset)), pcm
+        yield (name, ClipKind.ANSWER, ASSISTANT, ACCENTS[ASSISTANT], text, FLITE_LICENCE, str(onset), str(offset)), pcm
 
 
 def licence_text() -> str:

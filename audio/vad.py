@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import webrtcvad
 
+from audio.noise_floor import NoiseFloor
+
 STEP_MS = 10
 RATES = (8000, 16000, 24000, 48000)
 
@@ -100,12 +102,17 @@ class SpeechDetector:
     ``threshold`` (0 to 1, the higher the surer it must be) also sets the aggressiveness of the detector: 0 below 0.25,
     then 1, 2 from 0.5 on, 3 from 0.75 on. Times are multiples of 10 ms; others are rounded up.
 
+    ``in_noise``: voiced steps count only if they are clearly above the stream's noise floor (``audio.noise_floor``), else a noise that
+    lasts would be speech without an end. A stream with digital silence in it, at least every 10 s, is heard as without.
+
     Raises ``ValueError`` for a rate that ``Vad`` refuses, a threshold outside 0 to 1, or times below 10 ms.
     """
 
     __slots__ = (
         "_aggressiveness",
         "_fed",
+        "_floor",
+        "_in_noise",
         "_last_voiced",
         "_needed",
         "_rate",
@@ -121,7 +128,9 @@ class SpeechDetector:
         "_zeros",
     )
 
-    def __init__(self, rate: int, *, threshold: float = 0.5, min_speech_ms: int = 60, silence_ms: int = 500) -> None:
+    def __init__(
+        self, rate: int, *, threshold: float = 0.5, min_speech_ms: int = 60, silence_ms: int = 500, in_noise: bool = False
+    ) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"the threshold of a speech detector goes from 0 to 1, not {threshold}")
         if min_speech_ms < STEP_MS or silence_ms < STEP_MS:
@@ -134,11 +143,13 @@ class SpeechDetector:
         self._step = rate * STEP_MS // 1000
         self._size = 2 * self._step
         self._zeros = b""
+        self._in_noise = in_noise
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream: the next sample fed is sample 0."""
         self._vad = Vad(self._rate, self._aggressiveness)
+        self._floor = NoiseFloor(self._rate) if self._in_noise else None
         self._rest = b""
         self._fed = 0
         self._steps_done = 0
@@ -175,6 +186,8 @@ class SpeechDetector:
         if len(self._zeros) != len(block):
             self._zeros = bytes(len(block))
         if block == self._zeros:
+            if self._floor is not None and block:
+                self._floor.silent()
             return self._silent(len(block) // self._size)
         return self._decided(block)
 
@@ -191,7 +204,10 @@ class SpeechDetector:
         """Whole steps of which at least one is not digital silence."""
         events: list[SpeechStart | SpeechStop] = []
         step = self._steps_done
-        for voiced in self._vad.decide(block):
+        above = self._floor.above(block) if self._floor is not None else None
+        for at, voiced in enumerate(self._vad.decide(block)):
+            if voiced and above is not None:
+                voiced = above[at][self._speaking]
             if self._speaking:
                 if voiced:
                     self._last_voiced = step

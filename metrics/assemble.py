@@ -25,7 +25,8 @@ _RATE_LIMIT_CODES = frozenset({"rate_limit_exceeded", "rate_limited", "insuffici
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """What all turns of a session share. `rate`: of the assistant's audio, Hz; `clock`: where arrival times come from."""
+    """What all turns of a session share. `rate`: of the assistant's audio, Hz; `clock`: where arrival times come from; `persona`: "" where
+    the talker has none."""
 
     talker: int
     session_id: str | None
@@ -33,6 +34,7 @@ class SessionFacts:
     rate: int
     playout_delay_s: float
     speaker_output_s: float
+    persona: str = ""
 
 
 def turn_record(facts: SessionFacts, turn: Turn) -> TurnRecord:
@@ -104,6 +106,7 @@ def _no_barge_in(host: str | None) -> dict[str, Any]:
 def _common(facts: SessionFacts, turn: Turn, said: Utterance) -> dict[str, Any]:
     return {
         "talker": facts.talker,
+        "persona": facts.persona,
         "call": said.call,
         "turn": said.turn,
         "kind": said.kind,

@@ -143,6 +143,8 @@ _LOAD = [
            "token requests", "that brought a token", "no token was asked for", better="higher"),
     Metric("availability", "Availability", "load", _R, _SHARE, SessionRecord, derive.availability,
            "time connected, and time in which a talker wanted a session and had none", "the part connected", "no session became ready or was missed", better="higher", targets=(Target("value", ">", 0.995, "SD"),)),
+    Metric("abandonment", "Abandonment", "load", _R, _SHARE, SessionRecord, derive.abandonment,
+           "calls that their talkers ended", "given up, as no answer was heard within the talker's patience", "no call was ended by its talker"),
     Metric("automatic_recovery_rate", "Automatic recovery", "load", _R, _SHARE, SessionRecord, derive.recovery,
            "sessions lost", "re-established before the end of the run", "no session was lost", better="higher", targets=(Target("value", ">", 0.95, "SD"),)),
     Metric("time_to_recover", "Time to recover", "load", _D, _S, SessionRecord, derive.time_to_recover,

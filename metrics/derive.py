@@ -229,7 +229,14 @@ def session_success(record: SessionRecord) -> Pair | None:
     """Whether a session became ready and was not lost; one cut off while connecting at the end of the run is not asked."""
     if record.outcome is SessionOutcome.CUT_BY_RUN_END and record.ready_ns is None:
         return None
-    return float(record.outcome in (SessionOutcome.HUNG_UP, SessionOutcome.CUT_BY_RUN_END)), 1.0
+    return float(record.outcome not in (SessionOutcome.REFUSED, SessionOutcome.LOST)), 1.0
+
+
+def abandonment(record: SessionRecord) -> Pair | None:
+    """Whether a call was given up by its talker, of the calls that their talkers ended: none has more than one such session."""
+    if record.outcome not in (SessionOutcome.HUNG_UP, SessionOutcome.ABANDONED):
+        return None
+    return float(record.outcome is SessionOutcome.ABANDONED), 1.0
 
 
 def reconnects_per_hour(record: SessionRecord) -> Pair:

@@ -95,6 +95,8 @@ class SessionOutcome(StrEnum):
 
     HUNG_UP = "hung_up"
     """By the talker, after its last turn."""
+    ABANDONED = "abandoned"
+    """By the talker, out of patience: it heard no answer in time."""
     REFUSED = "refused"
     """It never became ready."""
     LOST = "connection_lost"
@@ -109,6 +111,8 @@ class TurnRecord:
 
     talker: int
     """Number of the talker in the run, from 0."""
+    persona: str
+    """Name of the talker's persona; empty where the scenario has none."""
     call: int
     """Number of the talker's call, from 0; a reconnection goes on with the same call."""
     turn: int
@@ -245,6 +249,8 @@ class SessionRecord:
 
     talker: int
     """Number of the talker in the run, from 0."""
+    persona: str
+    """Name of the talker's persona; empty where the scenario has none."""
     call: int
     """Number of the talker's call, from 0."""
     session_id: str | None

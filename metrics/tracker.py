@@ -139,6 +139,15 @@ class Tracker:
         return self.turn.response if self.turn else None
 
     @property
+    def waiting_since_ns(self) -> int | None:
+        """Since when the talker has been waiting to hear an answer to the present turn: the end of its speech. None where there is no turn,
+        or it is known when an answer is heard."""
+        turn = self.turn
+        if turn is None or any(response.first_audible_ns is not None for response in turn.responses):
+            return None
+        return turn.utterance.offset_ns
+
+    @property
     def answered(self) -> bool:
         """Whether the present turn's answer is open or being played, so that a barge-in or a false alarm can fall into it."""
         return self.state in (State.ANSWERING, State.PLAYING)

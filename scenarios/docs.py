@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -96,7 +96,10 @@ _INTERRUPTIONS = """## Barge-ins and false alarms
 `per_second` is a hazard: while the assistant's answer is heard, the chance of the event in the next second, given that it has not happened
 yet. So the time to the first one is exponential with mean 1 / `per_second`, counted from `not_before_s` on; at 0.1, one in ten answers is
 interrupted within the first second that may be, two in three within eleven. A turn has at most one barge-in or false alarm: the one that
-comes first. An answer that ends before the planned instant is not interrupted."""
+comes first. An answer that ends before the planned instant is not interrupted.
+
+`share` and `after_s` say it another way: so many of the answers are spoken into, so long after they are first heard.
+`barge_in: {share: 1, after_s: {uniform: [0.5, 2]}}` interrupts every reply that lasts long enough, and the reply to a barge-in, too."""
 
 _CRITERIA = """## Criteria
 
@@ -123,24 +126,29 @@ def page() -> str:
 
 
 def _keys() -> str:
-    rows = [(f"`{path}`", kind, default, told) for path, kind, default, told in _rows(Scenario, "")]
+    rows = [(f"`{path}`", kind, default, told) for path, kind, default, told in _rows(Scenario, "", {})]
     return "## Keys\n\n" + _table(("key", "value", "default", "is"), rows)
 
 
-def _rows(model: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, str]]:
+def _rows(model: type[BaseModel], above: str, listed: dict[type[BaseModel], str]) -> Iterator[tuple[str, str, str, str]]:
+    """Key, kind of value, default and meaning of each key. `listed`: the parts whose keys were listed so far, and where."""
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         part = part_of(field.annotation)
         told = field.description or ""
         if part is None or part is Draw:
             default = _default(field, above)
-            yield f"{above}{name}", _kind(schema["properties"][name]), default, told
+            yield f"{above}{name}", _kind(schema["properties"][name], schema.get("$defs", {})), default, told
         elif isinstance(field.annotation, type):
-            yield from _rows(part, f"{above}{name}.")
+            listed[part] = f"{above}{name}"
+            yield from _rows(part, f"{above}{name}.", listed)
+        elif part in listed:
+            yield f"{above}{name}", f"as `{listed[part]}`, or `null`", _default(field, above), told
         else:
             held, below = _held(schema["properties"][name])
+            listed[part] = f"{above}{name}"
             yield f"{above}{name}", held, _default(field, above), told
-            yield from _rows(part, f"{above}{name}{below}.")
+            yield from _rows(part, f"{above}{name}{below}.", listed)
 
 
 def _default(field: FieldInfo, above: str) -> str:
@@ -158,15 +166,30 @@ def _held(schema: dict[str, Any]) -> tuple[str, str]:
     return "part, or `null`", ""
 
 
-def _kind(schema: dict[str, Any]) -> str:
+def _parts_kind(several: bool, like: str | None) -> str:
+    """What a key holds that may hold a part, or several; `like`: the key whose part has the same keys, None where they are listed below."""
+    if like is not None:
+        return f"as `{like}`, or `null`"
+    return "list of parts" if several else "part, or `null`"
+
+
+def _part(annotation: Any) -> type[BaseModel] | None:
+    """The part of a scenario that a key holds: one, one or null, or several; None where it holds a plain value or a draw."""
+    for option in get_args(annotation) or (annotation,):
+        if isinstance(option, type) and issubclass(option, BaseModel) and option is not Draw:
+            return option
+    return None
+
+
+def _kind(schema: dict[str, Any], parts: dict[str, Any]) -> str:
     """Type and bounds of a key's value in words, from its JSON schema."""
-    options = schema.get("anyOf", [schema])
+    options = [parts[option["$ref"].rpartition("/")[2]] if "$ref" in option else option for option in schema.get("anyOf", [schema])]
     plain = [option for option in options if option.get("type") != "null"]
     return " or ".join(_plainly(option) for option in plain) + (", or `null`" if len(plain) < len(options) else "")
 
 
 def _plainly(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
+    if schema.get("title") == Draw.__name__:
         return "draw"
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))

@@ -8,36 +8,11 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr, model_validator
 
 from scenarios.chaos import Action
-from scenarios.draws import Draw, Lognormal
+from scenarios.conversation import Conversation
 from scenarios.load import Load
 from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
+from scenarios.personas import Personas
 from scenarios.target import Target
-
-
-class BargeIn(Part):
-    """When and how the talker interrupts."""
-
-    per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech that the talker barges in (hazard)")
-    not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that are always let pass")
-    cancel: Switch = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
-
-
-class FalseAlarms(Part):
-    """Backchannels, coughs and noise while the assistant speaks."""
-
-    per_second: NotNegative = Field(0.0, description="chance per second of the assistant's speech of a false alarm (hazard)")
-    not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that are always let pass")
-    noise: Share = Field(0.3, description="share of false alarms that are coughs and noise; the others are backchannels")
-
-
-class Conversation(Part):
-    """How the talkers converse."""
-
-    turns: Draw = Field(Draw(uniform=(4, 8)), description="turns of a call, barge-ins included; rounded, at least 1")
-    think_s: Draw = Field(Draw(lognormal=Lognormal(median=1.0, p95=3.0)), description="pause before the next utterance")
-    between_calls_s: Draw = Field(Draw(fixed=1.0), description="pause between hanging up and calling again")
-    barge_in: BargeIn = BargeIn()
-    false_alarms: FalseAlarms = FalseAlarms()
 
 
 class Session(Part):
@@ -92,6 +67,7 @@ class Scenario(Part):
     description: str = Field("", description="what it is for, in a sentence")
     load: Load = Load()
     conversation: Conversation = Conversation()
+    personas: Personas = Field((), description="kinds of callers, if they are not all alike; see [personas](personas.md)")
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()

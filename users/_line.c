@@ -15,8 +15,8 @@
 typedef struct {
     PyObject_HEAD
     Line *line;
-    PyObject *silence, *frames;
-    long long next, speech_from, mark, worst_ns, spoken_worst_ns;
+    PyObject *idle, *frames;
+    long long next, speech_from, shift, mark, worst_ns, spoken_worst_ns;
 } Capture;
 
 static PyTypeObject *capture_type;
@@ -41,8 +41,11 @@ static int capture_one(Capture *self, PyObject *due, int64_t due_ns, PyObject *l
         return 1;
     long long index = self->next++;
     int spoken = index >= self->speech_from && self->frames != Py_None;
-    PyObject *frame = self->silence;
-    if (spoken) {
+    PyObject *frame;
+    if (!spoken) {
+        Py_ssize_t size = PyTuple_GET_SIZE(self->idle);
+        frame = PyTuple_GET_ITEM(self->idle, size == 1 ? 0 : (index + self->shift) % size);
+    } else {
         if (!PyTuple_Check(self->frames) || index - self->speech_from >= PyTuple_GET_SIZE(self->frames)) {
             PyErr_SetString(PyExc_IndexError, "no frame is left of what is spoken");
             return -1;
@@ -70,12 +73,16 @@ static int capture_one(Capture *self, PyObject *due, int64_t due_ns, PyObject *l
 
 static int capture_init(Capture *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"line", "silence", NULL};
-    PyObject *line, *silence;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O", names, line_type, &line, &silence))
+    static char *names[] = {"line", "idle", NULL};
+    PyObject *line, *idle;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!", names, line_type, &line, &PyTuple_Type, &idle))
         return -1;
+    if (!PyTuple_GET_SIZE(idle)) {
+        PyErr_SetString(PyExc_ValueError, "a microphone hears something all the time");
+        return -1;
+    }
     Py_XSETREF(self->line, (Line *)Py_NewRef(line));
-    Py_XSETREF(self->silence, Py_NewRef(silence));
+    Py_XSETREF(self->idle, Py_NewRef(idle));
     Py_XSETREF(self->frames, Py_NewRef(Py_None));
     self->mark = self->worst_ns = self->spoken_worst_ns = -1;
     return 0;
@@ -85,7 +92,7 @@ static int capture_traverse(Capture *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->line);
-    Py_VISIT(self->silence);
+    Py_VISIT(self->idle);
     Py_VISIT(self->frames);
     return 0;
 }
@@ -93,7 +100,7 @@ static int capture_traverse(Capture *self, visitproc visit, void *arg)
 static int capture_clear(Capture *self)
 {
     Py_CLEAR(self->line);
-    Py_CLEAR(self->silence);
+    Py_CLEAR(self->idle);
     Py_CLEAR(self->frames);
     return 0;
 }
@@ -112,6 +119,7 @@ static PyMemberDef capture_members[] = {
     {"frames", T_OBJECT, offsetof(Capture, frames), 0, NULL},
     {"next", T_LONGLONG, offsetof(Capture, next), 0, NULL},
     {"speech_from", T_LONGLONG, offsetof(Capture, speech_from), 0, NULL},
+    {"shift", T_LONGLONG, offsetof(Capture, shift), 0, NULL},
     {"mark", T_LONGLONG, offsetof(Capture, mark), 0, NULL},
     {"worst_ns", T_LONGLONG, offsetof(Capture, worst_ns), 0, NULL},
     {"spoken_worst_ns", T_LONGLONG, offsetof(Capture, spoken_worst_ns), 0, NULL},

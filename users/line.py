@@ -124,21 +124,24 @@ class Line:
 
 
 class Capture:
-    """The frames of a microphone, one after the other: those of what is spoken from frame `speech_from` on, else silence.
+    """The frames of a microphone, one after the other: those of what is spoken from frame `speech_from` on, else those of `idle`, what it
+    hears while nothing is, round and round.
 
-    `next`: number of the next frame. `frames`: what is spoken; None in silence. `mark`: number of the frame after which `marked` is called,
-    sent or not; -1 for none. `worst_ns`, `spoken_worst_ns`: greatest send lateness of all frames and of those that were spoken, -1 before
-    the first.
+    `next`: number of the next frame. `frames`: what is spoken; None while nothing is. `shift`: frame of `idle` that would be frame 0, not
+    negative. `mark`: number of the frame after which `marked` is called, sent or not; -1 for none. `worst_ns`, `spoken_worst_ns`: greatest
+    send lateness of all frames and of those that were spoken, -1 before the first. Raises ValueError where `idle` is empty.
     """
 
-    __slots__ = ("_silence", "frames", "line", "mark", "next", "speech_from", "spoken_worst_ns", "worst_ns")
+    __slots__ = ("_idle", "frames", "line", "mark", "next", "shift", "speech_from", "spoken_worst_ns", "worst_ns")
 
-    def __init__(self, line: Line, silence: PreparedFrame) -> None:
+    def __init__(self, line: Line, idle: tuple[PreparedFrame, ...]) -> None:
+        if not idle:
+            raise ValueError("a microphone hears something all the time")
         self.line = line
         self.frames: tuple[PreparedFrame, ...] | None = None
-        self.next = self.speech_from = 0
+        self.next = self.speech_from = self.shift = 0
         self.mark = self.worst_ns = self.spoken_worst_ns = -1
-        self._silence = silence
+        self._idle = idle
 
     def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
         """The frame with the mark was due and handed over; `sent`: whether it was sent, or will be."""
@@ -150,7 +153,10 @@ class Capture:
         index = self.next
         self.next = index + 1
         spoken = self.frames is not None and index >= self.speech_from
-        frame = self.frames[index - self.speech_from] if spoken and self.frames is not None else self._silence
+        if spoken and self.frames is not None:
+            frame = self.frames[index - self.speech_from]
+        else:
+            frame = self._idle[(index + self.shift) % len(self._idle)]
         try:
             sent = self.line.send(frame)
         except Exception:

@@ -1,10 +1,11 @@
-"""A talker's microphone: from the start of its session it captures frame after frame, speech or silence, and its slot sends them."""
+"""A talker's microphone: from the start of its session it captures frame after frame, speech or not, and its slot sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from audio import Background
 from users.clock import SECOND_NS, now_ns
 from users.link import Link
 from users.native import Capture
@@ -35,12 +36,13 @@ class Speech:
 
 
 class Microphone(Capture):
-    """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link."""
+    """Streams into `link` from `start_ns` on, which should lie on the pacer's grid. Ends with the link. `background`: the noise around
+    it all along; None: none."""
 
     __slots__ = ("_frame_ns", "_marks", "_slot", "_speech", "_start_ns")
 
-    def __init__(self, link: Link, prepared: Prepared, slots: Slots, start_ns: int) -> None:
-        super().__init__(link.line, prepared.silence)
+    def __init__(self, link: Link, prepared: Prepared, slots: Slots, start_ns: int, background: Background | None = None) -> None:
+        super().__init__(link.line, prepared.idle(background))
         self._frame_ns = prepared.frame_ns
         self._start_ns = start_ns
         self._speech: Speech | None = None
@@ -94,6 +96,7 @@ class Microphone(Capture):
         self.mark = self._marks.pop() if self._marks else -1
         if position + 1 == len(prepared.frames):
             self._speech = self.frames = None
+            self.shift = (prepared.loop_frame - self.speech_from) % prepared.loop_frames  # the noise goes on where the clip's ended
         if sent and position == prepared.offset_frame:
             speech.on_offset_sent(due_ns, sent_ns, self.spoken_worst_ns)
         if position == prepared.detected_frame and speech.on_detected is not None:

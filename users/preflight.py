@@ -28,7 +28,7 @@ def preflight(run: Run) -> None:
 
     Raises ScenarioError where the assistant cannot be talked to; being rate-limited is no reason.
     """
-    run.prepared.all(run.planner.clips)
+    run.prepared.all(run.planner.spoken())
     remember_names()
     session: Session | None = None
     try:

@@ -156,7 +156,10 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         corpus = load_corpus(Path(options.corpus) if options.corpus else None, rate=dialect.input_rate)
     except CorpusError as error:
         raise ScenarioError(f"--corpus: {error}" if options.corpus else str(error)) from None
-    planner = Planner(options.seed, scenario.conversation, corpus)
+    try:
+        planner = Planner(options.seed, scenario.conversation, corpus, scenario.personas)
+    except ScenarioError as error:
+        raise ScenarioError(f"scenario {scenario.name}: {error}") from None
     key = _key(options)
     tls = _tls(options)
     mint = None

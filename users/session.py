@@ -41,6 +41,7 @@ class Session:
         self._run = run
         self._talker = talker
         self._client = client or f"talker-{talker}"
+        self._role = run.planner.role(talker)
         self._call = call
         self._lost_ns = lost_ns
         self._down_ns = down_ns  # since when the talker has had no session
@@ -80,7 +81,7 @@ class Session:
                 raise RemoteError(ErrorKind.TIMEOUT, f"the session was not ready within {limit_s:g} s")
             self.wake.wait(left_s)
             self.wake.clear()
-        self._microphone = Microphone(link, run.prepared, run.slots, on_grid(now_ns()))
+        self._microphone = Microphone(link, run.prepared, run.slots, on_grid(now_ns()), self._role.background)
 
     @property
     def tracker(self) -> Tracker:
@@ -131,6 +132,10 @@ class Session:
         self.tracker.speak(utterance)
         if kind is not TurnKind.FALSE_ALARM:
             self.turns_begun += 1
+
+    def give_up(self) -> None:
+        """The talker waits for its answer no longer: the turn under way ends without one."""
+        self.tracker.close(now_ns(), Outcome.NO_RESPONSE)
 
     def hang_up(self) -> None:
         """Close in order: waits a moment for the assistant to close too. `close` it is then; this may be broken off at any time."""
@@ -216,7 +221,8 @@ class Session:
     def _track(self, ready_ns: int) -> Tracker:
         speaker, limits = self._run.scenario.speaker, self._run.scenario.limits
         clock = self._link.clock if self._link else "user"
-        facts = SessionFacts(self._talker, self._id, clock, self._dialect.output_rate, speaker.playout_delay_s, speaker.output_s)
+        rate, persona = self._dialect.output_rate, self._role.persona
+        facts = SessionFacts(self._talker, self._id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona)
         return Tracker(facts, Limits(limits.response_s, limits.stall_s), self.turns.append, ready_ns)
 
     def _on_closed(self, error: RemoteError | None) -> None:
@@ -248,7 +254,7 @@ class Session:
         if told is None:
             return
         response_id, item_id, content_index, played_ms = told
-        if self._run.scenario.conversation.barge_in.cancel and self.tracker.host_open:
+        if self._role.conversation.barge_in.cancel and self.tracker.host_open:
             message = self._dialect.cancel(response_id)
             if message is not None and link.send(message):
                 said.cancel_sent_ns = now_ns()
@@ -268,6 +274,7 @@ class Session:
         first_event_s = (self._first_event_ns - opening.opened_ns) / 1e9 if opening and self._first_event_ns else None
         return SessionRecord(
             talker=self._talker,
+            persona=self._role.persona,
             call=self._call,
             session_id=self._id,
             outcome=outcome,

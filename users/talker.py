@@ -10,6 +10,7 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 from gevent.event import Event as Signal
 
+from audio import Clip
 from metrics.records import SUCCESSES, ErrorKind, SessionOutcome, TurnKind
 from metrics.tracker import Tracker
 from scenarios import TurnPlan, generator
@@ -18,6 +19,7 @@ from users import events
 from users.clock import SECOND_NS, now_ns
 from users.errors import RemoteError
 from users.mint import http_client, request_token
+from users.prepared import PreparedClip
 from users.run import Run
 from users.session import Session
 
@@ -37,6 +39,7 @@ class Talker(User):
         self._calls = 0
         self._calls_ns = now_ns()  # when the next call is to begin
         self._turns = 0
+        self._patience_s: float | None = None
         self._backoffs = 0
         self._lost_ns: int | None = None  # when its session was lost, until it has one again
         self._down_ns: int | None = None  # since when it has had none, as far as no record has told
@@ -77,7 +80,7 @@ class Talker(User):
             return
         self.run_.starts.began(self._calls_ns)
         plan = self.run_.planner.call(self.number, self._calls)
-        left = plan.turns
+        left, self._patience_s = plan.turns, plan.patience_s
         attempts, at_once = 0, False
         while left > 0 and not self.stopping and attempts <= self.run_.scenario.limits.reconnects:
             if not at_once and self._stopped.wait(self.run_.gate.wait_s()):
@@ -133,7 +136,7 @@ class Talker(User):
             session.open(secret)
             self.run_.sessions[self.number] = session
             self._lost_ns = self._down_ns = None
-            self._converse(session, turns)
+            stayed = self._converse(session, turns)
             session.hang_up()
         except RemoteError as error:
             over_ns = self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
@@ -144,21 +147,27 @@ class Talker(User):
         except BaseException:  # the run's end kills the greenlet wherever it waits
             self._report(session, SessionOutcome.CUT_BY_RUN_END, None)
             raise
-        self._report(session, SessionOutcome.CUT_BY_RUN_END if self.stopping else SessionOutcome.HUNG_UP, None)
+        ended = SessionOutcome.CUT_BY_RUN_END if self.stopping else SessionOutcome.HUNG_UP
+        self._report(session, ended if stayed else SessionOutcome.ABANDONED, None)
         return None
 
-    def _converse(self, session: Session, turns: int) -> None:
-        """Take turns until the call has had as many as planned, or the run stops. Raises RemoteError where the session ends."""
+    def _converse(self, session: Session, turns: int) -> bool:
+        """Take turns until the call has had as many as planned, or the run stops; False: the talker has lost its patience before. Raises
+        RemoteError where the session ends."""
         while session.turns_begun < turns and not self.stopping:
             plan = self._plan()
             self._idle(session, plan.think_s)
             if self.stopping:
-                return
-            session.speak(TurnKind.UTTERANCE, self._turns - 1, self.run_.prepared.clip(plan.utterance))
-            self._listen(session, plan, turns)
+                return True
+            session.speak(TurnKind.UTTERANCE, self._turns - 1, self._prepared(plan.utterance))
+            if not self._listen(session, plan, turns):
+                session.give_up()
+                return False
+        return True
 
-    def _listen(self, session: Session, plan: TurnPlan, turns: int) -> None:
-        """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again."""
+    def _listen(self, session: Session, plan: TurnPlan, turns: int) -> bool:
+        """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again; False: until the
+        talker has lost its patience."""
         stall_ns = round(self.run_.scenario.limits.stall_s * SECOND_NS)
         while True:
             session.check()
@@ -167,7 +176,10 @@ class Talker(User):
             self._fire_turns(session)
             deadline_ns = tracker.deadline_ns()
             if deadline_ns is None:
-                return
+                return True
+            given_up_ns = self._given_up_ns(tracker)
+            if given_up_ns is not None and t_ns >= given_up_ns:
+                return False
             planned_ns = _planned_ns(tracker, plan)
             if planned_ns is not None and t_ns >= planned_ns:
                 after = self._interrupt(session, plan, turns) if session.microphone.idle else None
@@ -176,8 +188,8 @@ class Talker(User):
                     continue
                 planned_ns = t_ns + _RETRY_AUDIBLE_NS
             until_ns = min(deadline_ns, t_ns + stall_ns)  # what opens meanwhile wakes nobody, and is given up no sooner than that
-            if planned_ns is not None:
-                until_ns = min(until_ns, planned_ns)
+            for instant_ns in (planned_ns, given_up_ns):
+                until_ns = until_ns if instant_ns is None else min(until_ns, instant_ns)
             session.wake.wait(max(0.0, (until_ns - now_ns()) / SECOND_NS))
             session.wake.clear()
 
@@ -188,7 +200,7 @@ class Talker(User):
         """
         alarm = plan.false_alarm_after_s is not None
         following = plan if alarm else self.run_.planner.turn(self.number, self._turns)
-        clip = self.run_.prepared.clip(plan.false_alarm if alarm else following.interruption)
+        clip = self._prepared(plan.false_alarm if alarm else following.interruption)
         if not session.tracker.audible_at(session.microphone.onset_if_spoken_now(clip)):
             return None
         if alarm:
@@ -198,6 +210,15 @@ class Talker(User):
         session.speak(TurnKind.BARGE_IN, self._turns - 1, clip, plan.barge_in_after_s)
         last = session.turns_begun >= turns or self.stopping
         return replace(following, barge_in_after_s=None, false_alarm_after_s=None) if last else following
+
+    def _given_up_ns(self, tracker: Tracker) -> int | None:
+        """When the talker hangs up if it hears no answer before; None where it does not, or hears one."""
+        waiting_ns = tracker.waiting_since_ns
+        return None if self._patience_s is None or waiting_ns is None else waiting_ns + round(self._patience_s * SECOND_NS)
+
+    def _prepared(self, clip: Clip) -> PreparedClip:
+        """The clip as this talker says it, in the noise around it."""
+        return self.run_.prepared.clip(clip, self.run_.planner.role(self.number).background)
 
     def _plan(self) -> TurnPlan:
         plan = self.run_.planner.turn(self.number, self._turns)

@@ -92,9 +92,11 @@ def test_any_frame_size_will_do(index: ClipIndex, corpus: Corpus, frame: int) ->
 @pytest.mark.parametrize("kind", [ClipKind.QUESTION, ClipKind.INTERRUPTION])
 @pytest.mark.parametrize(
     ("change", "share"),
-    [("quieter", 0.95), ("off the grid", 0.95), ("20 dB noise", 0.8), ("15 dB noise", 0.6)],  # noise alone sets off the VAD
+    [("quieter", 0.95), ("off the grid", 0.95), ("20 dB noise", 0.95), ("15 dB noise", 0.9)],
 )
-def test_changed_clips_are_recognised_afterwards(index: ClipIndex, corpus: Corpus, kind: ClipKind, change: str, share: float) -> None:
+def test_changed_clips_are_recognised_by_their_onset_or_afterwards(
+    index: ClipIndex, corpus: Corpus, kind: ClipKind, change: str, share: float
+) -> None:
     right = 0
     clips = corpus.of(kind)[::3]
     for clip in clips:
@@ -106,9 +108,11 @@ def test_changed_clips_are_recognised_afterwards(index: ClipIndex, corpus: Corpu
             pcm = noisy(clip, float(change.split()[0]))
         ears = ears_of(index)
         events = stream(ears, pcm, until=len(pcm))
+        started = [event for event in events if isinstance(event, Started)]
         stopped = [event for event in events if isinstance(event, Stopped)]
+        assert len(started) == 1, clip.name
         assert stopped, clip.name
-        found = ears.identify(stopped[-1].start, stopped[-1].sample)
+        found = started[0].heard or ears.identify(stopped[-1].start, stopped[-1].sample)
         if found is not None:
             assert found.clip.kind is not ClipKind.NOISE
             right += found.clip is clip
@@ -170,14 +174,14 @@ def test_memory_of_an_utterance_is_bounded_and_let_go(index: ClipIndex) -> None:
     ears, noise = ears_of(index), np.random.default_rng(1).integers(-9000, 9000, 10 * RATE, dtype=np.int16).tobytes()
     for number in range(6):
         ears.hear(noise, number)
-    assert sum(len(message[3] or b"") for message in ears._history) <= 40 * 2 * RATE
+    assert sum(len(message[3] or b"") for message in ears._history.messages) <= 40 * 2 * RATE
     for number in range(5000):
         ears.hear(b"\1\1", number)
-    assert len(ears._history) <= 3000
+    assert len(ears._history.messages) <= 3000
     ears.commit()
     for number in range(100):
         ears.hear(bytes(2 * FRAME), number)
-    assert not any(message[3] for message in ears._history)
+    assert not any(message[3] for message in ears._history.messages)
 
 
 def test_loudness_of_known_signals() -> None:

@@ -95,6 +95,21 @@ def test_optional_columns(tmp_path: Path) -> None:
     assert corpus.of(ClipKind.INTERRUPTION, "ann") == (labelled,)
 
 
+def test_accents(tmp_path: Path) -> None:
+    table = "file\ttranscript\tvoice\taccent\na.wav\tOne\tann\t\na2.wav\tTwo\tann\ten-IN\na3.wav\tThree\tbob\t\n"
+    corpus = load_corpus(write(tmp_path, table, a=QUESTION.pcm, a2=QUESTION.pcm, a3=QUESTION.pcm))
+    assert [clip.accent for clip in corpus.of(ClipKind.QUESTION)] == ["", "en-IN", ""]
+    assert (corpus.accent("ann"), corpus.accent("bob"), corpus.accent("nobody")) == ("en-IN", "", "")
+    assert {voice: BUILT_IN.accent(voice) for voice in BUILT_IN.voices} == {"slt": "en-US", "rms": "en-US", "awb": "en-scotland"}
+    assert {clip.accent for clip in BUILT_IN.of(ClipKind.NOISE)} == {""}
+
+
+def test_a_voice_has_one_accent(tmp_path: Path) -> None:
+    table = "file\ttranscript\tvoice\taccent\na.wav\tOne\tann\ten-IN\nb.wav\tTwo\tann\ten-GB\n"
+    with pytest.raises(CorpusError, match=r"line 3: voice 'ann' has the accent 'en-GB' here and 'en-IN' above: give it one$"):
+        load_corpus(write(tmp_path, table, a=QUESTION.pcm, b=QUESTION.pcm))
+
+
 def test_a_folder_without_questions_gets_the_built_in_ones(tmp_path: Path) -> None:
     table = "file\ttranscript\tkind\na.wav\tmm-hm\tbackchannel\n"
     corpus = load_corpus(write(tmp_path, table, a=QUESTION.pcm))

@@ -393,3 +393,17 @@ def test_paced_audio_with_an_underrun() -> None:
     assert (turn.chunks, turn.underruns) == (5, 1)
     assert turn.underrun_s == turn.longest_gap_s == pytest.approx(2.0 - 1.86)
     assert sec(turn.playout_end_ns) == 2.2
+
+
+def test_since_when_an_answer_is_waited_for() -> None:
+    stage = Stage()
+    tracker = stage.tracker
+    assert tracker.waiting_since_ns is None
+    stage.play([(1.0, says(2.0))])
+    assert sec(tracker.waiting_since_ns) == 3.0
+    stage.play([(3.5, created("r1")), (3.6, text("r1"))])
+    assert sec(tracker.waiting_since_ns) == 3.0, "nothing is heard of it yet"
+    stage.play([(3.7, audio("r1", 1.0))])
+    assert tracker.waiting_since_ns is None
+    stage.play([(3.8, done("r1"))]).until(10.0)
+    assert tracker.waiting_since_ns is None, "the turn is over"

@@ -19,7 +19,7 @@ BAD = {
     "an unknown key below": ("load:\n  talker: 5\n", ", line 2: unknown key load.talker; did you mean talkers? allowed there: talkers, "),
     "deeper": (
         "conversation:\n  barge_in:\n    every: 2\n",
-        ", line 3: unknown key conversation.barge_in.every; allowed there: per_second, not_before_s, cancel",
+        ", line 3: unknown key conversation.barge_in.every; allowed there: per_second, not_before_s, share, after_s, cancel",
     ),
     "in a draw": (
         "conversation:\n  turns: {normal: 3}\n",

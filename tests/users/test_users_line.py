@@ -207,7 +207,7 @@ class Spoken:
                         raise ZeroDivisionError
                 self.mark = 4
 
-        self.capture = Marking(line, silence)
+        self.capture = Marking(line, (silence,))
 
 
 @both
@@ -231,6 +231,26 @@ def test_frames_of_speech_amid_silence_and_marks(make: ModuleType) -> None:
         assert capture.spoken_worst_ns == max(late_ns[2:5])
         assert [(due, sent) for due, _, sent in spoken.marks] == [(due_ns, True)] * 2
         assert [late for _, late, _ in spoken.marks] == late_ns[3:5]
+
+
+@both
+def test_what_is_heard_while_nothing_is_spoken_goes_round_and_round(make: ModuleType) -> None:
+    idle, word = tuple(PreparedFrame(Opcode.TEXT, letter * 200) for letter in (b"a", b"b", b"c")), PreparedFrame(Opcode.TEXT, b"x" * 200)
+
+    class Marking(make.Capture):  # type: ignore[misc, name-defined]  # the make is chosen at run time
+        def marked(self, due_ns: int, sent_ns: int, sent: bool) -> None:
+            self.frames, self.mark, self.shift = None, -1, 1
+
+    with a_line(make) as (line, far, _):
+        capture = Marking(line, idle)
+        assert (capture.next, capture.shift) == (0, 0)
+        capture.frames, capture.speech_from, capture.mark = (word, word), 5, 6
+        for _ in range(12):
+            make.capture_all([capture], now_ns(), [])
+        texts = b"".join(text[:1] for text in received(far, 12 * word.size))
+        assert texts == b"abcabxxcabca", "frame 7 after a shift of 1 is the third of three"
+        with pytest.raises(ValueError, match="hears something all the time"):
+            make.Capture(line, ())
 
 
 @both

@@ -16,7 +16,7 @@ import pytest
 from users_peers import Caller, Peer, served, until
 from websockets.frames import Opcode
 
-from audio import ClipKind, load_corpus
+from audio import Background, ClipKind, NoiseKind, Surroundings, load_corpus
 from protocol import OpenAIRealtime
 from users.clock import SECOND_NS, now_ns
 from users.microphone import Microphone, Speech
@@ -60,7 +60,7 @@ class Call:
 
 
 @contextmanager
-def call(start_in_s: float = 0.0) -> Iterator[Call]:
+def call(start_in_s: float = 0.0, background: Background | None = None) -> Iterator[Call]:
     pcm: list[np.ndarray] = []
 
     def script(peer: Peer) -> None:
@@ -74,7 +74,7 @@ def call(start_in_s: float = 0.0) -> Iterator[Call]:
         caller.link.start()
         start_ns = now_ns() + round(start_in_s * SECOND_NS)
         pacer = Pacer()
-        microphone = Microphone(caller.link, PREPARED, Slots(PREPARED.frame_ns, pacer), start_ns)
+        microphone = Microphone(caller.link, PREPARED, Slots(PREPARED.frame_ns, pacer), start_ns, background)
         yield Call(caller, microphone, pacer, start_ns, pcm)
         caller.link.abort()
 
@@ -109,6 +109,26 @@ def test_a_clip_arrives_sample_for_sample_between_silence() -> None:
         heard = np.concatenate(frames[first : first + len(clip.frames)])
         source, lead = clip.clip, clip.clip.onset_sample - round(clip.onset_s * 24000)
         assert (heard[: source.offset_sample + 1 - lead] == source.pcm[lead : source.offset_sample + 1]).all()
+
+
+def test_noise_is_there_all_along_and_goes_on_after_a_clip_where_it_was() -> None:
+    background = Background(NoiseKind.CAFE, -35.0)
+    around = Surroundings(background, 24000, 480)
+    clip = PREPARED.clip(min(CORPUS.of(ClipKind.BACKCHANNEL), key=lambda c: c.duration_s), background)
+    length = len(clip.frames)
+    with call(background=background) as made:
+        made.frames(3)
+        speech = made.speak(clip)
+        until(lambda: made.microphone.idle)
+        first = (speech.start_ns - made.start_ns) // FRAME_NS
+        frames = made.frames(first + length + 5)
+        assert (np.concatenate(frames[:first]) == around.heard(0, first)).all()
+        noise = around.heard(clip.loop_frame, length + 5)
+        assert (np.concatenate(frames[first + length :]) == noise[480 * length :]).all()
+        heard = np.concatenate(frames[first : first + length]).astype(int) - noise[: 480 * length]
+        source, lead = clip.clip, clip.clip.onset_sample - round(clip.onset_s * 24000)
+        spoken = source.pcm[lead : source.offset_sample + 1]
+        assert np.abs(heard[: len(spoken)] - spoken).max() <= 1
 
 
 def test_onset_and_offset_are_capture_instants() -> None:

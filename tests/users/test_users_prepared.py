@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from audio import Clip, ClipKind, load_corpus
+from audio import Background, Clip, ClipKind, NoiseKind, Surroundings, load_corpus
 from protocol import FrameDecoder, OpenAIRealtime, PreparedFrame
 from users.prepared import Prepared
 
@@ -81,6 +81,58 @@ def test_what_is_not_speech_is_not_heard() -> None:
     quiet = (np.random.default_rng(1).standard_normal(24000) * 3).astype(np.int16)
     clip = Clip("hiss", ClipKind.NOISE, "", "", "test", 24000, quiet, 1000, 20000)
     assert Prepared(OpenAIRealtime(), 20).clip(clip).detected_frame is None
+
+
+STREET = Background(NoiseKind.STREET, -40.0)
+
+
+@pytest.mark.parametrize("frame_ms", [10, 20, 70])
+def test_a_clip_in_noise_is_the_clip_and_the_noise(frame_ms: int) -> None:
+    prepared = Prepared(OpenAIRealtime(), frame_ms)
+    around = Surroundings(STREET, 24000, prepared.samples)
+    loop = prepared.idle(STREET)
+    assert loop is prepared.idle(STREET)
+    assert (pcm_of(loop) == around.heard(0, around.frames)).all()
+    for clip in SPOKEN[::9]:
+        plain, noisy = prepared.clip(clip), prepared.clip(clip, STREET)
+        assert noisy is prepared.clip(clip, STREET)
+        labels = [(made.onset_s, made.offset_s, made.offset_frame, len(made.frames)) for made in (plain, noisy)]
+        assert labels[0] == labels[1]
+        assert (plain.loop_frame, plain.loop_frames) == (0, 1)
+        assert noisy.loop_frames == len(loop)
+        noise = around.heard(noisy.loop_frame, len(noisy.frames))
+        assert np.abs(pcm_of(noisy.frames).astype(int) - pcm_of(plain.frames) - noise).max() <= 1, "to the last sample of the last frame"
+    assert len({prepared.clip(clip, STREET).loop_frame for clip in SPOKEN}) > 20, "each clip in another moment of the street"
+
+
+def test_b1_a_talker_hears_itself_in_the_street_as_at_home() -> None:
+    """At 20 dB; the street is in its ear already."""
+    prepared = Prepared(OpenAIRealtime(), 20)
+    detections_s = []
+    for clip in CORPUS.of(ClipKind.INTERRUPTION):
+        made = prepared.clip(clip, STREET)
+        assert made.detected_frame is not None, clip.name
+        detections_s.append((made.detected_frame + 1) * 0.020 - made.onset_s)
+    assert min(detections_s) > 0
+    assert max(detections_s) < 0.160
+    assert median(detections_s) < 0.080
+
+
+def test_all_prepares_the_noise_too() -> None:
+    prepared = Prepared(OpenAIRealtime(), 200)
+    prepared.all([(SPOKEN[0], None), (SPOKEN[0], STREET)])
+    assert set(prepared._loops) == {STREET}
+    assert set(prepared._clips) == {(SPOKEN[0].name, None), (SPOKEN[0].name, STREET)}
+
+
+def test_memory_of_a_noise_is_bounded() -> None:
+    """What docs/personas.md says: 12 MB for each noise with the whole built-in corpus in it."""
+    prepared = Prepared(OpenAIRealtime(), 20)
+    prepared.all((clip, STREET) for clip in SPOKEN)
+    size = sum(frame.size for made in prepared._clips.values() for frame in made.frames) + sum(
+        frame.size for frame in prepared.idle(STREET)
+    )
+    assert 8e6 < size < 14e6
 
 
 def test_processing_is_measured_per_frame() -> None:

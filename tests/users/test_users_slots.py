@@ -34,7 +34,7 @@ class Mouth(Capture):
     """A microphone as far as its slot is concerned, which speaks three frames."""
 
     def __init__(self, ear: Ear) -> None:
-        super().__init__(ear.line, SILENCE)
+        super().__init__(ear.line, (SILENCE,))
 
     def speak(self) -> None:
         self.frames, self.speech_from, self.mark = (SILENCE,) * 3, self.next, self.next + 2

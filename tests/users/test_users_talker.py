@@ -180,6 +180,31 @@ def test_a_false_alarm_tells_nothing_and_is_no_turn(tmp_path: Path) -> None:
     assert told == [1]
 
 
+def test_out_of_patience_a_talker_hangs_up_and_calls_again(tmp_path: Path) -> None:
+    """A response that opens but is not heard is no answer."""
+
+    def silent(peer: Peer) -> None:
+        assistant = Assistant(peer).ready()
+        assistant.utterance("u0")
+        peer.tell(type="response.created", response={"id": "r0"})
+        assistant.until_gone()
+
+    persona = {"name": "hurried", "patience_s": 0.7, "between_calls_s": 0}
+    with served(silent, plain()) as server:
+        run = a_run(server.host, tmp_path, {"personas": [persona], "conversation": {"turns": 2}})
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: heard.sessions and any(turn.call == 1 for turn in heard.turns))
+    given_up, *_ = heard.sessions
+    turn = heard.turns[0]
+    assert (given_up.outcome, given_up.turns, given_up.persona, given_up.error_kind) == (SessionOutcome.ABANDONED, 1, "hurried", None)
+    assert (turn.outcome, turn.error_kind, turn.persona) == (Outcome.NO_RESPONSE, ErrorKind.TIMEOUT, "hurried")
+    assert (turn.response_id, turn.response_created_ns is not None, turn.first_audible_ns) == ("r0", True, None)
+    assert given_up.close_code == 1000, "it hangs up in order"
+    assert 0.7 <= (given_up.closed_ns - turn.speech_offset_ns) / 1e9 < 5
+    again = next(turn for turn in heard.turns if turn.call == 1)
+    assert (again.outcome, again.turn, again.persona) == (Outcome.COMPLETED, 1, "hurried"), "an answer in time, in the next call"
+
+
 @pytest.mark.parametrize("how", ["close", "reset", "vanish"])
 def test_a_session_lost_amid_an_answer_is_taken_up_again(tmp_path: Path, how: str) -> None:
     def dies(peer: Peer) -> None:

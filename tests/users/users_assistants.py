@@ -154,7 +154,8 @@ SCENARIO: dict[str, Any] = {
 
 def a_run(host: str, folder: Path, scenario: dict[str, Any] | None = None, **options: Any) -> Run:
     """A run against `host`; `scenario` goes over SCENARIO, part by part."""
-    changed = {**SCENARIO, **{part: {**SCENARIO.get(part, {}), **keys} for part, keys in (scenario or {}).items()}}
+    over = {part: {**SCENARIO.get(part, {}), **keys} if isinstance(keys, dict) else keys for part, keys in (scenario or {}).items()}
+    changed = {**SCENARIO, **over}
     path = folder / "scripted.yml"
     path.write_text(yaml.safe_dump(changed))
     return make_run(Options(**{"scenario": str(path), "host": host, "auth": "none", "corpus": str(short_corpus()), **options}))

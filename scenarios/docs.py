@@ -12,7 +12,14 @@ from scenarios.model import Scenario
 from scenarios.read import FOLDER, load_scenario, names
 
 _EXAMPLE = "demo"
-_WORDS = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text", "array": "list of text"}
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "string": "text",
+    "array": "list of text",
+    "object": "mapping",
+}
 
 _INTRO = """# Scenario files
 
@@ -86,8 +93,8 @@ def _rows(model: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, s
 def _kind(schema: dict[str, Any]) -> str:
     """Type and bounds of a key's value in words, from its JSON schema."""
     options = schema.get("anyOf", [schema])
-    plain = next(option for option in options if option["type"] != "null")
-    return ", ".join([_WORDS[plain["type"]], *_bounds(plain)]) + (", or `null`" if len(options) > 1 else "")
+    kinds = [", ".join([_WORDS[option["type"]], *_bounds(option)]) for option in options if option["type"] != "null"]
+    return " or ".join(kinds) + (", or `null`" if len(kinds) < len(options) else "")
 
 
 def _bounds(schema: dict[str, Any]) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from scenarios.draws import Draw, Lognormal, NotNegative, Positive
+from scenarios.network import Network, check_network
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -102,4 +103,15 @@ class Scenario(_Part):
     session: Session = Session()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
+    networks: dict[str, Network] = Field({}, description="network profiles of your own, by name; [networks](networks.md) has their keys")
+    network: str | dict[str, Share] | None = Field(
+        None,
+        description="network profile of all talkers, or a mix: `{3g: 0.2, 4g: 0.5, wifi: 0.3}`; see [networks](networks.md)",
+    )
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _known(cls, network: object, info: ValidationInfo) -> object:
+        check_network(network, info.data.get("networks", {}))
+        return network

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
 from typing import Any, get_args
 
 import yaml
@@ -104,8 +103,10 @@ def _allowed(path: tuple[int | str, ...]) -> list[str]:
     """The keys of the part of a scenario at `path`."""
     model: type[BaseModel] = Scenario
     for part in path:
+        if str(part) not in model.model_fields:  # a name, or a place in a list
+            continue
         annotation = model.model_fields[str(part)].annotation
-        options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        options = get_args(annotation) or (annotation,)
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
     return list(model.model_fields)
 

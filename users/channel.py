@@ -10,6 +10,7 @@ from __future__ import annotations
 import _socket
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from users import clock
 
 READ_SIZE = 65536
+_AT_ONCE = struct.pack("ii", 1, 0)
 _TCP_INFO_SIZE = 152
 _TCP_INFO_MIN_RTT = slice(148, 152)
 """`tcpi_min_rtt`, microseconds, in Linux's `struct tcp_info` (linux/tcp.h)."""
@@ -92,6 +94,11 @@ class Channel:
         """Set it."""
         self._sock.settimeout(seconds)
 
+    @property
+    def tls_version(self) -> str | None:
+        """As `ssl` names it; None without TLS."""
+        return self._tls.version() if self._tls is not None else None
+
     def fileno(self) -> int:
         """The descriptor."""
         number: int = (self._raw or self._sock).fileno()
@@ -104,6 +111,10 @@ class Channel:
     def close(self) -> None:
         """Close the socket, at once; again does nothing."""
         (self._raw or self._sock).close()
+
+    def reset(self) -> None:
+        """Have the connection end with a reset once it is closed."""
+        (self._raw or self._sock).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
     # What the event loop's side calls.
 

@@ -14,11 +14,13 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, CriterionError, parse
 from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from scenarios.network import fate, network_of, profile_of
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
 from users.inbox import Inbox
 from users.mint import Mint
+from users.network import Carrier, Emulation
 from users.pacer import Pacer
 from users.prepared import Prepared
 from users.roster import Numbers, Roster
@@ -78,11 +80,13 @@ class Run:
     pacer: Pacer = field(init=False)
     slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
+    carrier: Carrier = field(init=False)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.faults)
         self.slots = Slots(self.prepared.frame_ns, self.pacer, self.faults)
         self.inbox = Inbox(self.pacer, self.faults)
+        self.carrier = Carrier(self.pacer, self.faults)
 
     @property
     def minting(self) -> bool:
@@ -93,6 +97,15 @@ class Run:
     def place(self) -> str:
         """The host as it may be shown: without the parameters of its URL, which may hold a key."""
         return self.host.partition("?")[0]
+
+    def emulation(self, talker: int, session: int) -> Emulation | None:
+        """The network of a talker's session, counted from 0 over all its calls; None where it has no profile."""
+        scenario, seed = self.scenario, self.options.seed
+        name = network_of(seed, talker, scenario.network)
+        if name is None:
+            return None
+        network = profile_of(name, scenario.networks)
+        return Emulation(self.carrier, name, network, fate(seed, talker, session, network))
 
     def dialect(self) -> Dialect:
         """A dialect for a new session."""

@@ -37,6 +37,7 @@ class Talker(User):
         self._calls_ns = now_ns()  # when the next call is to begin
         self._turns = 0
         self._backoffs = 0
+        self._sessions = 0
         self._progressed = False
         self._stopped = Signal()
         self._idling: Session | None = None
@@ -80,7 +81,8 @@ class Talker(User):
                 attempts += 1
                 self._stopped.wait(self._backoff_s(attempts, refused))
                 continue
-            session = Session(self.run_, self.number, self._calls, lost_ns)
+            session = Session(self.run_, self.number, self._calls, lost_ns, session=self._sessions)
+            self._sessions += 1
             error = self._use(session, secret, left)
             if error is None:
                 break

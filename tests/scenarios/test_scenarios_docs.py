@@ -26,7 +26,7 @@ def leaves(plain: dict, above: str = "") -> set[str]:
     found: set[str] = set()
     for key, value in plain.items():
         is_draw = isinstance(value, dict) and "lognormal" in value
-        found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) and not is_draw else {f"{above}{key}"}
+        found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) and value and not is_draw else {f"{above}{key}"}
     return found
 
 

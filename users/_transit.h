@@ -5,8 +5,8 @@
 
 #include "_way.h"
 
-enum { UP, DOWN, READ, GRID_NS = 1000000, WINDOW = 65536, WAITING_MAX = 1 << 20, READ_LEAST = MSS };
-static const int64_t READ_STEP_PS = 50000000 * (int64_t)1000;
+enum { UP, DOWN, READ, GRID_NS = 1000000, WINDOW = 65536, WAITING_MAX = 1 << 20, READ_LEAST = 8192 };
+static const int64_t READ_STEP_PS = 10000000 * (int64_t)1000;
 
 /* What waits: a frame or bytes; an error number where `what` is NULL. */
 typedef struct {
@@ -337,7 +337,8 @@ static int path_init(Path *self, PyObject *args, PyObject *kwargs)
     self->numbers = Py_NewRef(numbers);
     self->window_ns = WINDOW * down_ps / 1000;
     self->read_ps = read_ps;
-    self->read_size = read_ps ? sooner(READ_SIZE, later(READ_LEAST, READ_STEP_PS / read_ps)) : READ_SIZE;
+    int64_t slowest_ps = later(down_ps, read_ps);
+    self->read_size = slowest_ps ? sooner(READ_SIZE, later(READ_LEAST, READ_STEP_PS / slowest_ps)) : READ_SIZE;
     self->cut_ns = NEVER;
     return 0;
 }

@@ -32,7 +32,8 @@ WINDOW = 65536
 """Bytes that wait for the downlink before the socket is read no further."""
 WAITING_MAX = 1 << 20
 """Bytes that wait for the uplink before further audio frames are dropped."""
-READ_LEAST, READ_STEP_NS = 1448, 50_000_000
+READ_LEAST, READ_MOST, READ_STEP_NS = 8192, 65536, 10_000_000
+"""Bytes that are read at once: as many as pass in this time, but a usual message of audio. They count as one message."""
 
 _MASK = (1 << 64) - 1
 _UP, _DOWN, _READ = 0, 1, 2
@@ -192,9 +193,8 @@ class Path:
         self._transit = transit
         self._window_ns = WINDOW * numbers.down_ps // 1000
         self._read_ps = numbers.read_ps
-        self.read_size = 1 << 16
-        if self._read_ps:
-            self.read_size = min(self.read_size, max(READ_LEAST, READ_STEP_NS * 1000 // self._read_ps))
+        slowest_ps = max(numbers.down_ps, numbers.read_ps)
+        self.read_size = min(READ_MOST, max(READ_LEAST, READ_STEP_NS * 1000 // slowest_ps)) if slowest_ps else READ_MOST
         self._sending: deque[tuple[int, PreparedFrame | bytes, int]] = deque()
         self._coming: deque[tuple[int, int, bytes | int]] = deque()
         self._waiting = 0

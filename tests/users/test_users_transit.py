@@ -148,4 +148,7 @@ def test_a_path_is_made_of_sound_numbers(make: ModuleType) -> None:
         with pytest.raises(TypeError):
             make.Path(None, plain, 1, START)
     one = make.Path(transit, plain, 1, START)
+    assert [
+        path(make, Network(down_kbit_s=down, reads_kbit_s=reads)).read_size for down, reads in ((None, None), (1600, None), (12_000, 8000))
+    ] == [65536, 8192, 10_000], "what passes in 10 ms"
     assert (one.cut_ns, one.resume_ns, one.frames_lost, one.lost, transit.next_ns) == (NEVER, 0, 0, 0, NEVER)

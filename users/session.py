@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import asdict, replace
+from functools import partial
 
 from gevent.event import Event as Signal
 
@@ -18,6 +19,7 @@ from users.counted import Counted
 from users.errors import LocalError, RemoteError
 from users.link import Link
 from users.microphone import Microphone
+from users.network import Emulation
 from users.opening import Target, connect
 from users.pacer import on_grid
 from users.prepared import PreparedClip
@@ -217,14 +219,10 @@ class Session:
         speaker, limits = self._run.scenario.speaker, self._run.scenario.limits
         clock = self._link.clock if self._link else "user"
         network = self._network
-        name, emit = (None, self.turns.append) if network is None else (network.name, self._emit_from_network)
+        emit = self.turns.append if network is None else partial(_emit, network, self.turns)  # no circle: not a method of the session
+        name = network.name if network is not None else None
         facts = SessionFacts(self._talker, self._id, clock, self._dialect.output_rate, speaker.playout_delay_s, speaker.output_s, name)
         return Tracker(facts, Limits(limits.response_s, limits.stall_s), emit, ready_ns)
-
-    def _emit_from_network(self, record: TurnRecord) -> None:
-        """A turn that failed once its own network had broken the session is no failure of the assistant."""
-        why = self._network.why_broken(now_ns()) if self._network is not None and record.error_kind is not None else None
-        self.turns.append(record if why is None else replace(record, error_kind=ErrorKind.NETWORK, error=why))
 
     def _on_closed(self, error: RemoteError | None) -> None:
         self._error = self._error or error
@@ -299,6 +297,12 @@ class Session:
             **asdict(self.counted),
             **(self._network.facts(closed_ns) if self._network is not None else {}),
         )
+
+
+def _emit(network: Emulation, turns: list[TurnRecord], record: TurnRecord) -> None:
+    """A turn that failed once its own network had broken the session is no failure of the assistant."""
+    why = network.why_broken(now_ns()) if record.error_kind is not None else None
+    turns.append(record if why is None else replace(record, error_kind=ErrorKind.NETWORK, error=why))
 
 
 def _silence_ms(settings: dict[str, object]) -> int | None:

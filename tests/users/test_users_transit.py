@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import bisect
+import socket
 from collections.abc import Sequence
 from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from users_lines import MAKES, both
+from users_lines import MAKES, Noting, both
 
+from protocol import Opcode, PreparedFrame
 from scenarios.draws import Draw
 from scenarios.network import NETWORKS, Network, Stalls, numbers, quantile
 from users import line as python
+from users.clock import now_ns
 from users.transit import NEVER
 
 MS = 1_000_000
@@ -152,3 +155,115 @@ def test_a_path_is_made_of_sound_numbers(make: ModuleType) -> None:
         path(make, Network(down_kbit_s=down, reads_kbit_s=reads)).read_size for down, reads in ((None, None), (1600, None), (12_000, 8000))
     ] == [65536, 8192, 10_000], "what passes in 10 ms"
     assert (one.cut_ns, one.resume_ns, one.frames_lost, one.lost, transit.next_ns) == (NEVER, 0, 0, 0, NEVER)
+
+
+class Meeting:
+    """A line of this make with a path, and its far end."""
+
+    def __init__(self, make: ModuleType, network: Network, owner: Noting | None = None, transit: python.Transit | None = None) -> None:
+        self.woken: list[int] = []
+        self.transit = transit or make.Transit(self.woken.append)
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.far.setblocking(False)
+        self.owner = owner or Noting()
+        self.line = make.Line(self.near, False, self.owner)
+        self.line.clear = self.line.between = True
+        self.line.path = make.Path(self.transit, numbers(network), 1, now_ns())
+
+    def heard(self) -> bytes:
+        try:
+            return self.far.recv(1 << 20)
+        except BlockingIOError:
+            return b""
+
+    def __enter__(self) -> Meeting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.near.close()
+        self.far.close()
+
+
+FRAME = PreparedFrame(Opcode.TEXT, bytes(300))
+
+
+@both
+def test_frames_and_messages_wait_for_their_instants_in_their_order(make: ModuleType) -> None:
+    with Meeting(make, Network(delay_ms=50)) as it:
+        before_ns = now_ns()
+        assert it.line.send(FRAME)
+        assert it.line.put(b"message")
+        assert it.line.send(FRAME)
+        assert (it.heard(), it.line.frames_sent, it.owner.wires) == (b"", 0, [])
+        due_ns = it.transit.next_ns
+        assert it.woken == [due_ns], "it is woken once for all"
+        assert due_ns % MS == 0
+        assert 49 * MS < due_ns - before_ns < 5000 * MS
+        it.transit.hand_over(due_ns - 1)
+        assert it.heard() == b""
+        it.transit.hand_over(due_ns + 10_000 * MS)
+        assert (len(it.heard()), it.line.frames_sent, it.owner.wires) == (2 * FRAME.size, 2, [b"message"])
+        assert it.transit.next_ns == NEVER
+
+
+@both
+def test_what_has_no_delay_goes_at_once(make: ModuleType) -> None:
+    with Meeting(make, Network(resets_per_hour=1)) as it:
+        assert it.line.send(FRAME)
+        it.far.send(b"hello")
+        it.line.read()
+        assert len(it.heard()) in (0, FRAME.size)
+        it.transit.hand_over(now_ns() + MS)
+        assert it.line.frames_sent == 1
+        assert [data for _, data in it.owner.data] == [b"hello"]
+
+
+@both
+def test_what_arrives_is_handed_over_later_with_its_instant_and_so_are_the_end_and_an_error(make: ModuleType) -> None:
+    with Meeting(make, Network(delay_ms=50)) as it:
+        it.far.send(b"hello")
+        it.line.read()
+        it.far.close()
+        it.line.read()
+        assert it.owner.data == []
+        assert it.line.path.resume_ns == NEVER, "there is nothing more to read"
+        it.transit.hand_over(now_ns() + 60 * MS)
+        assert [data for _, data in it.owner.data] == [b"hello", b""]
+        assert it.owner.data[0][0] - it.line.arrived_ns <= 50 * MS <= it.line.path.delayed_ns
+
+
+@both
+def test_too_much_that_waits_drops_frames_and_no_message(make: ModuleType) -> None:
+    big = PreparedFrame(Opcode.TEXT, bytes(60_000))
+    with Meeting(make, Network(up_kbit_s=100)) as it:
+        sent = [it.line.send(big) for _ in range(20)]
+        assert sent == [True] * 18 + [False] * 2, "1 MiB"
+        assert it.owner.overfulls == 2
+        assert it.line.put(b"message")
+        it.line.path.end()
+        assert it.line.path.frames_lost == 18
+        assert it.transit.next_ns != NEVER
+        it.transit.hand_over(now_ns() + 3_600_000 * MS)
+        assert (it.heard(), it.owner.wires) == (b"", [])
+
+
+@both
+def test_after_its_end_a_line_gets_nothing_and_one_that_fails_holds_up_no_other(make: ModuleType) -> None:
+    class Failing(Noting):
+        def arrived(self, arrived_ns: int, data: bytes) -> None:
+            raise ZeroDivisionError
+
+    profile = Network(delay_ms=20)
+    ended = Meeting(make, profile)
+    bad, good = Meeting(make, profile, Failing(), ended.transit), Meeting(make, profile, None, ended.transit)
+    with ended, bad, good:
+        for it in (ended, bad, good):
+            it.far.send(b"x")
+            it.line.read()
+        ended.line.path = None
+        with pytest.raises(ZeroDivisionError):
+            ended.transit.hand_over(now_ns() + 100 * MS)
+        assert (ended.owner.data, [data for _, data in good.owner.data]) == ([], [b"x"])
+        ended.transit.hand_over(now_ns() + 100 * MS)
+        assert not ended.line.put(b"message"), "there is no path"

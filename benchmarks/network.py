@@ -1,8 +1,9 @@
 """What a network profile costs: CPU of talkers with one over that of as many without, in one run.
 
 `python -m benchmarks.network [--talkers 1000] [--seconds 15] [--rounds 3] [--network 4g]` runs both in turn, each round the other way
-about, and prints one JSON object: CPU of both in per cent of a core, the ratio of each round, their median, and what the talkers did, so
-that one sees whether both did the same; `fault` says why a run was not valid, as on a machine that others disturb. It needs two cores.
+about, and prints one JSON object: CPU of both in per cent of a core, the ratio of each round, the median of those whose runs are both valid
+(null where none are, as on a machine that others disturb; `fault` says why), and what the talkers did, so that one sees whether both did the
+same. It needs two cores.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ def compare(talkers: int, seconds: float, rounds: int, network: str, out: Path) 
                 raise ValueError(f"the run with network {name} tells no CPU time: {found['fault']}")
             print(f"round {turn + 1}: network {name}: {found['cpu_percent']:.1f} % of a core", flush=True)
             measured[name].append(found)
-    ratios = [a["cpu_percent"] / b["cpu_percent"] for a, b in zip(measured[network], measured[_NONE], strict=True)]
+    pairs = [*zip(measured[network], measured[_NONE], strict=True)]
+    ratios = [a["cpu_percent"] / b["cpu_percent"] for a, b in pairs]
+    valid = [ratio for ratio, (a, b) in zip(ratios, pairs, strict=True) if not a["fault"] and not b["fault"]]
     return {
         "talkers": talkers,
         "network": network,
-        "ratio": round(median(ratios), 3),
+        "ratio": round(median(valid), 3) if valid else None,
+        "valid_rounds": len(valid),
         "ratios": [round(ratio, 3) for ratio in ratios],
         "machine": rig.machine(),
         **{name: {key: [run[key] for run in runs] for key in _SHOWN} for name, runs in measured.items()},

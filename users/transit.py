@@ -137,8 +137,7 @@ class Way:
 
 
 class Transit:
-    """Keeps who has something to hand over, and when. `wake(at_ns)` is called where that is sooner than `armed_ns`, which its owner sets;
-    `next_ns`: the soonest, NEVER for none."""
+    """Keeps who has something to hand over, and when. `wake(at_ns)` is called where that is sooner than `armed_ns`, which its owner sets."""
 
     __slots__ = ("_heap", "_made", "armed_ns", "wake")
 
@@ -150,9 +149,11 @@ class Transit:
 
     @property
     def next_ns(self) -> int:
+        """When the next is due; NEVER for none."""
         return self._heap[0][0] if self._heap else NEVER
 
     def add(self, at_ns: int, line: Line, what: int) -> None:
+        """Have `line` do this at that instant."""
         self._made += 1
         heapq.heappush(self._heap, (at_ns, self._made, line, what))
         if at_ns < self.armed_ns:

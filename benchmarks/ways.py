@@ -22,6 +22,7 @@ from benchmarks.client import SECOND_NS, Client, connections
 from benchmarks.figures import Measured
 
 HERE = Path(__file__).parent
+SCENARIO = HERE / "bench.yml"
 PEER = {"delay_ms": 300, "reply_ms": 5000}
 CYCLE_S, SPEECH_S = 9.95, 3.0
 """Of the ways that do not react: as long as the cycle of those that do is on average."""
@@ -42,14 +43,14 @@ def ramp_s(talkers: int) -> float:
     return max(CYCLE_S, talkers / _STARTS_PER_S)
 
 
-def doubletalk(talkers: int, frame_ms: float, seconds: float, out: Path) -> Measured:
+def doubletalk(talkers: int, frame_ms: float, seconds: float, out: Path, scenario: Path = SCENARIO) -> Measured:
     """Full talkers: `locust` as a user runs it. Raises RigError where no run came about."""
     (runs := out / "runs").mkdir(parents=True, exist_ok=True)
     before = set(runs.iterdir())
     run_s = math.ceil(ramp_s(talkers) + SETTLE_S + seconds + 2)
     with rig.peer(**PEER) as peer:
         options = {
-            "scenario": HERE / "bench.yml", "host": peer.url, "users": talkers, "spawn-rate": starts_per_s(talkers), "run-time": run_s,
+            "scenario": scenario, "host": peer.url, "users": talkers, "spawn-rate": starts_per_s(talkers), "run-time": run_s,
             "stop-timeout": 0, "frame-ms": frame_ms, "runs": runs,
         }  # fmt: skip
         command = [sys.executable, "-m", "locust", "--headless", *(str(x) for name, value in options.items() for x in (f"--{name}", value))]

@@ -26,7 +26,7 @@ _RATE_LIMIT_CODES = frozenset({"rate_limit_exceeded", "rate_limited", "insuffici
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
     """What all turns of a session share. `rate`: of the assistant's audio, Hz; `clock`: where arrival times come from; `persona`: "" where
-    the talker has none."""
+    the talker has none; `network`: name of the talker's network profile, None without one."""
 
     talker: int
     session_id: str | None
@@ -35,6 +35,7 @@ class SessionFacts:
     playout_delay_s: float
     speaker_output_s: float
     persona: str = ""
+    network: str | None = None
 
 
 def turn_record(facts: SessionFacts, turn: Turn) -> TurnRecord:
@@ -127,6 +128,8 @@ def _common(facts: SessionFacts, turn: Turn, said: Utterance) -> dict[str, Any]:
         "mic_capture_s": said.mic_capture_s,
         "audio_processing_s": said.audio_processing_s,
         "uplink_network_s": said.uplink_s,
+        "network": facts.network,
+        "network_up_s": said.network_up_s,
         "speaker_output_s": facts.speaker_output_s,
         "planned_after_s": said.planned_after_s,
         "detected_ns": said.detected_ns,
@@ -140,7 +143,7 @@ def _answer(answer: Response | None) -> dict[str, Any]:
     if answer is None:
         fields = (
             "response_created_ns first_token_ns first_audio_ns first_audible_ns last_audio_ns response_done_ns playout_end_ns "
-            "downlink_network_s audio_rendering_s response_id response_status response_reason jitter_s rfc3550_jitter_s "
+            "downlink_network_s network_down_s audio_rendering_s response_id response_status response_reason jitter_s rfc3550_jitter_s "
             "input_tokens output_tokens"
         )
         zeros = {"audio_s": 0.0, "chunks": 0, "underruns": 0, "underrun_s": 0.0, "longest_gap_s": 0.0}
@@ -155,6 +158,7 @@ def _answer(answer: Response | None) -> dict[str, Any]:
         "response_done_ns": answer.done_ns,
         "playout_end_ns": answer.heard_until_ns,
         "downlink_network_s": answer.downlink_s,
+        "network_down_s": answer.network_down_s,
         "audio_rendering_s": answer.rendering_s,
         "response_id": answer.identity,
         "response_status": answer.status,

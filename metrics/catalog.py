@@ -16,6 +16,7 @@ _S, _SHARE = Unit.SECONDS, Unit.SHARE
 _D, _R, _T = Shape.DISTRIBUTION, Shape.RATIO, Shape.TREND
 _NO_EVENT = "the assistant sent no such event, or the turn got no answer"
 _NO_ANSWER = "no answer was heard"
+_NO_PROFILE = "the talkers have no network profile, or the turn got no answer"
 _NO_BARGE_IN = "no barge-in was made"
 _NO_TARGET = "the scenario names no URL of the target's"
 _NOT_TOLD = "the scenario names no metrics_url, or the target does not tell, or the load had not settled (growth)"
@@ -37,7 +38,7 @@ _LATENCY = [
            "frame complete", "frame through VAD and encoded (measured when the clip is prepared)", "the last speech frame was not sent",
            targets=(Target("p50", "<", 0.010, "SD"),), code="L2"),
     Metric("uplink_network", "Uplink network", "latency", _D, _S, TurnRecord, derive.fact("uplink_network_s"),
-           "last speech frame handed to the kernel", "at the assistant: half the kernel's least round trip of the last minutes + time queued unsent", "the kernel tells no round trip (TCP_INFO is Linux only)",
+           "last speech frame handed to the kernel", "at the assistant: half the kernel's least round trip of the last minutes + time queued unsent + what a network profile adds", "the kernel tells no round trip (TCP_INFO is Linux only)",
            targets=(Target("p50", "<", 0.050, "SD"),), code="L3"),
     Metric("endpointing_delay", "Endpointing delay", "latency", _D, _S, TurnRecord, derive.span("speech_offset_ns", "speech_stopped_ns"),
            "last sample of the talker's speech captured", "arrival of the assistant's end-of-speech event; holds L1, L2, L3 and one L7", _NO_EVENT),
@@ -51,7 +52,7 @@ _LATENCY = [
            "arrival of the first text or transcript delta", "arrival of the first audio message", _NO_EVENT,
            targets=(Target("p50", "<", 0.200, "SD"), Target("p50", "<", 0.150, "LG", "excellent")), code="L6"),
     Metric("downlink_network", "Downlink network", "latency", _D, _S, TurnRecord, derive.fact("downlink_network_s"),
-           "first audio message left the assistant", "arrived: half the kernel's least round trip of the last minutes", "the kernel tells no round trip (TCP_INFO is Linux only)",
+           "first audio message left the assistant", "arrived: half the kernel's least round trip of the last minutes + what a network profile adds", "the kernel tells no round trip (TCP_INFO is Linux only)",
            targets=(Target("p50", "<", 0.030, "SD"),), code="L7"),
     Metric("audio_rendering", "Audio rendering", "latency", _D, _S, TurnRecord, derive.fact("audio_rendering_s"),
            "audio message read", "decoded and in the playout queue", _NO_ANSWER, targets=(Target("p50", "<", 0.020, "SD"),), code="L8"),
@@ -62,6 +63,10 @@ _LATENCY = [
     Metric("turn_gap", "Turn gap", "latency", _D, _S, TurnRecord, derive.span("speech_offset_ns", "first_audible_ns"),
            "the talker gives the floor up", "the assistant takes it (end-to-end latency seen as floor transfer; people: 236 ms on average)", _NO_ANSWER,
            targets=(Target("p50", ">", 0.200, "SD 3.4 C"), Target("p50", "<", 0.500, "SD 3.4 C")), better="neutral"),
+    Metric("network_delay", "Network profile's delay", "latency", _D, _S, TurnRecord, derive.network_delay,
+           "last speech frame handed to the network profile, and first audio message read from the socket", "out of the profile: both ways together", _NO_PROFILE, better="neutral"),
+    Metric("assistant_latency", "Latency less the profile", "latency", _D, _S, TurnRecord, derive.assistant_latency,
+           "end-to-end latency", "less what the talker's own network profile added to it", _NO_PROFILE),
     Metric("token_mint_latency", "Token mint latency", "latency", _D, _S, TokenRecord, derive.token_mint_latency,
            "intended start of the request", "response complete", "no token was minted: the talkers use an API key, or every request failed", targets=(Target("p95", "<", 1.0, "MG"),)),
     Metric("session_setup", "Session set-up", "latency", _D, _S, SessionRecord, derive.session_setup,

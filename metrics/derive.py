@@ -49,6 +49,18 @@ def from_onset(end: str) -> Callable[[TurnRecord], float | None]:
     return measure
 
 
+def network_delay(record: TurnRecord) -> float | None:
+    """What the talker's network profile added to the way of the last speech frame and of the first audio message."""
+    up, down = record.network_up_s, record.network_down_s
+    return None if record.kind is TurnKind.FALSE_ALARM or up is None or down is None else up + down
+
+
+def assistant_latency(record: TurnRecord) -> float | None:
+    """End-to-end latency less what the talker's network profile added."""
+    e2e, network = span("speech_offset_ns", "first_audible_ns")(record), network_delay(record)
+    return None if e2e is None or network is None else e2e - network
+
+
 def speaker_output(record: TurnRecord) -> float | None:
     """L9 of a turn whose answer was heard."""
     return record.speaker_output_s if record.first_audible_ns is not None else None

@@ -88,6 +88,8 @@ class ErrorKind(StrEnum):
     """The assistant said itself that it failed."""
     CHAOS = "chaos"
     """The tester's own: one of the scenario's chaos actions ended it."""
+    NETWORK = "network"
+    """The talker's own network profile broke the connection: no failure of the assistant."""
 
 
 class SessionOutcome(StrEnum):
@@ -241,6 +243,12 @@ class TurnRecord:
     """False alarm: its windows passed before the turn was cut off, so its outcome counts."""
     span_s: float
     """Session time that the turn covers: from the end of the one before, or the session's start, to its own end; 0 for a false alarm."""
+    network: str | None = None
+    """Network profile of the talker; None where it has none."""
+    network_up_s: float | None = None
+    """What the profile added to the last speech frame's way to the assistant; None without a profile, or where it never arrived."""
+    network_down_s: float | None = None
+    """What the profile added to the first audio message's way to the talker; None without a profile, or where no audio came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +324,20 @@ class SessionRecord:
     """Times that it told its rate limits."""
     silence_duration_ms: int | None
     """End-of-turn silence window that the assistant echoed; None if it told none."""
+    network: str | None = None
+    """Network profile of the talker; None where it has none, as the fields after it."""
+    network_losses: int | None = None
+    """TCP segments that the profile lost, both ways, retransmissions included."""
+    network_stalls: int | None = None
+    """Stalls that began within the session."""
+    network_stalled_s: float | None = None
+    """How long they lasted within it, together."""
+    network_frames_lost: int | None = None
+    """Microphone frames that the talker sent and that never left the profile's network; they are not in `frames_sent`."""
+    network_reset: bool | None = None
+    """The profile reset the connection."""
+    network_half_open: bool | None = None
+    """The profile let nothing pass any more before the session was over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

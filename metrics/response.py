@@ -39,6 +39,7 @@ class Response:
         "item_id",
         "last_audio_ns",
         "last_event_ns",
+        "network_down_s",
         "opened_ns",
         "playout",
         "reason",
@@ -67,6 +68,7 @@ class Response:
         self.usage: dict[str, object] = {}
         self.rendering_s: float | None = None
         self.downlink_s: float | None = None
+        self.network_down_s: float | None = None
         self.playout = Playout(rate, playout_delay_s, not_before_ns)
         self.chunks = 0
         self.rfc3550_s = 0.0

@@ -127,10 +127,11 @@ class Tracker:
         if response is not None:
             response.goes_on(instants_ns, samples)
 
-    def first_audio_cost(self, rendering_s: float, downlink_s: float | None) -> None:
-        """What the first audio message, just noticed, cost to decode, and half the round trip at its arrival (None: unknown)."""
+    def first_audio_cost(self, rendering_s: float, downlink_s: float | None, network_s: float | None = None) -> None:
+        """What the first audio message, just noticed, cost to decode, how long it took to arrive (None: unknown), and how much of that its
+        network profile added (None: there is none)."""
         if self._costed is not None:
-            self._costed.rendering_s, self._costed.downlink_s = rendering_s, downlink_s
+            self._costed.rendering_s, self._costed.downlink_s, self._costed.network_down_s = rendering_s, downlink_s, network_s
             self._costed = None
 
     @property

@@ -29,6 +29,7 @@ class Utterance:
     mic_capture_s: float | None = None
     audio_processing_s: float | None = None
     uplink_s: float | None = None
+    network_up_s: float | None = None
     detected_ns: int | None = None
     silenced_ns: int | None = None
     flush_s: float | None = None

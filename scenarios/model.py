@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from scenarios.chaos import Action
 from scenarios.conversation import Conversation
 from scenarios.load import Load
+from scenarios.network import Network, check_network
 from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
 from scenarios.personas import Personas
 from scenarios.target import Target
@@ -74,7 +75,19 @@ class Scenario(Part):
     abort: Abort = Abort()
     target: Target = Target()
     chaos: tuple[Action, ...] = Field((), description="what is done to sessions or to the assistant, and when: [chaos](chaos.md)")
+    networks: dict[str, Network] = Field({}, description="network profiles of your own, by name; [networks](networks.md) has their keys")
+    network: str | dict[str, Share] | None = Field(
+        None,
+        description="network profile of all talkers, or a mix: `{3g: 0.2, 4g: 0.5, wifi: 0.3}`; see [networks](networks.md)",
+    )
     criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _known(cls, network: object, info: ValidationInfo) -> object:
+        check_network(network, info.data.get("networks", {}))
+        return network
+
     _places: Callable[[tuple[int | str, ...]], str] | None = PrivateAttr(None)
 
     def __eq__(self, other: object) -> bool:

@@ -184,8 +184,8 @@ static PyObject *look(PyObject *Py_UNUSED(module), PyObject *args)
         Py_XDECREF(key);
         if (line && !PyObject_TypeCheck(line, line_type))
             PyErr_SetString(PyExc_TypeError, "not a Line");
-        else if (line)
-            read_line((Line *)line);
+        else if (line && !read_line((Line *)line) && ((Line *)line)->path && ((Line *)line)->path->resume_ns)
+            path_pause(((Line *)line)->path, (Line *)line, fd);
         if (PyErr_Occurred())
             keep_first(&first);
         Py_XDECREF(line);
@@ -205,7 +205,7 @@ PyMODINIT_FUNC PyInit__line(void)
     const struct {
         PyObject **name;
         const char *text;
-    } names[] = {{&wire_name, "wire"}, {&marked_name, "marked"}, {&send_later_name, "send_later"}, {&send_rest_name, "send_rest"},
+    } names[] = {{&wire_name, "wire"}, {&size_name, "size"}, {&send_wire_name, "send_wire"}, {&overfull_name, "overfull"}, {&marked_name, "marked"}, {&send_later_name, "send_later"}, {&send_rest_name, "send_rest"},
                  {&send_failed_name, "send_failed"}, {&arrived_name, "arrived"}, {&read_failed_name, "read_failed"}, {&full_name, "full"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!(*names[i].name = PyUnicode_InternFromString(names[i].text)))
@@ -213,7 +213,13 @@ PyMODINIT_FUNC PyInit__line(void)
     PyObject *module = PyModule_Create(&definition);
     line_type = (PyTypeObject *)PyType_FromSpec(&line_spec);
     capture_type = (PyTypeObject *)PyType_FromSpec(&capture_spec);
-    if (!module || !line_type || !capture_type || PyModule_AddType(module, line_type) || PyModule_AddType(module, capture_type)) {
+    path_type = (PyTypeObject *)PyType_FromSpec(&path_spec);
+    transit_type = (PyTypeObject *)PyType_FromSpec(&transit_spec);
+    PyTypeObject *types[] = {line_type, capture_type, path_type, transit_type};
+    int failed = !module;
+    for (size_t i = 0; i < sizeof types / sizeof *types && !failed; i++)
+        failed = !types[i] || PyModule_AddType(module, types[i]);
+    if (failed) {
         Py_XDECREF(module);
         return NULL;
     }

@@ -6,16 +6,19 @@
 
 #include "_wire.h"
 
+struct Path;
+
 typedef struct {
     PyObject_HEAD
     int fd;
     char stamped, open, clear, between;
     long long arrived_ns, frames_sent, messages;
     PyObject *owner, *alike, *held;
+    struct Path *path; /* NULL: none */
 } Line;
 
 static PyTypeObject *line_type;
-static PyObject *wire_name, *send_later_name, *send_rest_name, *send_failed_name, *arrived_name, *read_failed_name, *full_name;
+static PyObject *wire_name, *size_name, *send_later_name, *send_rest_name, *send_failed_name, *arrived_name, *read_failed_name, *full_name;
 
 /* Whether what a method of the owner returned is true; -1 with an exception. Takes the reference. */
 static int truth(PyObject *result)
@@ -46,14 +49,35 @@ static void keep_first(struct failure *first)
         PyErr_Fetch(&first->type, &first->value, &first->trace);
 }
 
+/* ---- what is held */
+
+static int hold(Line *line, long long at_ns, long long samples)
+{
+    if (append(line->held, at_ns) || append(line->held, samples))
+        return -1;
+    line->messages++;
+    if (PyList_GET_SIZE(line->held) % (2 * HELD_MAX))
+        return 0;
+    return truth(PyObject_CallMethodNoArgs(line->owner, full_name)) < 0 ? -1 : 0;
+}
+
+/* 1: these bytes are a message that is held; 0: they are not; -1: exception. */
+static int hold_alike(Line *line, const uint8_t *bytes, size_t size, int64_t at_ns)
+{
+    if (!PyTuple_Check(line->alike) || !PyList_Check(line->held) || !is_whole_text(bytes, size))
+        return 0;
+    long long samples = alike_samples((const char *)bytes + HEADER_16, size - HEADER_16, line->alike);
+    return samples < 0 ? 0 : hold(line, at_ns, samples) ? -1 : 1;
+}
+
+#include "_transit.h"
+
 /* ---- sending */
 
 /* 1: sent or queued; 0: not; -1: exception. */
-static int send_frame(Line *line, PyObject *frame)
+static int send_now(Line *line, PyObject *frame)
 {
     static uint8_t out[FRAME_MAX];
-    if (!line->open)
-        return 0;
     if (!line->clear)
         return truth(PyObject_CallMethodOneArg(line->owner, send_later_name, frame));
     PyObject *wire = PyObject_GetAttr(frame, wire_name);
@@ -83,16 +107,38 @@ static int send_frame(Line *line, PyObject *frame)
     return sent;
 }
 
+/* As `send_now`, by the path where there is one. */
+static int send_frame(Line *line, PyObject *frame)
+{
+    if (!line->open)
+        return 0;
+    if (!line->path)
+        return send_now(line, frame);
+    PyObject *size = PyObject_GetAttr(frame, size_name);
+    long long bytes = size ? PyLong_AsLongLong(size) : -1;
+    Py_XDECREF(size);
+    return bytes < 0 ? -1 : path_send(line->path, line, frame, bytes);
+}
+
 /* ---- reading */
 
-static int hold(Line *line, long long samples)
+/* Hands bytes to the owner; 0, or -1 with an exception. Takes the reference to `data`, which may be NULL with one. */
+static int arrived(Line *line, int64_t at_ns, PyObject *data)
 {
-    if (append(line->held, line->arrived_ns) || append(line->held, samples))
-        return -1;
-    line->messages++;
-    if (PyList_GET_SIZE(line->held) < 2 * HELD_MAX)
-        return 0;
-    return truth(PyObject_CallMethodNoArgs(line->owner, full_name)) < 0 ? -1 : 0;
+    PyObject *result = NULL, *at = PyLong_FromLongLong(at_ns);
+    if (at && data)
+        result = PyObject_CallMethodObjArgs(line->owner, arrived_name, at, data, NULL);
+    Py_XDECREF(at);
+    Py_XDECREF(data);
+    return truth(result) < 0 ? -1 : 0;
+}
+
+static int read_failed(Line *line, int error)
+{
+    PyObject *number = PyLong_FromLong(error);
+    int failed = number ? truth(PyObject_CallMethodOneArg(line->owner, read_failed_name, number)) : -1;
+    Py_XDECREF(number);
+    return failed < 0 ? -1 : 0;
 }
 
 /* 0, or -1 with an exception. */
@@ -103,7 +149,8 @@ static int read_line(Line *line)
         char space[CMSG_SPACE(sizeof(struct timespec))];
         struct cmsghdr aligned;
     } control;
-    struct iovec into = {bytes, sizeof bytes};
+    Path *path = line->path;
+    struct iovec into = {bytes, path ? (size_t)path->read_size : sizeof bytes};
     struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1};
     if (line->stamped) {
         message.msg_control = &control;
@@ -113,25 +160,17 @@ static int read_line(Line *line)
     if (size < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return 0;
-        PyObject *number = PyLong_FromLong(errno);
-        int failed = number ? truth(PyObject_CallMethodOneArg(line->owner, read_failed_name, number)) : -1;
-        Py_XDECREF(number);
-        return failed < 0 ? -1 : 0;
+        int error = errno;
+        if (!path)
+            return read_failed(line, error);
+        line->arrived_ns = later(line->arrived_ns, clock_ns(CLOCK_MONOTONIC));
+        return path_came(path, line, NULL, 0, error) < 0 ? -1 : 0;
     }
-    int64_t arrived = arrival_ns(&message);
-    if (arrived > line->arrived_ns)
-        line->arrived_ns = arrived;
-    if (line->between && PyTuple_Check(line->alike) && PyList_Check(line->held) && is_whole_text(bytes, (size_t)size)) {
-        long long samples = alike_samples((const char *)bytes + HEADER_16, (size_t)size - HEADER_16, line->alike);
-        if (samples >= 0)
-            return hold(line, samples);
-    }
-    PyObject *result = NULL, *at = PyLong_FromLongLong(line->arrived_ns), *data = PyBytes_FromStringAndSize((char *)bytes, size);
-    if (at && data)
-        result = PyObject_CallMethodObjArgs(line->owner, arrived_name, at, data, NULL);
-    Py_XDECREF(at);
-    Py_XDECREF(data);
-    return truth(result) < 0 ? -1 : 0;
+    line->arrived_ns = later(line->arrived_ns, arrival_ns(&message));
+    if (path)
+        return path_came(path, line, bytes, size, 0) < 0 ? -1 : 0;
+    int held = line->between ? hold_alike(line, bytes, (size_t)size, line->arrived_ns) : 0;
+    return held < 0 ? -1 : held ? 0 : arrived(line, line->arrived_ns, PyBytes_FromStringAndSize((char *)bytes, size));
 }
 
 /* ---- the object */
@@ -159,6 +198,7 @@ static int line_traverse(Line *self, visitproc visit, void *arg)
     Py_VISIT(self->owner);
     Py_VISIT(self->alike);
     Py_VISIT(self->held);
+    Py_VISIT(self->path);
     return 0;
 }
 
@@ -167,6 +207,7 @@ static int line_clear(Line *self)
     Py_CLEAR(self->owner);
     Py_CLEAR(self->alike);
     Py_CLEAR(self->held);
+    Py_CLEAR(self->path);
     return 0;
 }
 
@@ -197,6 +238,33 @@ static PyObject *line_read(Line *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+static PyObject *line_put(Line *self, PyObject *wire)
+{
+    if (!PyBytes_Check(wire)) {
+        PyErr_SetString(PyExc_TypeError, "not bytes");
+        return NULL;
+    }
+    if (!self->path || !self->owner || self->owner == Py_None)
+        Py_RETURN_FALSE;
+    return told(path_send(self->path, self, wire, PyBytes_GET_SIZE(wire)));
+}
+
+static PyObject *line_path(Line *self, void *Py_UNUSED(ignored))
+{
+    return Py_NewRef(self->path ? (PyObject *)self->path : Py_None);
+}
+
+static int line_set_path(Line *self, PyObject *path, void *Py_UNUSED(ignored))
+{
+    if (path && path != Py_None && !PyObject_TypeCheck(path, path_type)) {
+        PyErr_SetString(PyExc_TypeError, "not a Path");
+        return -1;
+    }
+    Path *set = path && path != Py_None ? (Path *)Py_NewRef(path) : NULL;
+    Py_XSETREF(self->path, set);
+    return 0;
+}
+
 static PyMemberDef line_members[] = {
     {"fd", T_INT, offsetof(Line, fd), READONLY, NULL},
     {"open", T_BOOL, offsetof(Line, open), 0, NULL},
@@ -211,9 +279,13 @@ static PyMemberDef line_members[] = {
     {0}};
 
 static PyMethodDef line_methods[] = {
-    {"send", (PyCFunction)line_send, METH_O, NULL}, {"read", (PyCFunction)line_read, METH_NOARGS, NULL}, {0}};
+    {"send", (PyCFunction)line_send, METH_O, NULL},
+    {"put", (PyCFunction)line_put, METH_O, NULL},
+    {"read", (PyCFunction)line_read, METH_NOARGS, NULL},
+    {0}};
+static PyGetSetDef line_computed[] = {{"path", (getter)line_path, (setter)line_set_path, NULL, NULL}, {0}};
 
 static PyType_Slot line_slots[] = {{Py_tp_init, line_init}, {Py_tp_new, PyType_GenericNew}, {Py_tp_traverse, line_traverse},
                                    {Py_tp_clear, line_clear}, {Py_tp_dealloc, line_dealloc}, {Py_tp_members, line_members},
-                                   {Py_tp_methods, line_methods}, {0}};
+                                   {Py_tp_methods, line_methods}, {Py_tp_getset, line_computed}, {0}};
 static PyType_Spec line_spec = {"users._line.Line", sizeof(Line), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, line_slots};

@@ -25,6 +25,7 @@ from users import clock
 READ_SIZE = 65536
 VANISH_S = 2.0
 """How long a peer has to notice that a connection has ended, and to end it too."""
+_AT_ONCE = struct.pack("ii", 1, 0)
 _TCP_INFO_SIZE = 152
 _TCP_INFO_MIN_RTT = slice(148, 152)
 """`tcpi_min_rtt`, microseconds, in Linux's `struct tcp_info` (linux/tcp.h)."""
@@ -100,6 +101,11 @@ class Channel:
         """Set it."""
         self._sock.settimeout(seconds)
 
+    @property
+    def tls_version(self) -> str | None:
+        """As `ssl` names it; None without TLS."""
+        return self._tls.version() if self._tls is not None else None
+
     def fileno(self) -> int:
         """The descriptor."""
         number: int = (self._raw or self._sock).fileno()
@@ -120,10 +126,14 @@ class Channel:
         """
         with suppress(OSError):  # it may have ended
             if reset:
-                self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.reset()
             else:
                 self._raw.shutdown(socket.SHUT_WR)
                 gevent.spawn(_take_in, _socket.socket(fileno=os.dup(self._raw.fileno())))
+
+    def reset(self) -> None:
+        """Have the connection end with a reset once it is closed."""
+        (self._raw or self._sock).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
     # What the event loop's side calls.
 

@@ -8,6 +8,7 @@ socket within a step they are read together, and have the stamp of the last.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from gevent import get_hub
@@ -46,7 +47,8 @@ class Inbox:
     def remove(self, line: Line) -> None:
         """Read it no more; to be said before its socket is closed."""
         del self._lines[line.fd]
-        self._epoll.unregister(line.fd)
+        with suppress(FileNotFoundError):  # its path reads no further at present
+            self._epoll.unregister(line.fd)
         if not self._lines:
             self._watcher.stop()
             self._watcher.close()

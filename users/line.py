@@ -13,6 +13,9 @@ from typing import Any, Protocol
 from protocol import Alike, PreparedFrame, mask_keys
 from users import clock
 from users.channel import READ_SIZE
+from users.transit import Path, Transit
+
+__all__ = ["Capture", "Line", "Path", "Transit", "capture_all", "look"]
 
 HELD_MAX = 16
 """Messages that are held at most: two thirds of a second of audio in the usual pieces of 40 ms."""
@@ -38,6 +41,14 @@ class Owner(Protocol):
         """The connection is broken. False: nothing was sent."""
         ...
 
+    def send_wire(self, wire: bytes) -> None:
+        """A message that is no audio has passed the network: send it."""
+        ...
+
+    def overfull(self) -> bool:
+        """Too much waits for the network. False: the frame was dropped."""
+        ...
+
     def arrived(self, arrived_ns: int, data: bytes) -> None:
         """Bytes of the wire came; none: the peer sends no more."""
         ...
@@ -61,6 +72,9 @@ class Line:
     `alike`: what the text messages share of which only arrival instant and samples are held, one after the other in `held` (numbers alone,
     which Python's collector need not follow); `messages` counts them; None: none are. The owner holds them; the line in C does it itself,
     as long as `between` tells it that what is read next begins a message.
+
+    `path`: the emulated network that all bytes pass, both ways; None: there is none. `held` has the instants behind it then, some of which
+    may be to come.
     """
 
     __slots__ = (
@@ -76,6 +90,7 @@ class Line:
         "messages",
         "open",
         "owner",
+        "path",
     )
 
     def __init__(self, sock: Any, stamped: bool, owner: Owner) -> None:
@@ -84,6 +99,7 @@ class Line:
         self.open = True
         self.clear = self.between = False
         self.alike: Alike | None = None
+        self.path: Path | None = None
         self.held: list[int] = []
         self.arrived_ns = self.frames_sent = self.messages = 0
         self._stamped = stamped
@@ -93,17 +109,38 @@ class Line:
         """Send an audio frame prepared once, masked afresh. Whether it is sent, or will be; never raises OSError."""
         if not self.open or self.owner is None:
             return False
+        if self.path is not None:
+            return self.path.send(self, frame, frame.size)
+        return self._send_now(frame)
+
+    def put(self, wire: bytes) -> bool:
+        """Send a message that is no audio, masked already, by the path. Whether there is one."""
+        return self.owner is not None and self.path is not None and self.path.send(self, wire, len(wire))
+
+    def hand(self, what: PreparedFrame | bytes) -> bool:
+        """What has passed the network."""
+        if self.owner is None:
+            return False
+        if not isinstance(what, bytes):
+            return self._send_now(what)
+        self.owner.send_wire(what)
+        return True
+
+    def _send_now(self, frame: PreparedFrame) -> bool:
+        owner = self.owner
+        if owner is None:
+            return False
         if not self.clear:
-            return self.owner.send_later(frame)
+            return owner.send_later(frame)
         wire = frame.masked(next(KEYS))
         try:
             taken = self._sock.send(wire)
         except (BlockingIOError, InterruptedError):
             taken = 0
         except OSError as error:
-            return self.owner.send_failed(error.errno or 0)
+            return owner.send_failed(error.errno or 0)
         if taken < len(wire):
-            return self.owner.send_rest(bytes(wire[taken:]))
+            return owner.send_rest(bytes(wire[taken:]))
         self.frames_sent += 1
         return True
 
@@ -112,15 +149,24 @@ class Line:
         owner = self.owner
         if owner is None:
             return
+        path = self.path
+        size = READ_SIZE if path is None else path.read_size
         try:
-            data, ancillary, _, _ = self._sock.recvmsg(READ_SIZE, clock.STAMP_SPACE if self._stamped else 0)
+            data, ancillary, _, _ = self._sock.recvmsg(size, clock.STAMP_SPACE if self._stamped else 0)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            owner.read_failed(error.errno or 0)
+            if path is None:
+                owner.read_failed(error.errno or 0)
+            else:
+                self.arrived_ns = max(self.arrived_ns, clock.now_ns())
+                path.came(self, self.arrived_ns, error.errno or 0)
             return
         self.arrived_ns = max(self.arrived_ns, clock.arrival_ns(ancillary) or clock.now_ns())
-        owner.arrived(self.arrived_ns, data)
+        if path is None:
+            owner.arrived(self.arrived_ns, data)
+        else:
+            path.came(self, self.arrived_ns, data)
 
 
 class Capture:
@@ -202,6 +248,8 @@ def look(poller: Any, lines: dict[int, Line]) -> int:
             continue
         try:
             line.read()
+            if line.path is not None and line.path.resume_ns:
+                line.path.pause(line, poller)
         except Exception as error:
             failure = failure or error
     if failure is not None:

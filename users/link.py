@@ -7,8 +7,12 @@ instant to `on_message`; there is no greenlet switch per message.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from gevent import get_hub
 
 from metrics.records import ErrorKind
 from protocol import (
@@ -29,7 +33,9 @@ from users.errors import RemoteError
 from users.inbox import Inbox
 from users.line import HELD_MAX, KEYS
 from users.native import Line
+from users.network import Emulation
 from users.outbox import Outbox
+from users.transit import NEVER
 
 UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
@@ -60,11 +66,13 @@ class Link:
         "_decoder",
         "_ended",
         "_inbox",
+        "_network",
         "_on_closed",
         "_on_full",
         "_on_message",
         "_outbox",
         "_received",
+        "_reset",
         "_started",
         "clock",
         "close_code",
@@ -83,6 +91,7 @@ class Link:
         on_message: Callable[[int, bytes], None],
         on_closed: Callable[[RemoteError | None], None],
         on_full: Callable[[], None] | None = None,
+        network: Emulation | None = None,
     ) -> None:
         self.opening = opening
         self.clock = channel.clock
@@ -98,6 +107,9 @@ class Link:
         self._ahead = channel.release()
         self.line = Line(channel.raw, channel.clock == KERNEL, self)
         self.line.arrived_ns = channel.arrived_ns
+        self._network = network
+        self.line.path = network.path if network is not None else None
+        self._reset: Any = None
         self._outbox = Outbox(channel, self.line, self._broken)
         self._started = self._closing = self._ended = False
 
@@ -106,8 +118,13 @@ class Link:
         self._inbox.add(self.line)
         self._started = True
         self.line.between = not self._channel.sealing
+        if self._network is not None:
+            reset_s = self._network.opened(now_ns())
+            if reset_s is not None:
+                self._reset = get_hub().loop.timer(reset_s)
+                self._reset.start(self._reset_by_network)
         if self._ahead:
-            self._take(self.line.arrived_ns, self._ahead)
+            self._take(self.opening.opened_ns, self._ahead)
         if self._channel.ended:
             self._ended_by_peer()
 
@@ -116,12 +133,37 @@ class Link:
         are held that are read whole and by themselves."""
         self.line.alike = alike
 
-    def held(self) -> list[int]:
-        """Takes what is held: arrival instant and samples of each message in turn. It came before what is handed over after it."""
-        held = self.line.held
+    def held(self, until_ns: int | None = None) -> list[int]:
+        """Takes what is held: arrival instant and samples of each message in turn. It came before what is handed over after it. Behind a
+        network, only what has arrived by `until_ns` (None: by now)."""
+        line = self.line
+        held = line.held
+        if held and line.path is not None:
+            arrived = 2 * bisect_right(held[::2], now_ns() if until_ns is None else until_ns)
+            line.held = held[arrived:]
+            return held[:arrived]
         if held:
-            self.line.held = []
+            line.held = []
         return held
+
+    def left(self) -> list[int]:
+        """Takes what is held and has not arrived yet: that of a network, as `held`."""
+        left, self.line.held = self.line.held, []
+        return left
+
+    def network_down_s(self) -> float | None:
+        """How long the message that is being handed over was under way in the emulated network; None without one."""
+        if self._network is None:
+            return None
+        path = self.line.path
+        return 0.0 if path is None else path.delayed_ns / 1e9
+
+    def network_up_s(self, sent_ns: int) -> float | None:
+        """How long what was sent last, at `sent_ns`, is under way there; None without one, or where it never arrives."""
+        path = self.line.path
+        if self._network is None or (path is not None and path.up_ns == NEVER):
+            return None
+        return 0.0 if path is None else max(0, path.up_ns - sent_ns) / 1e9
 
     @property
     def frames_sent(self) -> int:
@@ -242,6 +284,18 @@ class Link:
         self._broken(OSError(errno, os.strerror(errno)))
         return False
 
+    def send_wire(self, wire: bytes) -> None:
+        """A message that is no audio has passed the network."""
+        try:
+            self._outbox.put(wire)
+        except OSError as error:
+            self._broken(error)
+
+    def overfull(self) -> bool:
+        """Too much waits for the network."""
+        self.frames_dropped += 1
+        return False
+
     def arrived(self, arrived_ns: int, data: bytes) -> None:
         """Bytes came that are not held."""
         channel = self._channel
@@ -277,17 +331,25 @@ class Link:
             return
         line.messages += 1
         line.held += (arrived_ns, samples)
-        if len(line.held) >= 2 * HELD_MAX:
+        if len(line.held) % (2 * HELD_MAX) == 0:
             self.full()
 
     def _put(self, opcode: Opcode, payload: bytes) -> bool:
         """Write or queue; False where the link turned out to be broken, and was ended."""
+        wire = encode(opcode, payload, next(KEYS).tobytes())
+        if self.line.path is not None:
+            return self.line.put(wire)
         try:
-            self._outbox.put(encode(opcode, payload, next(KEYS).tobytes()))
+            self._outbox.put(wire)
         except OSError as error:
             self._lost(error, " while sending")
             return False
         return True
+
+    def _reset_by_network(self) -> None:
+        if self._network is not None:
+            self._channel.reset()
+            self._fail(ErrorKind.NETWORK, self._network.reset())
 
     def _broken(self, error: OSError) -> None:
         self._lost(error, " while sending")
@@ -352,6 +414,13 @@ class Link:
         line.open, line.owner = False, None
         if self._started:
             self._inbox.remove(line)
+        if self._reset is not None:
+            self._reset.stop()
+            self._reset.close()
+            self._reset = None
+        if line.path is not None:
+            line.path.end()
+            line.path = None
         lost = self._outbox.close()
         self._channel.close()
         line.frames_sent -= lost

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from users import line
 
-__all__ = ["NATIVE", "Capture", "Line", "capture_all", "look"]
+__all__ = ["NATIVE", "Capture", "Line", "Path", "Transit", "capture_all", "look"]
 
 if TYPE_CHECKING:
-    from users.line import Capture, Line, capture_all, look
+    from users.line import Capture, Line, Path, Transit, capture_all, look
 
     NATIVE: bool
     """Whether it is C."""
@@ -26,3 +26,4 @@ else:
         chosen = line
     NATIVE = chosen is not line
     Capture, Line, capture_all, look = chosen.Capture, chosen.Line, chosen.capture_all, chosen.look
+    Path, Transit = chosen.Path, chosen.Transit

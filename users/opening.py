@@ -19,6 +19,7 @@ from users.clock import KERNEL, now_ns
 from users.errors import RemoteError, seconds_asked
 from users.inbox import Inbox
 from users.link import Link, Opening
+from users.network import SHAKE, SYN, TLS, Emulation, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,10 @@ def connect(
     on_message: Callable[[int, bytes], None],
     on_closed: Callable[[RemoteError | None], None],
     on_full: Callable[[], None] | None = None,
+    network: Emulation | None = None,
 ) -> Link:
-    """Open a WebSocket that `inbox` will read; the callbacks are the link's. Blocks the calling greenlet.
+    """Open a WebSocket that `inbox` will read; the callbacks are the link's. Blocks the calling greenlet. `network`: what the opening and
+    all bytes pass; None: nothing.
 
     Raises RemoteError: connect, handshake, auth, rate_limited or timeout.
     """
@@ -54,14 +57,19 @@ def connect(
     limit = Timeout(target.timeout_s)
     try:
         with limit:
+            if network is not None:
+                network.leave(SYN)
             sock = create_connection((host, port))
             channel = Channel(sock, target.tls if secure else None, host, target.arrivals)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            tls_done_ns = connected_ns = now_ns()
+            tls_done_ns = connected_ns = _passed(network, SYN, now_ns())
             if secure:
-                channel.start_tls()
+                _start_tls(channel, network)
                 tls_done_ns = now_ns()
+            if network is not None:
+                network.leave(SHAKE)
             _shake_hands(channel, target)
+            opened_ns = _passed(network, SHAKE, channel.arrived_ns)
     except BaseException as error:
         if channel is not None:
             channel.close()
@@ -76,10 +84,25 @@ def connect(
         started_ns,
         (connected_ns - started_ns) / 1e9,
         (tls_done_ns - connected_ns) / 1e9 if secure else None,
-        (channel.arrived_ns - tls_done_ns) / 1e9,
-        channel.arrived_ns,
+        (opened_ns - tls_done_ns) / 1e9,
+        opened_ns,
     )
-    return Link(channel, opening, inbox, on_message, on_closed, on_full)
+    return Link(channel, opening, inbox, on_message, on_closed, on_full, network)
+
+
+def _passed(network: Emulation | None, step: Wait, at_ns: int) -> int:
+    return at_ns if network is None else network.arrive(step, at_ns)
+
+
+def _start_tls(channel: Channel, network: Emulation | None) -> None:
+    """One round trip with TLS 1.3, two before (RFC 8446, section 2)."""
+    if network is not None:
+        network.leave(TLS)
+    channel.start_tls()
+    _passed(network, TLS, now_ns())
+    if network is not None and channel.tls_version != "TLSv1.3":
+        network.leave(SYN)
+        network.arrive(SYN, now_ns())
 
 
 def _shake_hands(channel: Channel, target: Target) -> None:

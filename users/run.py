@@ -17,12 +17,14 @@ from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.criteria import check_criteria
 from scenarios.load import POISSON
+from scenarios.network import fate, network_of, profile_of
 from scenarios.rate import Arrivals
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
 from users.inbox import Inbox
 from users.mint import Mint
+from users.network import Carrier, Emulation
 from users.pacer import Pacer
 from users.prepared import Prepared
 from users.roster import Numbers, Roster
@@ -93,11 +95,13 @@ class Run:
     pacer: Pacer = field(init=False)
     slots: Slots = field(init=False)
     inbox: Inbox = field(init=False)
+    carrier: Carrier = field(init=False)
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.faults)
         self.slots = Slots(self.prepared.frame_ns, self.pacer, self.faults)
         self.inbox = Inbox(self.pacer, self.faults)
+        self.carrier = Carrier(self.pacer, self.faults)
 
     @property
     def minting(self) -> bool:
@@ -119,6 +123,15 @@ class Run:
         load = self.scenario.load
         self.began_ns, self.stages = began_ns, Stages(began_ns, load.timetable)
         self.calls = Arrivals(load.calls, load.arrivals == POISSON, self.options.seed) if load.open else None
+
+    def emulation(self, talker: int, session: int) -> Emulation | None:
+        """The network of a talker's session, counted from 0 over all its calls; None where it has no profile."""
+        scenario, seed = self.scenario, self.options.seed
+        name = network_of(seed, talker, scenario.network)
+        if name is None:
+            return None
+        network = profile_of(name, scenario.networks)
+        return Emulation(self.carrier, name, network, fate(seed, talker, session, network))
 
     def dialect(self) -> Dialect:
         """A dialect for a new session."""

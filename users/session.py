@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import asdict, replace
+from functools import partial
 
 from gevent.event import Event as Signal
 
@@ -17,6 +19,7 @@ from users.counted import Counted
 from users.errors import LocalError, RemoteError
 from users.link import Link
 from users.microphone import Microphone
+from users.network import Emulation
 from users.opening import Target, connect
 from users.pacer import on_grid
 from users.prepared import PreparedClip
@@ -28,10 +31,17 @@ _FIRST_AUDIO, _AUDIBLE, _WAKING = int(Notice.FIRST_AUDIO), int(Notice.AUDIBLE), 
 
 class Session:
     """A talker's WebSocket session, from connect to record. `wake` is set whenever the talker may have something to do; `turns` holds the
-    records of finished turns until somebody takes them."""
+    records of finished turns until somebody takes them. `session`: number of the talker's session, from 0."""
 
     def __init__(
-        self, run: Run, talker: int, call: int, lost_ns: int | None, client: str | None = None, down_ns: int | None = None
+        self,
+        run: Run,
+        talker: int,
+        call: int,
+        lost_ns: int | None,
+        client: str | None = None,
+        down_ns: int | None = None,
+        session: int = 0,
     ) -> None:
         self.wake = Signal()
         self.turns: list[TurnRecord] = []
@@ -45,6 +55,8 @@ class Session:
         self._call = call
         self._lost_ns = lost_ns
         self._down_ns = down_ns  # since when the talker has had no session
+        self._network = run.emulation(talker, session)
+        self._left: list[tuple[str | None, list[int]]] = []  # what an answer has under way in the network while another is heard
         self._dialect = run.dialect()
         self._decode = self._dialect.decode
         self._heard_id: str | None = None  # the response whose audio the link holds
@@ -67,7 +79,7 @@ class Session:
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
         target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
-        link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up)
+        link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
         self._link = link
         self._started_ns = link.opening.started_ns
         link.start()
@@ -143,7 +155,7 @@ class Session:
         if link is not None and link.open:
             self.wake.clear()
             link.hang_up()
-            self.wake.wait(_FAREWELL_S)
+            self.wake.wait(_FAREWELL_S + (self._network.round_trip_s if self._network is not None else 0.0))
 
     def close(self, outcome: SessionOutcome, error: RemoteError | None = None) -> SessionRecord:
         """End the session at once and say what became of it. Turns under way end with it."""
@@ -162,16 +174,28 @@ class Session:
         return record
 
     def _on_message(self, arrived_ns: int, payload: bytes) -> None:
-        self._catch_up()
+        self._catch_up(arrived_ns)
         self._take(arrived_ns, payload)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, until_ns: int | None = None) -> None:
         """Track what the link holds: audio of an answer that is being heard already. It says nothing that has to be acted on, and to track
-        some of it at a time, by its length alone, costs a fraction (docs/performance.md)."""
-        held = self._link.held() if self._link is not None else None
-        if held and self._tracker is not None:
+        some of it at a time, by its length alone, costs a fraction (docs/performance.md). Behind a network, only what has arrived by
+        `until_ns` (None: by now)."""
+        if self._left:
+            by_ns, left, self._left = now_ns() if until_ns is None else until_ns, self._left, []
+            for heard_id, under_way in left:
+                arrived = 2 * bisect_right(under_way[::2], by_ns)
+                self._heard(heard_id, under_way[:arrived])
+                if arrived < len(under_way):
+                    self._left.append((heard_id, under_way[arrived:]))
+        held = self._link.held(until_ns) if self._link is not None else None
+        if held:
+            self._heard(self._heard_id, held)
+
+    def _heard(self, response_id: str | None, held: list[int]) -> None:
+        if self._tracker is not None:
             instants_ns, samples = held[::2], held[1::2]
-            self._tracker.goes_on(self._heard_id, instants_ns, samples)
+            self._tracker.goes_on(response_id, instants_ns, samples)
             self.counted.audio_bytes_received += 2 * sum(samples)
 
     def _take(self, arrived_ns: int, payload: bytes) -> None:
@@ -196,10 +220,14 @@ class Session:
             if self._link is not None:
                 heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
                 self._link.hold(self._dialect.alike(payload) if heard else None)
+                if under_way := self._link.left():
+                    self._left.append((self._heard_id, under_way))
                 self._heard_id = heard.response_id if heard else None
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
-                tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, None if round_trip_s is None else round_trip_s / 2)
+                network_s = self._link.network_down_s()
+                downlink_s = None if round_trip_s is None else round_trip_s / 2 + (network_s or 0.0)
+                tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
             if notice & _WAKING:
                 self.wake.set()
 
@@ -221,9 +249,12 @@ class Session:
     def _track(self, ready_ns: int) -> Tracker:
         speaker, limits = self._run.scenario.speaker, self._run.scenario.limits
         clock = self._link.clock if self._link else "user"
+        network = self._network
+        emit = self.turns.append if network is None else partial(_emit, network, self.turns)  # no circle: not a method of the session
+        name = network.name if network is not None else None
         rate, persona = self._dialect.output_rate, self._role.persona
-        facts = SessionFacts(self._talker, self._id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona)
-        return Tracker(facts, Limits(limits.response_s, limits.stall_s), self.turns.append, ready_ns)
+        facts = SessionFacts(self._talker, self._id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona, name)
+        return Tracker(facts, Limits(limits.response_s, limits.stall_s), emit, ready_ns)
 
     def _on_closed(self, error: RemoteError | None) -> None:
         self._error = self._error or error
@@ -237,10 +268,11 @@ class Session:
         said.send_lateness_max_s = worst_ns / 1e9
         said.mic_capture_s = (self._run.prepared.frame_ns + sent_ns - due_ns) / 1e9
         round_trip_s = link.round_trip_s()
+        network_s = said.network_up_s = link.network_up_s(sent_ns)
 
         def taken() -> None:
             if round_trip_s is not None:
-                said.uplink_s = round_trip_s / 2 + (now_ns() - sent_ns) / 1e9
+                said.uplink_s = round_trip_s / 2 + (network_s or 0.0) + (now_ns() - sent_ns) / 1e9
 
         link.when_sent(taken)
 
@@ -302,7 +334,14 @@ class Session:
             unsent_bytes_max=link.unsent_bytes_max if link else 0,
             silence_duration_ms=self._silence_ms,
             **asdict(self.counted),
+            **(self._network.facts(closed_ns) if self._network is not None else {}),
         )
+
+
+def _emit(network: Emulation, turns: list[TurnRecord], record: TurnRecord) -> None:
+    """A turn that failed once its own network had broken the session is no failure of the assistant."""
+    why = network.why_broken(now_ns()) if record.error_kind is not None else None
+    turns.append(record if why is None else replace(record, error_kind=ErrorKind.NETWORK, error=why))
 
 
 def _silence_ms(settings: dict[str, object]) -> int | None:

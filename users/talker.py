@@ -43,6 +43,7 @@ class Talker(User):
         self._backoffs = 0
         self._lost_ns: int | None = None  # when its session was lost, until it has one again
         self._down_ns: int | None = None  # since when it has had none, as far as no record has told
+        self._sessions = 0
         self._progressed = False
         self._stopped = Signal()
         self._idling: Session | None = None
@@ -127,7 +128,8 @@ class Talker(User):
 
     def _session(self) -> Session:
         """The session that is to be opened next."""
-        return Session(self.run_, self.number, self._calls, self._lost_ns, down_ns=self._down_ns)
+        self._sessions += 1
+        return Session(self.run_, self.number, self._calls, self._lost_ns, down_ns=self._down_ns, session=self._sessions - 1)
 
     def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""

@@ -30,6 +30,7 @@ ANSWERED = turn(
     speech_onset=10.0, speech_offset=12.0, speech_stopped=12.3, transcribed=12.42, response_created=12.5, first_token=12.65,
     first_audio=12.85, first_audible=12.97, last_audio=14.35, response_done=14.4, response_status="completed", mic_capture_s=0.021,
     audio_processing_s=0.002, uplink_network_s=0.015, downlink_network_s=0.005, audio_rendering_s=0.001, speaker_output_s=0.01,
+    network="3g", network_up_s=0.16, network_down_s=0.15,
     audio_s=3.0, chunks=30, jitter_s=0.02, rfc3550_jitter_s=0.07, underruns=2, underrun_s=0.15, longest_gap_s=0.12, span_s=30.0,
 )  # fmt: skip
 """A turn with every stage on its path."""
@@ -69,6 +70,8 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "speaker_output": (ANSWERED, 0.01),
     "stage_residual": (ANSWERED, 0.97 - 0.3 - 0.12 - 0.15 - 0.2 - 0.001 - 0.01),
     "turn_gap": (ANSWERED, 0.97),
+    "network_delay": (ANSWERED, 0.31),
+    "assistant_latency": (ANSWERED, 0.66),
     "token_mint_latency": (token(intended_ns=0, sent_ns=100_000_000, done_ns=350_000_000), 0.35),
     "session_setup": (READY, 0.25),
     "bargein_detection": (BARGED, 0.06),

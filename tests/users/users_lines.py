@@ -40,7 +40,8 @@ class Noting:
         self.later: list[PreparedFrame] = []
         self.rests: list[bytes] = []
         self.failures: list[str] = []
-        self.fulls = 0
+        self.fulls = self.overfulls = 0
+        self.wires: list[bytes] = []
 
     def send_later(self, frame: PreparedFrame) -> bool:
         self.later.append(frame)
@@ -52,6 +53,13 @@ class Noting:
 
     def send_failed(self, errno: int) -> bool:
         self.failures.append(f"send: {os.strerror(errno)}")
+        return False
+
+    def send_wire(self, wire: bytes) -> None:
+        self.wires.append(wire)
+
+    def overfull(self) -> bool:
+        self.overfulls += 1
         return False
 
     def arrived(self, arrived_ns: int, data: bytes) -> None:

@@ -43,6 +43,7 @@ class Profile(Section):
 
     name: str = "ideal"
     description: str = ""
+    like: str | None = Field(None, description="profile that comes with the assistant; what this one leaves out is as there")
     asr: Asr = Asr()
     llm: Llm = Llm()
     tts: Tts = Tts()
@@ -104,8 +105,16 @@ def profile_names() -> list[str]:
 
 def load_profile(name: str) -> Profile:
     """The built-in profile of that name, else the profile in that file. Raises ProfileError with one line."""
-    built_in = PROFILES / f"{name}.yml"
-    path = built_in if name in profile_names() else Path(name)
+    data = _read(name)
+    try:
+        return Profile.model_validate({"name": Path(name).stem, **data})
+    except ValidationError as error:
+        raise ProfileError(f"profile {name}: {_first_error(error)}") from None
+
+
+def _read(name: str) -> dict[Any, Any]:
+    """What the file says, on top of what the profile says that it is `like`. Raises ProfileError."""
+    path = PROFILES / f"{name}.yml" if name in profile_names() else Path(name)
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
@@ -118,10 +127,19 @@ def load_profile(name: str) -> Profile:
         data = {}
     if not isinstance(data, dict):
         raise ProfileError(f"profile {name}: must be a mapping; keys: {', '.join(Profile.model_fields)}")
-    try:
-        return Profile.model_validate({"name": path.stem, **data})
-    except ValidationError as error:
-        raise ProfileError(f"profile {name}: {_first_error(error)}") from None
+    like = data.get("like")
+    if like is None:
+        return data
+    others = [known for known in profile_names() if known != name]
+    if like not in others:
+        raise ProfileError(f"profile {name}: like: no such profile; profiles: {', '.join(others)} (given: {like!r})")
+    below = {key: value for key, value in _read(like).items() if key not in ("name", "description")}
+    own = {key: {**below[key], **value} if _both_mappings(below.get(key), value) else value for key, value in data.items()}
+    return {**below, **own}
+
+
+def _both_mappings(below: Any, own: Any) -> bool:
+    return isinstance(below, dict) and isinstance(own, dict)
 
 
 class _Loader(yaml.SafeLoader):

@@ -45,10 +45,10 @@ def test_every_field_is_described() -> None:
         ("asr: {delay: {uniform: [2, 1]}}", "low <= high"),
         ("asr: {word_error_rate: 1.5}", "asr.word_error_rate: Input should be less than or equal to 1"),
         ("asr: {wer: 0.1}", "asr.wer: unknown key; allowed: delay, word_error_rate"),
-        ("nonsense: 1", "nonsense: unknown key; allowed: name, description, asr, llm"),
+        ("nonsense: 1", "nonsense: unknown key; allowed: name, description, like, asr, llm"),
         ("asr: {delay: 0.2}", "asr.delay: expected a mapping with keys of fixed, normal, lognormal, uniform, quantiles (given: 0.2)"),
         ("asr: 5", "asr: expected a mapping with keys of delay, word_error_rate"),
-        ("1: 2", "1: unknown key; allowed: name, description, asr"),
+        ("1: 2", "1: unknown key; allowed: name, description, like, asr"),
         ("? [a]\n: 2", "not usable as YAML: line 1, column 3"),
         ("pace: fast", "pace: expected burst, or a number from 0.1 to 1000 (given: 'fast')"),
         ("pace: .inf", "pace: expected burst, or a number from 0.1 to 1000 (given: inf)"),
@@ -58,6 +58,8 @@ def test_every_field_is_described() -> None:
         ("llm: {delay: {fixed: .nan}}", "llm.delay.fixed: Input should be"),
         ("chunk_ms: 15", "chunk_ms: Input should be a multiple of 10"),
         ("false_alarm: {mistake_rate: 0.6, answer_rate: 0.6}", "must not exceed 1"),
+        ("like: nosuch", "like: no such profile; profiles: broken, demo"),
+        ("like: [demo]", "like: no such profile; profiles: broken, demo"),
         ("[1, 2]", "must be a mapping"),
         ("llm: {delay: {quantiles: {p50: 1}}}", "llm.delay.quantiles: give two quantiles or more"),
         ("llm: {delay: {quantiles: {p50: 1, p90: 0.5}}}", "llm.delay.quantiles: a higher quantile cannot be shorter"),
@@ -85,6 +87,31 @@ def test_a_broken_profile_is_told_in_one_line(tmp_path: Path, text: str, says: s
     assert says in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_profile_leaves_out_is_as_in_the_one_that_it_is_like(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text("like: demo\nasr: {word_error_rate: 0.5}\npace: burst\nfailures: {llm: 0.1}")
+    mine, demo = load_profile(str(path)), load_profile("demo")
+    assert (mine.name, mine.asr.word_error_rate, mine.asr.delay) == ("mine", 0.5, demo.asr.delay)
+    assert (mine.pace, mine.gaps, mine.failures.llm) == ("burst", demo.gaps, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "differs"),
+    [
+        ("slow-stage", {"llm"}),
+        ("leaky", {"leak_kib_per_session"}),
+        ("failing", {"failures"}),
+        ("outage", {"outages"}),
+        ("no-recovery", {"outages"}),
+        ("forty-slots", {"capacity"}),
+        ("rate-limited-tokens", {"tokens"}),
+    ],
+)
+def test_what_scenarios_must_fail_against_is_as_demo_but_for_one_thing(name: str, differs: set[str]) -> None:
+    twin, demo = dict(load_profile(name)), dict(load_profile("demo"))
+    assert {key for key in twin if twin[key] != demo[key]} == differs | {"name", "description", "like"}
 
 
 def test_an_unknown_profile_names_the_known_ones() -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from time import monotonic_ns
 
@@ -148,6 +149,8 @@ class Supervisor:
                 os.close(told)
 
             code = self._serve(self._lives, self._start_ns, listens)
+        except BaseException:  # nothing above would tell
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

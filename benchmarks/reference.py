@@ -1,11 +1,12 @@
 """python -m benchmarks.reference: the figures of the reference documents, as runs against their profiles show them.
 
-    python -m benchmarks.reference                       # all of them, some twelve minutes; writes docs/reference-systems.md
-    python -m benchmarks.reference --only livekitex      # those whose name begins so; writes no page
+    python -m benchmarks.reference                       # all of them, some twelve minutes
+    python -m benchmarks.reference --only livekitex      # those whose name begins so, anew
 
 Each run is the load tester as a user runs it, against `python -m assistant` with the profile. Several go on at once, as many as their
-talkers allow. A run that is not valid, because the machine was too busy, counts for nothing and is made again. Writes reference.json and
-reference.md, too. Exit code 1: a figure did not come back; 2: something given cannot be used, or no valid run could be made.
+talkers allow. A run that is not valid, because the machine was too busy, counts for nothing and is made again. Writes reference.json, in
+which the rows of earlier calls stay until they are measured anew, and, once all are there, docs/reference-systems.md. Exit code 1: a
+figure did not come back; 2: something given cannot be used, or no valid run could be made.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +55,18 @@ class Room:
         self._left = talkers
         self._changed = threading.Condition()
 
-    def take(self, talkers: int) -> None:
-        """Returns once there is room."""
+    @contextmanager
+    def of(self, talkers: int) -> Iterator[None]:
+        """Room for so many, once there is, until they have hung up."""
         with self._changed:
             self._changed.wait_for(lambda: self._left >= talkers)
             self._left -= talkers
-
-    def give_back(self, talkers: int) -> None:
-        """They have hung up."""
-        with self._changed:
-            self._left += talkers
-            self._changed.notify_all()
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A study with the turns of its runs, and what they show."""
-
-    study: Study
-    turns: tuple[TurnRecord, ...]
-    figures: tuple[Shown, ...]
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += talkers
+                self._changed.notify_all()
 
 
 def run(study: Study, seed: int, seconds: int, place: Path) -> list[TurnRecord]:
@@ -113,14 +106,12 @@ def _await_talkers(running: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.1)
 
 
-def measure(studies: Sequence[Study], seconds: int, place: Path, level: float = LEVEL) -> list[Measured]:
-    """All runs of these studies, as many at once as there is room. Raises ReferenceError, RunError, OSError, ValueError."""
+def measure(studies: Sequence[Study], seconds: int, place: Path) -> Iterator[tuple[Study, list[TurnRecord] | ReferenceError]]:
+    """The turns of all runs of each study, as many runs at once as there is room; or why there are none. Raises RunError, OSError."""
     room = Room(AT_ONCE)
 
-    def attempts(job: tuple[Study, int]) -> list[TurnRecord]:
-        study, number = job
-        room.take(study.talkers)
-        try:
+    def attempts(study: Study, number: int) -> list[TurnRecord]:
+        with room.of(study.talkers):
             for attempt in range(ATTEMPTS):
                 seed = 1 + number + 100 * attempt
                 print(f"{study.name}, seed {seed}, {seconds} s...\n", end="", flush=True)  # in one piece: other threads print too
@@ -130,61 +121,44 @@ def measure(studies: Sequence[Study], seconds: int, place: Path, level: float = 
                     if attempt == ATTEMPTS - 1:
                         raise
                     print(f"{error}; once more\n", end="", flush=True)
-        finally:
-            room.give_back(study.talkers)
         raise AssertionError("the last attempt returns or raises")
 
-    jobs = [(study, number) for study in studies for number in range(study.runs)]
-    with ThreadPoolExecutor(len(jobs)) as at_once:
-        made = list(at_once.map(attempts, jobs))
-    return [
-        _judged(study, [turn for job, turns in zip(jobs, made, strict=True) if job[0] is study for turn in turns], level)
-        for study in studies
-    ]
+    with ThreadPoolExecutor(sum(study.runs for study in studies)) as at_once:
+        jobs = {study: [at_once.submit(attempts, study, number) for number in range(study.runs)] for study in studies}
+        for study, made in jobs.items():
+            try:
+                yield study, [turn for job in made for turn in job.result()]
+            except ReferenceError as error:
+                yield study, error
 
 
-def _judged(study: Study, turns: Iterable[TurnRecord], level: float) -> Measured:
-    kept = tuple(turns)
-    return Measured(study, kept, tuple(shown(figure, kept, level) for figure in study.figures))
+def rows(study: Study, turns: Sequence[TurnRecord], seconds: int) -> list[dict[str, Any]]:
+    """What the turns of a study show, a row per figure: seconds and shares; an open end of an interval is None. Raises ValueError."""
+    facts = {key: getattr(study, key) for key in ("document", "profile", "scenario", "talkers", "runs")}
+    return [{"study": study.name, **facts, "run_s": seconds, **_row(shown(figure, turns, LEVEL))} for figure in study.figures]
 
 
-def table(measured: Sequence[Measured]) -> str:
-    """The figures as Markdown."""
+def _row(found: Shown) -> dict[str, Any]:
+    figure = found.figure
+    low, high = (end if math.isfinite(end) else None for end in (found.low, found.high))
+    told = {"figure": figure.what, "kind": figure.kind, "stated": figure.stated, "limit": figure.below, "value": found.value}
+    return {**told, "count": found.count, "low": low, "high": high, "within": found.within}
+
+
+def table(measured: Iterable[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
     head = ("document", "runs", "figure", "stated", "measured", "n", f"{LEVEL * 100:g} % interval", "came back")
-    lines: list[tuple[str, ...]] = [head, ("---",) * 3 + ("---:",) * 4 + ("---",)]
-    for one in measured:
-        study = one.study
-        runs = f"`{study.scenario}`, {study.talkers} talkers" + (f", {study.runs} runs" if study.runs > 1 else "")
-        lines += [(study.document, runs, *_cells(figure)) for figure in one.figures]
+    lines: list[tuple[str, ...]] = [head, ("---",) * 3 + ("---:",) * 4 + ("---",), *map(_cells, measured)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(found: Shown) -> tuple[str, ...]:
-    unit = Unit.SHARE if found.figure.kind == "share" else Unit.SECONDS
-    low, high = (show(end, unit) if math.isfinite(end) else "open" for end in (found.low, found.high))
-    stated = show(found.figure.stated, unit)
-    limit = f"< {stated}" if found.figure.below else stated
-    return found.figure.what, limit, show(found.value, unit), str(found.count), f"{low} to {high}", "yes" if found.within else "**no**"
-
-
-def _rows(measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    return [
-        {
-            "study": one.study.name,
-            "document": one.study.document,
-            "profile": one.study.profile,
-            "figure": found.figure.what,
-            "stated": found.figure.stated,
-            "limit": found.figure.below,
-            "value": found.value,
-            "count": found.count,
-            "low": found.low if math.isfinite(found.low) else None,
-            "high": found.high if math.isfinite(found.high) else None,
-            "within": found.within,
-        }
-        for one in measured
-        for found in one.figures
-    ]
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    unit = Unit.SHARE if row["kind"] == "share" else Unit.SECONDS
+    runs = f"`{row['scenario']}`, {row['talkers']} talkers" + (f", {row['runs']} runs" if row["runs"] > 1 else "")
+    low, high = ("open" if end is None else show(end, unit) for end in (row["low"], row["high"]))
+    stated = ("< " if row["limit"] else "") + show(row["stated"], unit)
+    came_back = "yes" if row["within"] else "**no**"
+    return row["document"], runs, row["figure"], stated, show(row["value"], unit), str(row["count"]), f"{low} to {high}", came_back
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -196,21 +170,43 @@ def main(arguments: Sequence[str]) -> int:
     given = options.parse_args(arguments)
     chosen = [study for study in STUDIES if study.name.startswith(given.only)]
     if not chosen or given.seconds < 1:
-        names = ", ".join(study.name for study in STUDIES)
+        names = "; ".join(study.name for study in STUDIES)
         return _refuse(f"no study begins with {given.only!r}: {names}" if not chosen else "--seconds must be 1 or more")
-    out = given.out.resolve()
+    out, missing, made = given.out.resolve(), 0, []
     try:
-        measured = measure(chosen, given.seconds, out)
-        (out / "reference.json").write_text(json.dumps(_rows(measured), indent=2) + "\n", encoding="utf-8")
-        (out / "reference.md").write_text(table(measured) + "\n", encoding="utf-8")
-        if chosen == list(STUDIES):
-            machine = rig.machine()
-            told = f"Measured on {machine['cpu']}, {machine['cores']} cores, runs of {given.seconds} s."
-            PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), f"{told}\n\n{table(measured)}"), encoding="utf-8")
-    except (ReferenceError, RunError, OSError, ValueError) as error:
+        for study, turns in measure(chosen, given.seconds, out):
+            if isinstance(turns, ReferenceError):
+                missing = _refuse(str(turns))
+            else:
+                found = rows(study, turns, given.seconds)
+                made += found
+                _keep(out / "reference.json", study, found)
+        _publish(out / "reference.json")
+    except (RunError, OSError, ValueError) as error:
         return _refuse(str(error))
-    print(f"\n{table(measured)}")
-    return 0 if all(found.within for one in measured for found in one.figures) else 1
+    print(f"\n{table(made)}")
+    return missing or (0 if all(row["within"] for row in made) else 1)
+
+
+def _keep(path: Path, study: Study, found: list[dict[str, Any]]) -> None:
+    """Puts the rows of a study in the place of those that it had."""
+    kept = [row for row in _kept(path) if row["study"] != study.name]
+    path.write_text(json.dumps(kept + found, indent=2) + "\n", encoding="utf-8")
+
+
+def _kept(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return found
+
+
+def _publish(path: Path) -> None:
+    """Writes the page, once every study has rows."""
+    of = {study.name: [row for row in _kept(path) if row["study"] == study.name] for study in STUDIES}
+    if all(of.values()):
+        machine, found = rig.machine(), [row for kept in of.values() for row in kept]
+        lengths = " and ".join(f"{seconds} s" for seconds in sorted({row["run_s"] for row in found}))
+        told = f"Measured on {machine['cpu']}, {machine['cores']} cores, runs of {lengths}."
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), f"{told}\n\n{table(found)}"), encoding="utf-8")
 
 
 def _refuse(text: str) -> int:

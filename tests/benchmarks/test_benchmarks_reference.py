@@ -114,5 +114,5 @@ def test_what_cannot_be_used_is_one_line(capsys: pytest.CaptureFixture[str], tmp
     assert reference.main(["--seconds", "0", "--out", str(tmp_path)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith("reference: no study begins with 'nosuch': voice-bot, 10 callers, ")
+    assert lines[0].startswith("reference: no study begins with 'nosuch': voice-bot, 10 callers; ")
     assert lines[1] == "reference: --seconds must be 1 or more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from pathlib import Path
@@ -116,3 +117,20 @@ def test_what_cannot_be_used_is_one_line(capsys: pytest.CaptureFixture[str], tmp
     assert len(lines) == 2
     assert lines[0].startswith("reference: no study begins with 'nosuch': voice-bot, 10 callers; ")
     assert lines[1] == "reference: --seconds must be 1 or more"
+
+
+def test_rows_stay_until_they_are_measured_anew(tmp_path: Path) -> None:
+    kept, first, second = tmp_path / "reference.json", STUDIES[1], STUDIES[2]
+    for study, value in ((first, 0.5), (second, 0.6), (first, 0.7)):
+        reference._keep(kept, study, [{"study": study.name, "value": value}])
+    assert [(row["study"], row["value"]) for row in json.loads(kept.read_text())] == [(second.name, 0.6), (first.name, 0.7)]
+
+
+def test_a_row_says_what_was_stated_and_what_was_seen() -> None:
+    study = next(study for study in STUDIES if study.name == "latency-guide, best")
+    turns = [turn(speech_offset=10_000, first_audible=10_380 + step % 10) for step in range(200)]
+    (row,) = reference.rows(study, turns, 110)
+    assert (row["document"], row["stated"], row["value"], row["count"], row["within"]) == ("latency-guide.md", 0.385, 0.384, 200, True)
+    assert reference.table([row]).splitlines()[2] == (
+        "| latency-guide.md | `latency-guide`, 30 talkers | End-to-end latency p50 | 385 ms | 384 ms | 200 | 384 ms to 385 ms | yes |"
+    )

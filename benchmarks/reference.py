@@ -147,8 +147,8 @@ def _row(found: Shown) -> dict[str, Any]:
 
 def table(measured: Iterable[dict[str, Any]]) -> str:
     """The rows as Markdown."""
-    head = ("document", "runs", "figure", "stated", "measured", "n", f"{LEVEL * 100:g} % interval", "came back")
-    lines: list[tuple[str, ...]] = [head, ("---",) * 3 + ("---:",) * 4 + ("---",), *map(_cells, measured)]
+    head = ("document", "profile", "runs", "figure", "stated", "measured", "n", f"{LEVEL * 100:g} % interval", "came back")
+    lines: list[tuple[str, ...]] = [head, ("---",) * 4 + ("---:",) * 4 + ("---",), *map(_cells, measured)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -158,7 +158,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     low, high = ("open" if end is None else show(end, unit) for end in (row["low"], row["high"]))
     stated = ("< " if row["limit"] else "") + show(row["stated"], unit)
     came_back = "yes" if row["within"] else "**no**"
-    return row["document"], runs, row["figure"], stated, show(row["value"], unit), str(row["count"]), f"{low} to {high}", came_back
+    what = row["document"], f"`{row['profile']}`", runs, row["figure"]
+    return *what, stated, show(row["value"], unit), str(row["count"]), f"{low} to {high}", came_back
 
 
 def main(arguments: Sequence[str]) -> int:

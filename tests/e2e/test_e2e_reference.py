@@ -25,11 +25,12 @@ RUNS = {
 @pytest.fixture(scope="module")
 def turns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[TurnRecord]]:
     """The turns of each run, made at once."""
+    folder = tmp_path_factory.mktemp("reference")
 
     def made(scenario: str) -> list[TurnRecord]:
         profile, talkers = RUNS[scenario]
         path = str(SCENARIOS / f"{scenario}.yml")
-        done = run(tmp_path_factory.mktemp(scenario), "--scenario", path, "--users", str(talkers), "--run-time", "25s", profile=profile)
+        done = run(folder / scenario, "--scenario", path, "--users", str(talkers), "--run-time", "25s", profile=profile)
         assert done.folder is not None, done.err
         return [record for record in load(done.folder).records() if isinstance(record, TurnRecord)]
 

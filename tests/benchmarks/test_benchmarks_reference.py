@@ -130,6 +130,6 @@ def test_a_row_says_what_was_stated_and_what_was_seen() -> None:
     turns = [turn(speech_offset=10_000, first_audible=10_380 + step % 10) for step in range(200)]
     (row,) = reference.rows(study, turns, 110)
     assert (row["document"], row["stated"], row["value"], row["count"], row["within"]) == ("latency-guide.md", 0.385, 0.384, 200, True)
-    assert reference.table([row]).splitlines()[2] == (
-        "| latency-guide.md | `latency-guide-best` | `latency-guide`, 30 talkers | End-to-end latency p50 | 385 ms | 384 ms | 200 | 384 ms to 385 ms | yes |"
-    )
+    cells = [cell.strip() for cell in reference.table([row]).splitlines()[2].strip("|").split("|")]
+    assert cells[1:4] == ["`latency-guide-best`", "`latency-guide`, 30 talkers", "End-to-end latency p50"]
+    assert cells[4:] == ["385 ms", "384 ms", "200", "384 ms to 385 ms", "yes"]

@@ -14,14 +14,16 @@ import gc
 import os
 import ssl
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 import uvloop
 
 from assistant.hub import Hub
 from assistant.profile import ProfileError, load_profile, profile_names
-from assistant.server import Address, BindError, allow_many_connections, bind, make_server, serve
+from assistant.server import Address, BindError, Server, allow_many_connections, bind, make_server, serve
 from assistant.settings import RATE
+from assistant.supervisor import Supervisor
 from assistant.truth import TruthLog
 from audio import CorpusError, load_corpus
 
@@ -70,19 +72,33 @@ def main(arguments: list[str]) -> int:
         truth = TruthLog(options.truth, seed=options.seed, profile=profile.model_dump(mode="json", exclude_none=True))
     except OSError as error:
         return _refuse(f"--truth: cannot write {options.truth}: {error.strerror}")
-    hub = Hub(profile, options.seed, corpus, truth, api_key=api_key)
     address = Address(options.host, sock.getsockname()[1], tls=options.tls_cert is not None)
 
     def ready() -> None:
         print(f"assistant listening on {address.url}, profile {profile.name}, seed {options.seed}", flush=True)
 
-    try:
-        server = make_server(hub, ready, tls_cert=options.tls_cert, tls_key=options.tls_key)
+    def served(hub: Hub, on_ready: Callable[[], None]) -> Server:
+        server = make_server(hub, on_ready, tls_cert=options.tls_cert, tls_key=options.tls_key)
         server.config.load()
+        return server
+
+    def serve_a_life(lives: int, start_ns: int | None, listens: Callable[[], None]) -> int:
+        try:
+            own = bind(options.host, address.port)
+        except BindError as error:
+            return _refuse(str(error))
+        hub = Hub(profile, options.seed, corpus, truth, api_key=api_key, lives=lives)
+        return uvloop.run(serve(served(hub, listens), hub, own, address, [], start_ns=start_ns))
+
+    hub = Hub(profile, options.seed, corpus, truth, api_key=api_key)
+    try:
+        server = served(hub, ready)
     except (ssl.SSLError, OSError) as error:
         return _refuse(f"--tls-cert, --tls-key: cannot be used: {error.strerror or error}")
     allow_many_connections()
     gc.freeze()  # corpus and libraries stay: a full collection over them would stall every session for tens of ms
+    if profile.outages:
+        return Supervisor(profile.outages, serve_a_life, truth, address, ready).run(command)
     return uvloop.run(serve(server, hub, sock, address, command))
 
 

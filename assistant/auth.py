@@ -53,9 +53,12 @@ class RateLimiter:
     """A token bucket per client: `burst` at once, refilled with `per_second`."""
 
     def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
+        self.limit(per_second, burst)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (level, at)
+
+    def limit(self, per_second: float, burst: int) -> None:
+        """Sets the limit anew; what a client has left above `burst` is lost to it."""
+        self._per_second, self._burst = per_second, float(burst)
 
     def take(self, client: str, now_s: float) -> float:
         """Takes one; returns 0.0, or, where none is left, the seconds until there is one."""

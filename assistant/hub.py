@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """So many responses at a time; who comes later waits in line. `count` None: no limit. `waiting`: how many do now."""
+    """So many at a time; who comes later waits in line. `count` None: no limit. `kept`: a slot belongs to a session until its end, not
+    to a response. `waiting`: how many wait now."""
 
-    def __init__(self, count: int | None) -> None:
+    def __init__(self, count: int | None, *, kept: bool) -> None:
+        self.kept = kept
         self.waiting = 0
         self._free = asyncio.Semaphore(count) if count is not None else None
 
-    async def __aenter__(self) -> None:
+    async def take(self) -> None:
+        """Returns once there is one."""
         if self._free is None:
             return
         self.waiting += 1
@@ -37,24 +40,28 @@ class Slots:
         finally:
             self.waiting -= 1
 
-    async def __aexit__(self, *_: object) -> None:
+    def give_back(self) -> None:
+        """The slot is the next one's."""
         if self._free is not None:
             self._free.release()
 
 
 class Hub:
-    """Profile, seed, corpus and counters; the sessions that are open."""
+    """Profile, seed, corpus and counters; the sessions that are open. `profile` is what is in force now, `whole_profile` what was given.
+    `lives`: how many processes served before this one and were killed; what is drawn differs from theirs."""
 
-    def __init__(self, profile: Profile, seed: int, corpus: Corpus, truth: TruthLog, *, api_key: str | None = None) -> None:
+    def __init__(self, profile: Profile, seed: int, corpus: Corpus, truth: TruthLog, *, api_key: str | None = None, lives: int = 0) -> None:
+        self.whole_profile = profile
         self.profile = profile
-        self.seed = seed
+        self._faults: tuple[int, ...] = ()
+        self._drawn_from = f"{seed}" if lives == 0 else f"{seed}.{lives}"
         self.truth = truth
         self.index = ClipIndex(corpus, RATE)
         self.book = AnswerBook(corpus, RATE * profile.chunk_ms // 1000)
         self.tokens = TokenStore(api_key)
         self.limiter = RateLimiter(profile.tokens.per_second, profile.tokens.burst)
         self.exposition = Exposition()
-        self.slots = Slots(profile.capacity.slots)
+        self.slots = Slots(profile.capacity.slots, kept=profile.capacity.held_by == "session")
         self.exposition.responses_waiting.set_function(lambda: self.slots.waiting)
         self.sessions: set[Session] = set()
         self.opened = 0
@@ -68,6 +75,29 @@ class Hub:
     def uptime_s(self) -> float:
         return time.monotonic() - self.started_s
 
+    def enter(self, session: Session) -> None:
+        """A session is open."""
+        self.sessions.add(session)
+        self.put_into_force(self._faults)
+
+    def leave(self, session: Session) -> None:
+        """A session is over."""
+        self.sessions.discard(session)
+        self._leak(self.profile.leak_kib_per_session)
+        self.put_into_force(self._faults)
+
+    def put_into_force(self, faults: tuple[int, ...]) -> None:
+        """Makes `profile` that of these faults (places in the profile's list) and of the sessions that are open."""
+        self._faults = faults
+        if self.whole_profile.faults or self.whole_profile.under_load:
+            self.profile = self.whole_profile.at(len(self.sessions), faults)
+            self.limiter.limit(self.profile.tokens.per_second, self.profile.tokens.burst)
+
+    @property
+    def leaked_bytes(self) -> int:
+        """Memory kept for good so far."""
+        return sum(map(len, self._leaked))
+
     @property
     def full(self) -> bool:
         limit = self.profile.sessions.max_concurrent
@@ -75,7 +105,7 @@ class Hub:
 
     def rng(self, session_key: str, purpose: str, turn: int) -> random.Random:
         """The random numbers for one purpose: they depend on seed, session and turn, never on timing."""
-        return random.Random(f"{self.seed}/{session_key}/{purpose}/{turn}")
+        return random.Random(f"{self._drawn_from}/{session_key}/{purpose}/{turn}")
 
     def session_key(self, client: str | None) -> str:
         """Names a new session for rng(): the client and how many sessions it had before, else the count of the nameless."""
@@ -95,7 +125,11 @@ class Hub:
             self._lost.discard(client)
             self.exposition.reconnections.inc()
 
-    def leak(self) -> None:
+    def turn_over(self) -> None:
+        """A turn is over."""
+        self._leak(self.profile.leak_kib_per_turn)
+
+    def _leak(self, kib: int) -> None:
         """Keeps memory for good, as planned by the profile."""
-        if self.profile.leak_kib_per_turn:
-            self._leaked.append(bytearray(b"\xff") * (1024 * self.profile.leak_kib_per_turn))
+        if kib:
+            self._leaked.append(bytearray(b"\xff") * (1024 * kib))

@@ -11,10 +11,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import monotonic_ns
 
 import uvicorn
 
 from assistant.app import create_app
+from assistant.faults import keep_timetable
 from assistant.hub import Hub
 from assistant.session import GOING_AWAY
 
@@ -119,8 +121,9 @@ async def close_sessions(hub: Hub) -> None:
         await asyncio.sleep(0.01)
 
 
-async def serve(server: Server, hub: Hub, sock: socket.socket, address: Address, command: list[str]) -> int:
-    """Serves until a signal, or until the command has ended; returns the exit code."""
+async def serve(server: Server, hub: Hub, sock: socket.socket, address: Address, command: list[str], *, start_ns: int | None = None) -> int:
+    """Serves until a signal, or until the command has ended; returns the exit code. `start_ns`: from when the profile's timetable
+    counts (monotonic); None: from when it listens."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     child: asyncio.subprocess.Process | None = None
@@ -128,40 +131,58 @@ async def serve(server: Server, hub: Hub, sock: socket.socket, address: Address,
     def on_signal(number: signal.Signals) -> None:
         if child is None or child.returncode is not None:
             stop.set()
-        elif not (number == signal.SIGINT and _at_terminal()):  # the terminal has told the child already
+        elif not (number == signal.SIGINT and at_terminal()):  # the terminal has told the child already
             child.send_signal(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
     serving = asyncio.ensure_future(server.serve([sock]))
+    timetable: asyncio.Task[None] | None = None
     code = 0
     try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        timetable = asyncio.ensure_future(keep_timetable(hub, start_ns or monotonic_ns()))
         if command:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.005)
-            environment = {**os.environ, "LOCUST_HOST": address.local_url, "DOUBLETALK_HOST": address.local_url}
             try:
-                child = await asyncio.create_subprocess_exec(*command, env=environment)
+                child = await asyncio.create_subprocess_exec(*command, env=child_environment(address))
             except OSError as error:
-                print(f"assistant: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
-                return 127 if isinstance(error, FileNotFoundError) else 126
+                return cannot_run(command[0], error)
             if stop.is_set():  # a signal came before there was a child to pass it on to
                 child.terminate()
-            status = await child.wait()
-            code = status if status >= 0 else 128 - status
+            code = exit_code(await child.wait())
         else:
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait((stopped, serving), return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
     finally:
         await close_sessions(hub)
+        if timetable is not None:
+            timetable.cancel()
+            await asyncio.gather(timetable, return_exceptions=True)
         server.should_exit = True
         await serving
         hub.truth.close()
     return code
 
 
-def _at_terminal() -> bool:
+def child_environment(address: Address) -> dict[str, str]:
+    """What a command that runs against the assistant finds in its environment."""
+    return {**os.environ, "LOCUST_HOST": address.local_url, "DOUBLETALK_HOST": address.local_url}
+
+
+def cannot_run(program: str, error: OSError) -> int:
+    """Says in one line that a command cannot be run; returns the exit code of a shell then."""
+    print(f"assistant: cannot run {program}: {error.strerror}", file=sys.stderr)
+    return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def exit_code(status: int) -> int:
+    """A process's return code as a shell tells it: a signal's number above 128."""
+    return status if status >= 0 else 128 - status
+
+
+def at_terminal() -> bool:
     """Whether a terminal sends its signals to our whole process group."""
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()

@@ -47,7 +47,8 @@ class Session:
         self._send = send
         self.floor = Floor(call)
         self._close_code: int | None = None
-        self._expires_at = int(time.time() + call.hub.profile.sessions.max_s)
+        self._max_s = call.hub.profile.sessions.max_s
+        self._expires_at = int(time.time() + self._max_s)
         self._silence = ("", b"")
         self._unheard: deque[tuple[bytes, int]] = deque()  # slices of a long append: sound, when its last sample was captured
         self._handlers: dict[str, Handler] = {
@@ -66,10 +67,10 @@ class Session:
     async def run(self) -> None:
         """Serves the session; returns once it is closed and its truth is written."""
         call, hub = self._call, self._call.hub
-        hub.sessions.add(self)
+        hub.enter(self)
         hub.note_open(call.client)
         hub.exposition.connections.inc()
-        expiry = asyncio.get_running_loop().call_later(hub.profile.sessions.max_s, lambda: call.spawn(self._expire()))
+        expiry = asyncio.get_running_loop().call_later(self._max_s, lambda: call.spawn(self._expire()))
         aborted = asyncio.ensure_future(call.aborted.wait())
         listening = asyncio.ensure_future(self._listen())
         try:
@@ -93,7 +94,7 @@ class Session:
         self.floor.close()
         call.truth.closed_ns, call.truth.close_code = monotonic_ns(), code
         hub.truth.write(call.truth)
-        hub.sessions.discard(self)
+        hub.leave(self)
         hub.exposition.connections.dec()
         if code not in (NORMAL, GOING_AWAY):
             hub.note_loss(call.client)
@@ -115,7 +116,7 @@ class Session:
                 self._call.aborted.set()
 
     async def _expire(self) -> None:
-        minutes = self._call.hub.profile.sessions.max_s / 60
+        minutes = self._max_s / 60
         text = f"Your session hit the maximum duration of {minutes:g} minutes."
         self._call.error(text, code="session_expired")
         await self.close(GOING_AWAY, text)

@@ -1,13 +1,14 @@
 """The truth log: what the assistant did, as JSON Lines, to check talkers' measurements against.
 
 Instants are time.monotonic_ns() of this machine (CLOCK_MONOTONIC, which the talkers on the same machine read too). A line is
-written and flushed when the thing it tells of is final. No secret is ever written.
+written whole when the thing it tells of is final. No secret is ever written.
 
-Kinds: header, response, barge_in, false_alarm, session, token. None in a field: it did not happen, or cannot be known.
+Kinds: header, response, barge_in, false_alarm, session, token, fault, outage. None in a field: it did not happen, or cannot be known.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import orjson
 
 PLAYOUT_DELAY_S = 0.06
 SCHEMA = 1
+LONGEST_LINE = 1024 * 1024
 
 
 class Listener:
@@ -129,21 +131,41 @@ class TokenTruth:
     status: int
 
 
+@dataclass(slots=True)
+class FaultTruth:
+    """A fault of the profile's timetable: its place in `faults`, when it was in force, and the parts that it replaced."""
+
+    fault: int
+    begun_ns: int
+    ended_ns: int
+    profile: dict[str, Any]
+
+
+@dataclass(slots=True)
+class OutageTruth:
+    """The serving process was killed at `killed_ns`; at `listening_ns` its successor listened (None: none did)."""
+
+    killed_ns: int
+    listening_ns: int | None = None
+
+
 KINDS = {
     ResponseTruth: "response",
     BargeInTruth: "barge_in",
     FalseAlarmTruth: "false_alarm",
     SessionTruth: "session",
     TokenTruth: "token",
+    FaultTruth: "fault",
+    OutageTruth: "outage",
 }
-Record = ResponseTruth | BargeInTruth | FalseAlarmTruth | SessionTruth | TokenTruth
+Record = ResponseTruth | BargeInTruth | FalseAlarmTruth | SessionTruth | TokenTruth | FaultTruth | OutageTruth
 
 
 class TruthLog:
     """Writes records to a file; without a path it writes nothing. Raises OSError where the file cannot be opened."""
 
     def __init__(self, path: Path | str | None, *, seed: int, profile: dict[str, Any]) -> None:
-        self._file = Path(path).open("wb") if path is not None else None  # noqa: SIM115 (open until close)
+        self._file = Path(path).open("w+b", buffering=0) if path is not None else None  # noqa: SIM115 (open until close)
         header = {"kind": "header", "schema": SCHEMA, "seed": seed, "profile": profile}
         self._line({**header, "playout_delay_s": PLAYOUT_DELAY_S})
 
@@ -153,8 +175,20 @@ class TruthLog:
 
     def _line(self, data: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(orjson.dumps(data) + b"\n")
-            self._file.flush()
+            line = orjson.dumps(data) + b"\n"
+            while line:
+                line = line[self._file.write(line) :]
+
+    def mend(self) -> None:
+        """Drops a last line that is not whole: its writer was killed amid it."""
+        if self._file is None:
+            return
+        end = self._file.seek(0, os.SEEK_END)
+        at = max(0, end - LONGEST_LINE)
+        self._file.seek(at)
+        whole = at + self._file.read(end - at).rfind(b"\n") + 1
+        self._file.truncate(whole)
+        self._file.seek(whole)
 
     def close(self) -> None:
         if self._file is not None:

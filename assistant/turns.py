@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any
@@ -72,6 +74,7 @@ class Turns:
         self.active: Turn | None = None
         self.latest: Responder | None = None
         self.count = 0
+        self._has_slot = False  # that belongs to the session
 
     @property
     def responder(self) -> Responder | None:
@@ -179,7 +182,7 @@ class Turns:
             if call.rng("no_answer", truth.turn).random() < call.hub.profile.failures.no_answer:
                 truth.status, truth.reason = "none", "no_answer"
                 return
-            async with self._line, call.hub.slots:
+            async with self._line, self._slot():
                 responder = Responder(self._plan(turn), call.wire, call.outbox, call.conversation, truth, RATE)
                 self._waiting.remove(turn)
                 self.active, self.latest, turn.responder = turn, responder, responder
@@ -191,6 +194,19 @@ class Turns:
                     self.active = None
         finally:
             self._finish(turn)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """A slot to make a response with: the session's own, where it has one."""
+        slots = self._call.hub.slots
+        if not self._has_slot:
+            await slots.take()
+            self._has_slot = slots.kept
+        try:
+            yield
+        finally:
+            if not slots.kept:
+                slots.give_back()
 
     def _plan(self, turn: Turn) -> Plan:
         call, profile, number = self._call, self._call.hub.profile, turn.truth.turn
@@ -239,7 +255,7 @@ class Turns:
             self._loose.remove(loose)
             call.hub.truth.write(loose.settled())
         self._count(truth)
-        call.hub.leak()
+        call.hub.turn_over()
 
     def _count(self, truth: ResponseTruth) -> None:
         shown = self._call.hub.exposition
@@ -253,7 +269,10 @@ class Turns:
             shown.errors.labels(truth.reason or "failed").inc()
 
     def close(self) -> None:
-        """The session is over and its tasks have ended: writes the turns that nobody answered."""
+        """The session is over and its tasks have ended: writes the turns that nobody answered, and lets go of its slot."""
+        if self._has_slot:
+            self._has_slot = False
+            self._call.hub.slots.give_back()
         for turn in list(self._waiting):
             self._finish(turn)
         for barge_in in self._loose:

@@ -31,6 +31,8 @@ _LATENCY = [
     Metric("ttft", "Time to first token", "latency", _D, _S, TurnRecord, derive.ttft,
            "last sample of the talker's speech captured", "arrival of the first content of any kind", _NO_ANSWER,
            targets=(Target("mean", "<", 1.5, "VB"), Target("p95", "<", 2.5, "VB")), code="TTFT"),
+    Metric("total_response", "Total response", "latency", _D, _S, TurnRecord, derive.total_response,
+           "last sample of the talker's speech captured", "arrival of the event that closes the answer", "no answer was completed"),
     Metric("mic_capture", "Microphone capture", "latency", _D, _S, TurnRecord, derive.fact("mic_capture_s"),
            "first sample of the frame captured", "frame complete and handed to the kernel: frame duration + send lateness", "the last speech frame was not sent",
            targets=(Target("p50", "<", 0.020, "SD"),), code="L1"),

@@ -74,6 +74,13 @@ def ttft(record: TurnRecord) -> float | None:
     return _between(record.speech_offset_ns, min(firsts)) if firsts else None
 
 
+def total_response(record: TurnRecord) -> float | None:
+    """Speech offset to the event that closes the answer; None where the answer was not completed."""
+    if record.kind is TurnKind.FALSE_ALARM or record.outcome is not Outcome.COMPLETED:
+        return None
+    return _between(record.speech_offset_ns, record.response_done_ns)
+
+
 def stage_residual(record: TurnRecord) -> float | None:
     """End-to-end latency less the stages on its path.
 

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
-from assistant.profile import Distribution, Profile, profile_names
+from assistant.delays import Distribution
+from assistant.profile import Profile, profile_names
+from assistant.timetable import Changes
 from users.options import add_options
 
 ROOT = Path(__file__).parent.parent
@@ -79,8 +81,8 @@ def test_every_option_is_on_its_page() -> None:
 def keys(section: type[BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
     """Each key of a profile with its description."""
     for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not Distribution:
+        inner = next((kind for kind in get_args(field.annotation) if isinstance(kind, type)), field.annotation)  # of a list's items
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and inner not in (Distribution, Changes):
             yield from keys(inner, f"{above}{name}.")
         else:
             yield above + name, field.description or ""

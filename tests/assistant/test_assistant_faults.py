@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic_ns
 
 import pytest
 from assistant_harness import Running, Talker, first, profile, running, talking
 
+from assistant.faults import keep_timetable
 from audio import ClipKind
 
 QUESTION = first(ClipKind.QUESTION)
 LATE_MS = 100  # what a busy machine may add; a planned delay is never shortened
+WHO = {"X-Client-Id": "talker-9"}
 DONE, DELTA = "response.done", "response.output_audio.delta"
 
 
@@ -114,6 +117,92 @@ def test_responses_queue_for_a_slot(tmp_path: Path) -> None:
         asyncio.run(both(server))
         one, two = sorted(server.until("response", 2), key=lambda line: int(line["created_ns"]))
     assert two["created_ns"] >= one["done_ns"]
+
+
+def test_a_slot_held_by_a_session_is_free_when_it_ends(tmp_path: Path) -> None:
+    how = profile(capacity={"slots": 1, "held_by": "session"}, pace="burst")
+
+    async def ask(talker: Talker) -> None:
+        talker.say(QUESTION)
+        await talker.wait("input_audio_buffer.committed", len(talker.all(DONE)) + 1)
+
+    async def both(server: Running) -> None:
+        async with talking(server, client="late") as late:
+            async with talking(server, client="first") as first_one:
+                for count in (1, 2):
+                    await ask(first_one)
+                    await first_one.wait(DONE, count)
+                await ask(late)
+                async with asyncio.timeout(10):
+                    while server.hub.slots.waiting != 1:
+                        await asyncio.sleep(0.01)
+                await ask(first_one)
+                await first_one.wait(DONE, 3)
+                assert late.all("response.created") == []
+            await late.wait(DONE)
+
+    with running(tmp_path, how) as server:
+        asyncio.run(both(server))
+        closed = {line["client"]: line["closed_ns"] for line in server.until("session", 2)}
+        answered = next(line for line in server.truth("response") if line["client"] == "late")
+    assert answered["created_ns"] >= closed["first"] - LATE_MS * 1e6
+
+
+def test_each_session_leaves_its_leak(tmp_path: Path) -> None:
+    async def visit(server: Running) -> None:
+        for _ in range(3):
+            async with talking(server, mic=False):
+                pass
+
+    with running(tmp_path, profile(leak_kib_per_session=64)) as server:
+        asyncio.run(visit(server))
+        server.until("session", 3)
+        assert server.hub.leaked_bytes == 3 * 64 * 1024
+
+
+def test_what_is_replaced_under_load_holds_while_the_sessions_are_open(tmp_path: Path) -> None:
+    how = profile(under_load=[{"sessions": 2, "profile": {"failures": {"rate_limit": 1.0}, "tokens": {"per_second": 0.01, "burst": 1}}}])
+
+    async def ask(server: Running) -> str:
+        async with talking(server) as talker:
+            talker.say(QUESTION)
+            return str((await talker.wait(DONE))["response"]["status"])
+
+    async def crowd(server: Running) -> tuple[str, str, str]:
+        alone = await ask(server)
+        async with talking(server, mic=False):
+            crowded = await ask(server)
+        server.until("session", 3)
+        return alone, crowded, await ask(server)
+
+    with running(tmp_path, how) as server:
+        assert asyncio.run(crowd(server)) == ("completed", "failed", "completed")
+
+
+def test_faults_come_and_go(tmp_path: Path) -> None:
+    """On a timetable that begins with this test, beside a served hub."""
+    changes = {"failures": {"rate_limit": 1.0}, "tokens": {"per_second": 0.001, "burst": 1}}
+    how = profile(faults=[{"at_s": 1000, "for_s": 1, "profile": changes}, {"at_s": 0, "for_s": 2, "profile": changes}])
+
+    async def ask(server: Running) -> tuple[int, int, str]:
+        """Two requests for tokens and one turn of a session that was open before."""
+        async with talking(server) as talker:
+            timetable = asyncio.ensure_future(keep_timetable(server.hub, monotonic_ns()))
+            await asyncio.sleep(0)
+            statuses = [(await asyncio.to_thread(server.request, "POST", "/rt-token", headers=WHO))[0] for _ in range(2)]
+            while server.hub.profile.failures.rate_limit:
+                await asyncio.sleep(0.01)
+            talker.say(QUESTION)
+            done = await talker.wait(DONE)
+            timetable.cancel()
+            await asyncio.gather(timetable, return_exceptions=True)
+            return statuses[0], statuses[1], done["response"]["status"]
+
+    with running(tmp_path, how) as server:
+        assert asyncio.run(ask(server)) == (200, 429, "completed")
+        (fault,) = server.until("fault")
+    assert (fault["fault"], fault["profile"]) == (1, changes)
+    assert 1.99e9 < fault["ended_ns"] - fault["begun_ns"] < 9e9
 
 
 def test_sessions_slow_each_other_down(tmp_path: Path) -> None:

@@ -21,8 +21,11 @@ def shown(hub: Hub) -> float:
 
 
 async def stand(slots: Slots, free: asyncio.Event) -> None:
-    async with slots:
+    await slots.take()
+    try:
         await free.wait()
+    finally:
+        slots.give_back()
 
 
 async def settled(count: int, slots: Slots) -> None:
@@ -51,7 +54,7 @@ def test_who_waits_for_a_slot_is_counted_and_shown() -> None:
 @pytest.mark.parametrize("count", [None, 5])
 def test_nobody_waits_where_there_is_room(count: int | None) -> None:
     async def queue() -> int:
-        slots, free = Slots(count), asyncio.Event()
+        slots, free = Slots(count, kept=False), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for _ in range(5):
                 group.create_task(stand(slots, free))

@@ -58,6 +58,7 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "e2e_latency": (ANSWERED, 0.97),
     "time_to_first_audio": (ANSWERED, 0.85),
     "ttft": (ANSWERED, 0.65),
+    "total_response": (ANSWERED, 2.4),
     "mic_capture": (ANSWERED, 0.021),
     "audio_processing": (ANSWERED, 0.002),
     "uplink_network": (ANSWERED, 0.015),

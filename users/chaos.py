@@ -46,13 +46,15 @@ class Chaos:
         self._talkers, self._commands = talkers, commands
         self._send = send
         self._by_hand = 0
-        self._greenlets = [gevent.spawn(self._follow)]
+        self._greenlets = [gevent.spawn(self._follow)] if run.scenario.chaos else []
         self._over = False
 
     def stop(self) -> None:
         """The run is to end: nothing is done any more, stalls are over, and a command that still runs is ended. Again does nothing."""
         self._over = True
-        gevent.killall(self._greenlets)
+        alive = [greenlet for greenlet in self._greenlets if not greenlet.dead]
+        if alive:  # else do not wait: whoever stops may be interrupted while it does
+            gevent.killall(alive)
 
     def by_hand(self, asked: Mapping[str, Any]) -> None:
         """Do now what somebody asks for: an action's `do`, `share`, `for_s` and `kind`, or the `number` of a command of the scenario's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -20,16 +21,16 @@ from scenarios import hit
 AWAY_S = 5.0
 TALKERS = 6
 WATCH = """
-load: {talkers: 6, spawn_per_s: 6, duration_s: 18}
+load: {talkers: 6, spawn_per_s: 6, duration_s: 200}
 conversation: {turns: 3, think_s: 0.2, between_calls_s: 0.5}
 criteria: [time_to_recover max < 30 s, automatic_recovery_rate >= 100 %, availability > 99.5 %]
 """
 BREAK = """
-load: {talkers: 8, spawn_per_s: 8, duration_s: 10}
+load: {talkers: 8, spawn_per_s: 8, duration_s: 12}
 conversation: {turns: 20, think_s: 0.2}
 chaos:
-  - {at_s: 4, do: drop, share: 0.5}
-  - {at_s: 7, do: reset, share: 0.5}
+  - {at_s: 5, do: drop, share: 0.5}
+  - {at_s: 9, do: reset, share: 0.5}
   - {at_s: 2, do: command, run: [sh, -c, 'echo "$OPENAI_API_KEY" > seen; echo said so; exit 3']}
 """
 
@@ -54,6 +55,12 @@ def truth(tmp: Path, seed: int, kind: str) -> pd.DataFrame:
     return pd.DataFrame([line for line in lines if line["kind"] == kind])
 
 
+def answered(tmp: Path, seed: int) -> int:
+    """How many talkers have had a whole answer so far."""
+    answers = truth(tmp, seed, "response")
+    return answers[answers["status"] == "completed"]["client"].nunique() if len(answers) else 0
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, float, float]]:
     """A run whose assistant was killed and started again; when it was, in monotonic seconds of this machine, and when it listened again."""
@@ -64,7 +71,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, 
     try:
         with served(tmp, port, 7) as assistant:
             c.start("local", "--headless", "--scenario", str(tmp / "watch.yml"), "--host", c.host, "--stop-timeout", "10")
-            wait_for(lambda: len(truth(tmp, 7, "response")) >= TALKERS, "answers")
+            wait_for(lambda: answered(tmp, 7) == TALKERS, "answers")
             wait_for(lambda: f" {TALKERS} talkers" in c.told("local"), "all talkers")
             killed_s = time.monotonic()
             assistant.kill()
@@ -72,6 +79,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, 
         time.sleep(AWAY_S)
         with served(tmp, port, 8):
             back_s = time.monotonic()
+            wait_for(lambda: answered(tmp, 8) == TALKERS, "answers of the assistant that is back")
+            c.processes["local"].send_signal(signal.SIGINT)
             c.ended("local")
         yield c, killed_s, back_s
     finally:

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.network [--talkers 1000] [--seconds 15] [--rounds 3] [--network 4g]` runs both in turn, each round the other way
 about, and prints one JSON object: CPU of both in per cent of a core, the ratio of each round, the median of those whose runs are both valid
-(null where none are, as on a machine that others disturb; `fault` says why), and what the talkers did, so that one sees whether both did the
-same. It needs two cores.
+(null where none are, as on a machine that others disturb; `fault` says why), and what the talkers did, so that one sees whether both did
+the same. It needs two cores.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ help:
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
-$(VENV)/.installed: pyproject.toml users/_line.c users/_line.h users/_transit.h users/_way.h users/_wire.h
+$(VENV)/.installed: pyproject.toml users/_line.c users/_line.h users/_path.h users/_transit.h users/_way.h users/_wire.h
 	@$(PYTHON) -c 'import sys; sys.exit("doubletalk needs Python 3.11 or newer; this is %d.%d (choose another: make PYTHON=python3.12)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing Doubletalk into $(VENV) (about a minute, once)..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { echo "cannot make a virtual environment in $(VENV): on Debian and Ubuntu, install python3-venv" >&2; exit 1; }

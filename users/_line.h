@@ -70,7 +70,7 @@ static int hold_alike(Line *line, const uint8_t *bytes, size_t size, int64_t at_
     return samples < 0 ? 0 : hold(line, at_ns, samples) ? -1 : 1;
 }
 
-#include "_transit.h"
+#include "_path.h"
 
 /* ---- sending */
 

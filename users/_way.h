@@ -84,6 +84,7 @@ static int64_t passes(Way *way, int64_t at_ns, int64_t size, int64_t cut_ns)
             arrives_ns = later(arrives_ns, start_ns + (sooner(n * MSS, size) + n * HEADERS) * way->ps_per_byte / 1000 + late_ns);
     }
     arrives_ns = after_stall(&way->landing, later(way->last_ns, arrives_ns + way->base_ns + jitter_ns));
+    arrives_ns = later(way->last_ns + 1, arrives_ns);
     way->last_ns = arrives_ns;
     return arrives_ns < cut_ns ? arrives_ns : NEVER;
 }

@@ -10,9 +10,6 @@ import os
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from gevent import get_hub
 
 from metrics.records import ErrorKind
 from protocol import (
@@ -35,7 +32,6 @@ from users.line import HELD_MAX, KEYS
 from users.native import Line
 from users.network import Emulation
 from users.outbox import Outbox
-from users.transit import NEVER
 
 UNSENT_LIMIT = 1 << 20
 """Bytes waiting for the kernel above which further audio frames are dropped, and counted: about 16 s of 24 kHz PCM16 in base64."""
@@ -72,7 +68,6 @@ class Link:
         "_on_message",
         "_outbox",
         "_received",
-        "_reset",
         "_started",
         "clock",
         "close_code",
@@ -109,7 +104,6 @@ class Link:
         self.line.arrived_ns = channel.arrived_ns
         self._network = network
         self.line.path = network.path if network is not None else None
-        self._reset: Any = None
         self._outbox = Outbox(channel, self.line, self._broken)
         self._started = self._closing = self._ended = False
 
@@ -119,10 +113,7 @@ class Link:
         self._started = True
         self.line.between = not self._channel.sealing
         if self._network is not None:
-            reset_s = self._network.opened(now_ns())
-            if reset_s is not None:
-                self._reset = get_hub().loop.timer(reset_s)
-                self._reset.start(self._reset_by_network)
+            self._network.opened(now_ns(), self._reset_by_network)
         if self._ahead:
             self._take(self.opening.opened_ns, self._ahead)
         if self._channel.ended:
@@ -150,20 +141,6 @@ class Link:
         """Takes what is held and has not arrived yet: that of a network, as `held`."""
         left, self.line.held = self.line.held, []
         return left
-
-    def network_down_s(self) -> float | None:
-        """How long the message that is being handed over was under way in the emulated network; None without one."""
-        if self._network is None:
-            return None
-        path = self.line.path
-        return 0.0 if path is None else path.delayed_ns / 1e9
-
-    def network_up_s(self, sent_ns: int) -> float | None:
-        """How long what was sent last, at `sent_ns`, is under way there; None without one, or where it never arrives."""
-        path = self.line.path
-        if self._network is None or (path is not None and path.up_ns == NEVER):
-            return None
-        return 0.0 if path is None else max(0, path.up_ns - sent_ns) / 1e9
 
     @property
     def frames_sent(self) -> int:
@@ -346,10 +323,9 @@ class Link:
             return False
         return True
 
-    def _reset_by_network(self) -> None:
-        if self._network is not None:
-            self._channel.reset()
-            self._fail(ErrorKind.NETWORK, self._network.reset())
+    def _reset_by_network(self, why: str) -> None:
+        self._channel.reset()
+        self._fail(ErrorKind.NETWORK, why)
 
     def _broken(self, error: OSError) -> None:
         self._lost(error, " while sending")
@@ -414,12 +390,8 @@ class Link:
         line.open, line.owner = False, None
         if self._started:
             self._inbox.remove(line)
-        if self._reset is not None:
-            self._reset.stop()
-            self._reset.close()
-            self._reset = None
-        if line.path is not None:
-            line.path.end()
+        if self._network is not None:
+            self._network.ended()
             line.path = None
         lost = self._outbox.close()
         self._channel.close()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
+from gevent import get_hub
 
 from scenarios.network import Fate, Network, Numbers, numbers
 from users.clock import SECOND_NS, now_ns
 from users.errors import Faults
 from users.native import Path, Transit
 from users.pacer import GRID_NS, Pacer, on_grid
-from users.transit import NEVER, Dice, Stalls
+from users.way import NEVER, Dice, Stalls
 
 
 class Carrier:
@@ -59,13 +61,14 @@ class Emulation:
     """The network of one session. `name`: of its profile. `path`: None where the profile delays nothing. `was_reset`: it has ended the
     session."""
 
-    __slots__ = ("_fate", "_half_open_ns", "_numbers", "_started_ns", "name", "path", "was_reset")
+    __slots__ = ("_fate", "_half_open_ns", "_numbers", "_reset", "_started_ns", "name", "path", "was_reset")
 
     def __init__(self, carrier: Carrier, name: str, network: Network, fate: Fate) -> None:
         self.name = name
         self.was_reset = False
         self._fate = fate
         self._half_open_ns: int | None = None
+        self._reset: Any = None
         self._numbers: Numbers = numbers(network)
         self._started_ns = now_ns()
         self.path: Path | None = None
@@ -90,17 +93,38 @@ class Emulation:
         _sleep_until(arrives_ns)
         return arrives_ns
 
-    def opened(self, t_ns: int) -> float | None:
-        """The session is open. Returns seconds until its connection is to be reset; None: it is not."""
+    def opened(self, t_ns: int, on_reset: Callable[[str], None]) -> None:
+        """The session is open. `on_reset(why)` is called if and when its connection is to be reset."""
         fate = self._fate
         if self.path is not None and fate.half_open_s is not None:
             self._half_open_ns = self.path.cut_ns = t_ns + round(fate.half_open_s * SECOND_NS)
-        return fate.reset_s
 
-    def reset(self) -> str:
-        """The connection is being reset; returns what to say of it."""
-        self.was_reset = True
-        return self._why_reset
+        def reset() -> None:
+            self.was_reset = True
+            on_reset(self._why_reset)
+
+        if fate.reset_s is not None:
+            self._reset = get_hub().loop.timer(fate.reset_s)
+            self._reset.start(reset)
+
+    def ended(self) -> None:
+        """The session is over: what is under way is lost."""
+        if self._reset is not None:
+            self._reset.stop()
+            self._reset.close()
+            self._reset = None
+        if self.path is not None:
+            self.path.end()
+
+    def up_s(self, sent_ns: int) -> float | None:
+        """How long what was sent last, at `sent_ns`, is under way; None where it never arrives."""
+        if self.path is None:
+            return 0.0
+        return None if self.path.up_ns == NEVER else max(0, self.path.up_ns - sent_ns) / SECOND_NS
+
+    def down_s(self) -> float:
+        """How long what is being handed over was under way."""
+        return self.path.delayed_ns / SECOND_NS if self.path is not None else 0.0
 
     @property
     def _why_reset(self) -> str:

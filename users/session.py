@@ -225,7 +225,7 @@ class Session:
                 self._heard_id = heard.response_id if heard else None
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
-                network_s = self._link.network_down_s()
+                network_s = self._network.down_s() if self._network is not None else None
                 downlink_s = None if round_trip_s is None else round_trip_s / 2 + (network_s or 0.0)
                 tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
             if notice & _WAKING:
@@ -268,7 +268,7 @@ class Session:
         said.send_lateness_max_s = worst_ns / 1e9
         said.mic_capture_s = (self._run.prepared.frame_ns + sent_ns - due_ns) / 1e9
         round_trip_s = link.round_trip_s()
-        network_s = said.network_up_s = link.network_up_s(sent_ns)
+        network_s = said.network_up_s = self._network.up_s(sent_ns) if self._network is not None else None
 
         def taken() -> None:
             if round_trip_s is not None:

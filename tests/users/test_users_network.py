@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import bisect
-import math
 import socket
 import ssl
-import statistics
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from random import Random
-from types import ModuleType
-from typing import Any
 
 import gevent
 import orjson
 import pytest
 import trustme
-from users_lines import MAKES, make_id
-from users_peers import PATIENCE_S, Caller, Peer, Script, served, until
+from users_networks import NetworkCaller, Stamps, make
+from users_peers import PATIENCE_S, Peer, Script, served, until
 from websockets.frames import Frame, Opcode
 
 from metrics.records import ErrorKind
 from protocol import Opcode as OurOpcode
 from protocol import OpenAIRealtime, PreparedFrame
 from scenarios.draws import Draw, Lognormal
-from scenarios.network import NETWORKS, Fate, Network, Stalls, quantile
-from users import clock, inbox, link, network
-from users.inbox import Inbox
-from users.network import Carrier, Emulation
-from users.opening import Target, connect
+from scenarios.network import NETWORKS, Fate, Network, Stalls
+from users import clock
 from users.pacer import Pacer
 
 AUTHORITY = trustme.CA()
@@ -39,38 +30,11 @@ CLIENT_TLS = ssl.create_default_context()
 AUTHORITY.configure_trust(CLIENT_TLS)
 SERVER_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 AUTHORITY.issue_cert("localhost").configure_cert(SERVER_TLS)
+__all__ = ["make"]
+
 MS = 1_000_000
 CALM = Fate(1, None, None)
 FRAME = PreparedFrame(OurOpcode.TEXT, b"x" * 400)
-
-
-@pytest.fixture(params=MAKES, ids=make_id, autouse=True)
-def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Everything runs in C, and in Python."""
-    made: ModuleType = request.param
-    monkeypatch.setattr(link, "Line", made.Line)
-    monkeypatch.setattr(network, "Path", made.Path)
-    monkeypatch.setattr(network, "Transit", made.Transit)
-    monkeypatch.setattr(inbox, "look", made.look)
-    return made
-
-
-class NetworkCaller(Caller):
-    """A link with a network, which it starts at once."""
-
-    def __init__(self, url: str, profile: Network, fate: Fate, pacer: Pacer) -> None:
-        self.messages: list[bytes] = []
-        self.arrivals: list[int] = []
-        self.handed: list[int] = []
-        self.closed: list[Any] = []
-        self.emulation = Emulation(Carrier(pacer), "mine", profile, fate)
-        target = Target(url, {}, [], CLIENT_TLS, PATIENCE_S)
-        self.link = connect(target, Inbox(pacer), self._message, self.closed.append, None, self.emulation)
-        self.link.start()
-
-    def _message(self, arrived_ns: int, payload: bytes) -> None:
-        super()._message(arrived_ns, payload)
-        self.handed.append(clock.now_ns())
 
 
 @contextmanager
@@ -78,7 +42,7 @@ def calling(
     script: Script, profile: Network, fate: Fate = CALM, secure: bool = False, receive_buffer: int | None = None
 ) -> Iterator[NetworkCaller]:
     with served(script, tls=SERVER_TLS if secure else None, receive_buffer=receive_buffer) as server:
-        caller = NetworkCaller(server.url, profile, fate, Pacer())
+        caller = NetworkCaller(server.url, profile, fate, Pacer(), CLIENT_TLS)
         try:
             yield caller
         finally:
@@ -89,118 +53,6 @@ def echo(peer: Peer) -> None:
     peer.accept()
     while (got := peer.receive()) is not None:
         peer.send(got.opcode, got.data)
-
-
-class Stamps:
-    """A script that notes when what arrives came, by the kernel's clock, and what each of its bytes are."""
-
-    def __init__(self, answer: Callable[[Peer, int, Frame], None] | None = None) -> None:
-        self.frames: list[tuple[int, Frame]] = []
-        self.ended: list[BaseException | None] = []
-        self._answer = answer
-
-    def __call__(self, peer: Peer) -> None:
-        peer.accept()
-        clock.stamp_arrivals(peer.sock)
-        try:
-            while True:
-                data, ancillary, _, _ = peer.sock.recvmsg(1 << 16, clock.STAMP_SPACE)
-                if not data:
-                    break
-                at_ns = clock.arrival_ns(ancillary) or clock.now_ns()
-                peer.protocol.receive_data(data)
-                for event in peer.protocol.events_received():
-                    assert isinstance(event, Frame)
-                    self.frames.append((at_ns, event))
-                    if self._answer is not None:
-                        self._answer(peer, at_ns, event)
-        except ConnectionError as error:
-            self.ended.append(error)
-        else:
-            self.ended.append(None)
-
-
-def stated_ms(profile: Network, up: bool, gap_ms: float, size: int, rng: Random) -> list[float]:
-    """Delays by the words of docs/networks.md, of messages by themselves."""
-    jitters = [quantile(profile.jitter_ms, (i + 0.5) / 2000) for i in range(2000)]
-    rtt = 2 * (profile.delay_ms + statistics.fmean(jitters))
-    rate = profile.up_kbit_s if up else profile.down_kbit_s
-    found = []
-    for _ in range(8000):
-        delay = profile.delay_ms + rng.choice(jitters) + (8 * (size + 52) / rate if rate else 0.0)
-        timer = rtt + 200
-        if rng.random() < profile.loss:
-            delay += min(rtt + max(rtt / 4, gap_ms), 2 * rtt)
-            while rng.random() < profile.loss:
-                delay, timer = delay + timer, 2 * timer
-        found.append(delay)
-    return found
-
-
-def distance(found: list[float], stated: list[float], slack: float) -> float:
-    """Kolmogorov's and Smirnov's, where what is found may be off by `slack`."""
-    found, stated = sorted(found), sorted(stated)
-    worst = 0.0
-    for i, value in enumerate(found):
-        share = (i + 0.5) / len(found)
-        above, below = bisect.bisect(stated, value + slack) / len(stated), bisect.bisect(stated, value - slack) / len(stated)
-        worst = max(worst, below - share, share - above)
-    return worst
-
-
-def quartiles(values: list[float]) -> list[str]:
-    return [f"{value:.1f}" for value in statistics.quantiles(values, n=4)]
-
-
-@pytest.mark.alone
-def test_a_probe_measures_the_stated_delays_both_ways() -> None:
-    """Messages far apart, on many links at once; the peer stamps what it gets, and what it sends."""
-    links, rounds, gap_s, size = 20, 8, 0.35, 106
-    names = [name for name in NETWORKS if name != "ideal"]
-
-    def answer(peer: Peer, at_ns: int, frame: Frame) -> None:
-        if frame.opcode is Opcode.TEXT:
-            peer.tell(got=at_ns, sent=clock.now_ns(), **orjson.loads(frame.data))
-
-    pacer = Pacer()
-    with served(*[Stamps(answer) for _ in range(links * len(names))]) as server:
-        callers: dict[str, list[NetworkCaller]] = {name: [] for name in names}
-
-        def call(name: str, number: int) -> None:
-            callers[name].append(NetworkCaller(server.url, NETWORKS[name], Fate(number, None, None), pacer))
-
-        gevent.joinall([gevent.spawn(call, name, i) for i, name in enumerate(names * links)], raise_error=True)
-        everyone = [(name, caller) for name in names for caller in callers[name]]
-        due: dict[int, int] = {}
-        for turn in range(rounds):
-            began_ns = clock.now_ns()
-            for number, (_, caller) in enumerate(everyone):
-                key = turn * len(everyone) + number
-                text = orjson.dumps({"n": key, "at": clock.now_ns(), "pad": ""})
-                text = text.replace(b'"pad":""', b'"pad":"' + b"x" * (size - 8 - len(text)) + b'"')
-                caller.link.send(text)
-                due[key] = caller.link.line.path.up_ns
-                gevent.sleep(max(0.0, gap_s * (number + 1) / len(everyone) - (clock.now_ns() - began_ns) / 1e9))
-        until(lambda: all(len(caller.messages) == rounds for _, caller in everyone))
-        early_ms, rng = [], Random(5)
-        for name in names:
-            up, down = [], []
-            for caller in callers[name]:
-                for text, arrived_ns in zip(caller.messages, caller.arrivals, strict=True):
-                    told = orjson.loads(text)
-                    up.append((told["got"] - told["at"]) / MS)
-                    down.append((arrived_ns - told["sent"]) / MS)
-                    early_ms.append((told["got"] - due[told["n"]]) / MS)
-            limit = 1.95 / math.sqrt(len(up))
-            for is_up, found in ((True, up), (False, down)):
-                bytes_ = size if is_up else 190
-                stated = stated_ms(NETWORKS[name], is_up, gap_s * 1000, bytes_, rng)
-                assert distance(found, stated, 3.0) < limit, (name, is_up, quartiles(found), quartiles(stated))
-        assert min(early_ms) > -0.2, "nothing arrives before it is due"
-        assert statistics.median(early_ms) < 3.0
-        for _, caller in everyone:
-            assert all(handed >= arrived for handed, arrived in zip(caller.handed, caller.arrivals, strict=True))
-            caller.link.abort()
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])

@@ -11,8 +11,8 @@ from scenarios.load import Search
 class CapacitySearch:
     """Steps upwards until a number of talkers misses a criterion, then bisection, then both sides of the edge again.
 
-    What is believed of a number is what most of its tries say; as many say so as not: it does not hold. `holds`: the most talkers that are
-    believed to hold with none below them that does not, 0 for none; `fails`: the fewest that are believed not to, None for none.
+    What is believed of a number is what most of its tries say; where as many say so as not, it is tried again. `holds`: the most talkers
+    that are believed to hold with none below them that does not, 0 for none; `fails`: the fewest that are believed not to, None for none.
     """
 
     def __init__(self, search: Search) -> None:
@@ -36,6 +36,9 @@ class CapacitySearch:
 
     def next(self) -> int | None:
         """How many talkers to try; None where the search is over."""
+        undecided = next((talkers for talkers, tries in self._tries.items() if 2 * sum(tries) == len(tries)), None)
+        if undecided is not None:
+            return undecided
         search, low, high = self._search, self.holds, self.fails
         if high is None and low < search.most:
             return search.least if low == 0 else min(search.most, math.ceil(low * search.growth))

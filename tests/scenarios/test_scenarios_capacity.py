@@ -61,5 +61,15 @@ def test_one_bad_try_at_the_edge_is_not_the_last_word() -> None:
     found.told(12, False)
     assert (found.holds, found.fails, found.next()) == (10, 12, 11)
     found.told(11, True)
+    assert (found.holds, found.next()) == (11, 11), "an edge is tried again"
     found.told(11, False)
-    assert (found.holds, found.fails) == (10, 11), "as many say so as not"
+    assert found.next() == 11, "as many say so as not"
+    found.told(11, True)
+    assert (found.holds, found.fails, found.next()) == (11, 12, 12)
+
+
+def test_a_bad_moment_at_the_first_step_is_mended() -> None:
+    glitches = iter([False])
+    found, tried = run(Search(least=20, most=120, growth=2, within=0.05, repeats=2), lambda n: next(glitches, n <= 40))
+    assert tried[0] == 20
+    assert (found.holds, found.fails) == (40, 42)

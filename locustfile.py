@@ -293,6 +293,7 @@ def conduct(environment: Any, run: Run, collector: Collector) -> None:
 
     def stage(name: str) -> None:
         run.stages.begin(now_ns(), name)
+        collector.begin_stage(name)
         if master is not None:
             master.stage(name)
 

@@ -143,9 +143,9 @@ _STREAMING = [
 
 _LOAD = [
     Metric("success", "Success", "load", _R, _SHARE, TurnRecord, derive.success,
-           "turns not cut by the end of the run", "those that got their answer", "no turn was finished", better="higher", targets=(Target("value", ">", 0.95, "VB"),)),
+           "turns, but those cut by the end of the run or broken by chaos or a network profile", "those that got their answer", "no turn was finished", better="higher", targets=(Target("value", ">", 0.95, "VB"),)),
     Metric("session_success", "Session success", "load", _R, _SHARE, SessionRecord, derive.session_success,
-           "sessions", "that became ready and were not lost", "no session has ended", better="higher", targets=(Target("value", ">", 0.995, "SD"),)),
+           "sessions, but those broken by chaos or a network profile", "that became ready and were not lost", "no session has ended", better="higher", targets=(Target("value", ">", 0.995, "SD"),)),
     Metric("token_success", "Token success", "load", _R, _SHARE, TokenRecord, derive.token_success,
            "token requests", "that brought a token", "no token was asked for", better="higher"),
     Metric("availability", "Availability", "load", _R, _SHARE, SessionRecord, derive.availability,

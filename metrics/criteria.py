@@ -86,6 +86,14 @@ class Verdict:
         """Whether it rests on so few values that another run may well say otherwise."""
         return self.count < METRICS[self.criterion.metric].min_count
 
+    @property
+    def open(self) -> bool:
+        """Whether too little was measured to judge it: then it does not hold, but may yet while the run goes on."""
+        if self.missing:
+            return False
+        grows = METRICS[self.criterion.metric].shape is Shape.TREND and self.criterion.aggregate == "value" and self.criterion.base is None
+        return self.value is None or self.bound is None or (grows and self.interval is None)
+
     def _shown(self, value: float) -> str:
         return f"{value:.0f}" if self.criterion.aggregate == "count" else show(value, METRICS[self.criterion.metric].unit)
 

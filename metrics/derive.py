@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from metrics.records import (
+    SELF_MADE,
     SUCCESSES,
     UNDECIDED,
     BargeInClass,
@@ -152,7 +153,7 @@ def yielded(record: TurnRecord) -> Pair | None:
 
 def interruption_success(record: TurnRecord) -> Pair | None:
     """Whether the assistant yielded (or had nothing left to stop) and the interrupting utterance got its own answer."""
-    if record.barge_in_class is None or record.outcome in UNDECIDED:
+    if record.barge_in_class is None or record.outcome in UNDECIDED or record.error_kind in SELF_MADE:
         return None
     gave_way = yielded(record)
     answered = record.outcome in SUCCESSES and record.first_audible_ns is not None
@@ -192,8 +193,8 @@ def resume_time(record: TurnRecord) -> float | None:
 
 
 def success(record: TurnRecord) -> Pair | None:
-    """Whether a turn got its answer; turns cut by the end of the run are not asked."""
-    if record.kind is TurnKind.FALSE_ALARM or record.outcome in UNDECIDED:
+    """Whether a turn got its answer; turns cut by the end of the run, or broken by the tester, are not asked."""
+    if record.kind is TurnKind.FALSE_ALARM or record.outcome in UNDECIDED or record.error_kind in SELF_MADE:
         return None
     return float(record.outcome in SUCCESSES), 1.0
 
@@ -245,8 +246,11 @@ def session_setup(record: SessionRecord) -> float | None:
 
 
 def session_success(record: SessionRecord) -> Pair | None:
-    """Whether a session became ready and was not lost; one cut off while connecting at the end of the run is not asked."""
+    """Whether a session became ready and was not lost; one cut off while connecting at the end of the run, or broken by the tester, is not
+    asked."""
     if record.outcome is SessionOutcome.CUT_BY_RUN_END and record.ready_ns is None:
+        return None
+    if record.error_kind in SELF_MADE:
         return None
     return float(record.outcome not in (SessionOutcome.REFUSED, SessionOutcome.LOST)), 1.0
 

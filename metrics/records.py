@@ -92,6 +92,10 @@ class ErrorKind(StrEnum):
     """The talker's own network profile broke the connection: no failure of the assistant."""
 
 
+SELF_MADE = frozenset({ErrorKind.CHAOS, ErrorKind.NETWORK})
+"""What the tester broke itself: neither a success of the assistant nor its failure."""
+
+
 class SessionOutcome(StrEnum):
     """How a session ended."""
 

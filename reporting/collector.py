@@ -18,7 +18,7 @@ from metrics.health import Health
 from metrics.histogram import Histogram
 from metrics.hopeless import hopeless
 from metrics.records import SUCCESSES, UNDECIDED, SampleRecord, TurnKind
-from metrics.stages import Stages, timetable
+from metrics.stages import WHOLE, Stages, timetable
 from metrics.summary import ABORTED, COMPLETE, INTERRUPTED, passed, verdict
 from reporting.batch import Batch
 from reporting.facts import Ending, RunFacts
@@ -160,6 +160,15 @@ class Collector:
     def talkers(self) -> int:
         """How many are there now."""
         return self._talkers() if self.under_way else 0
+
+    @property
+    def stage(self) -> str:
+        """Name of the load's stage that is under way; WHOLE for none."""
+        return self._stages.at(round(self.elapsed_s * 1e9)) if self.under_way else WHOLE
+
+    def begin_stage(self, name: str) -> None:
+        """A stage begins now that the scenario has no time for: a step of a search. WHOLE: it is over."""
+        self._stages.begin(round(self.elapsed_s * 1e9), name)
 
     def reporting(self) -> list[str]:
         """Names of the workers that have not said their last."""

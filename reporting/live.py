@@ -89,6 +89,10 @@ class Live(Protocol):
     def talkers(self) -> int:
         """How many are there now."""
 
+    @property
+    def stage(self) -> str:
+        """Name of the load's stage that is under way, or of a search's step while it is measured; `metrics.stages.WHOLE` for none."""
+
     def workers(self) -> list[WorkerView]:
         """Those that carry it, or did."""
 

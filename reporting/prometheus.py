@@ -13,6 +13,7 @@ from metrics.catalog import CATALOG_VERSION, METRICS
 from metrics.health import Health
 from metrics.histogram import Histogram, Ratio
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
+from metrics.stages import timetable
 from metrics.summary import verdicts
 from metrics.trend import Trend
 from reporting import run_families as families
@@ -80,6 +81,9 @@ def run_samples(live: Live, labels: Labels) -> Iterator[Samples]:
     judged = {v.criterion.text: float(v.holds) for v in verdicts({"scenario": facts.scenario}, live.aggregate)}
     if judged:
         yield _by(families.CRITERION, labels, judged)
+    stages = dict.fromkeys([*(name for _, name in timetable(facts.scenario)), *filter(None, [live.stage])], 0.0)
+    if stages:
+        yield _by(families.STAGE, labels, stages | ({live.stage: 1.0} if live.stage else {}))
 
 
 def load_samples(live: Live, labels: Labels) -> Iterator[Samples]:

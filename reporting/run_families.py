@@ -15,6 +15,8 @@ RUN_ELAPSED = Family("doubletalk_run_elapsed_seconds", GAUGE, "Since the run's s
 RUN_STARTED = Family("doubletalk_run_started_timestamp_seconds", GAUGE, "When the run started, since 1970")
 CRITERION = Family("doubletalk_criterion_holds", GAUGE, "1 where the criterion holds so far; 0 where it does not, or nothing was measured",
                    (*RUN_LABELS, "criterion"))  # fmt: skip
+STAGE = Family("doubletalk_stage_under_way", GAUGE, "1 for the stage of the load, or the step of a search, that is under way, 0 for others",
+               (*RUN_LABELS, "stage"))  # fmt: skip
 
 TARGET_UP = Family(
     "doubletalk_target_up", GAUGE, "1 where the target answered in the last second, 0 where not; absent where it was not asked in it"
@@ -54,7 +56,7 @@ WORKER_LAG = Family("doubletalk_worker_loop_lag_p99_seconds", GAUGE, "99th perce
 WORKER_OFFSET = Family("doubletalk_worker_clock_offset_seconds", GAUGE, "The worker's wall clock less the master's", _OF_WORKER)
 WORKER_SILENT = Family("doubletalk_worker_silent_seconds", GAUGE, "Since the worker's last report", _OF_WORKER)
 
-RUN = (RUN_INFO, RUN_VALID, RUN_UNDER_WAY, RUN_ELAPSED, RUN_STARTED, CRITERION)
+RUN = (RUN_INFO, RUN_VALID, RUN_UNDER_WAY, RUN_ELAPSED, RUN_STARTED, CRITERION, STAGE)
 """The run as such."""
 LOAD = (TALKERS, TARGET_UP, TURNS, INTERRUPTIONS, SESSIONS, ERRORS, HTTP_ERRORS)
 """What was done, and what came of it."""

@@ -67,6 +67,8 @@ def _run(live: Live) -> dict[str, Any]:
     return {
         "id": live.run_id,
         "scenario": facts.scenario["name"],
+        "stage": live.stage,
+        "search": facts.scenario["load"]["search"] is not None,
         "seed": facts.seed,
         "dialect": facts.dialect,
         "frame": f"{facts.frame_ms:g} ms",
@@ -128,11 +130,9 @@ def _figure(name: str, which: str, aggregate: Aggregate) -> dict[str, Any]:
 
 
 def _criterion(verdict: Verdict, under_way: bool) -> dict[str, Any]:
-    """While the run goes on, a criterion of which nothing was measured is open; at its end it is missed."""
-    open_yet = under_way and verdict.value is None
-    standing = Standing.UNKNOWN if open_yet else (Standing.HOLDS if verdict.holds else Standing.MISSED)
-    few = 0 < verdict.count < METRICS[verdict.criterion.metric].min_count
-    text = table.told(standing, few)
+    """While the run goes on, a criterion of which too little was measured is open; at its end it is missed."""
+    standing = Standing.UNKNOWN if under_way and verdict.open else (Standing.HOLDS if verdict.holds else Standing.MISSED)
+    text = table.told(standing, verdict.count > 0 and verdict.few)
     measured = verdict.measured
     return {"text": verdict.criterion.text, "measured": measured, "n": verdict.count, "standing": standing, "verdict": text}
 

@@ -37,6 +37,9 @@ class Persona(BaseModel):
     )
     accent: str | None = Field(None, min_length=1, description="accent of these voices, as the corpus names it; null: any")
     noise: Noise | None = Field(None, description="noise around it, `{kind: street, snr_db: 10}`; null: none")
+    network: str | None = Field(
+        None, description="network profile, in place of the scenario's `network`: a name as there; null: as for everybody"
+    )
     patience_s: Draw | None = Field(
         None, description="drawn per call: it hangs up where no answer is heard for so long after its speech; null: it waits on"
     )

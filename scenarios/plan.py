@@ -45,12 +45,13 @@ class CallPlan:
 @dataclass(frozen=True, slots=True)
 class Role:
     """Who a talker is: all that is the same in every one of its turns. `persona`: its name, "" without personas. `background`: the noise
-    around it; None: none."""
+    around it; None: none. `network`: its own network profile; None: it has that of everybody."""
 
     persona: str
     voice: str
     background: Background | None
     conversation: Conversation
+    network: str | None = None
 
 
 class Planner:
@@ -78,7 +79,7 @@ class Planner:
             around = None
             if noise is not None:
                 around = background(noise.kind, active_level_dbfs(self._corpus.of(ClipKind.QUESTION, voice)), noise.snr_db)
-            roles.append(Role(persona.name, voice, around, conversation))
+            roles.append(Role(persona.name, voice, around, conversation, persona.network))
         return roles
 
     @property

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from scenarios.changes import change
 from scenarios.errors import ScenarioError
 from scenarios.model import Scenario
+from scenarios.network import check_network
 from scenarios.source import Source, over, read_source
 
 FOLDER = Path(__file__).parent
@@ -90,7 +91,18 @@ def _scenario(source: Source, folder: Path, default_name: str, changes: Sequence
         first: dict[str, Any] = {**error.errors()[0]}
         raise ScenarioError(f"{place(first['loc'])}: {_told(first)}") from None
     scenario.keep_places(place)
+    _check_networks(scenario)
     return scenario
+
+
+def _check_networks(scenario: Scenario) -> None:
+    """Raises ScenarioError for a persona with a network that is not there."""
+    for number, persona in enumerate(scenario.personas):
+        try:
+            check_network(persona.network, scenario.networks)
+        except ValueError as error:
+            where = scenario.place("personas", number, "network")
+            raise ScenarioError(f"{where}: personas.{number}.network: {error}") from None
 
 
 def _told(error: dict[str, Any]) -> str:

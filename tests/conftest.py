@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+USERS = Path(__file__).parents[1] / "users"
+
+
+def pytest_configure() -> None:
+    """What was built of older sources would be tested in place of these."""
+    built = [path.stat().st_mtime for path in USERS.glob("_line.*.so")]
+    if built and max(built) < max(path.stat().st_mtime for path in [*USERS.glob("_*.c"), *USERS.glob("_*.h")]):
+        raise pytest.UsageError("users/_line.c or a header of it has changed since it was built: make install-dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -307,7 +307,8 @@ class Link:
             on_message(arrived_ns, text)
             return
         line.messages += 1
-        line.held += (arrived_ns, samples)
+        at = 2 * bisect_right(line.held[::2], arrived_ns)  # C may hold what was read after it, but is still to come
+        line.held[at:at] = (arrived_ns, samples)
         if len(line.held) % (2 * HELD_MAX) == 0:
             self.full()
 

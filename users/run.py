@@ -127,7 +127,7 @@ class Run:
     def emulation(self, talker: int, session: int) -> Emulation | None:
         """The network of a talker's session, counted from 0 over all its calls; None where it has no profile."""
         scenario, seed = self.scenario, self.options.seed
-        name = network_of(seed, talker, scenario.network)
+        name = self.planner.role(talker).network or network_of(seed, talker, scenario.network)
         if name is None:
             return None
         network = profile_of(name, scenario.networks)

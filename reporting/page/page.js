@@ -63,11 +63,13 @@ const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1
 /** The first two of some criteria, and how many there are besides. */
 const some = (those) => those.slice(0, 2).map((c) => `${c.text}: ${c.measured}`).join("; ") + (those.length > 2 ? `; and ${those.length - 2} more` : "");
 
+const noCriteria = (run) => run.search ? "Each step of the search is judged by itself: the summary tells." : "The scenario sets none.";
+
 function showCards({ run, criteria, totals, tester, workers }) {
   const so = run.under_way ? " so far" : "", fit = tester.valid ? "good" : "", but = tester.valid ? "." : ", by a tester that is not fit to measure.";
   const all = criteria.length, missed = criteria.filter((c) => c.standing === "missed"), open = criteria.filter((c) => c.standing === "unknown");
   if (!totals.turns) card("assistant", run.under_way ? "" : "bad", run.under_way ? "Nothing measured yet" : "✗ No turn was measured", run.under_way ? "The first turn is not over." : "See the latest failures below.");
-  else if (!all) card("assistant", "", "No criteria", "The scenario sets none.");
+  else if (!all) card("assistant", "", run.search ? "Searching" : "No criteria", noCriteria(run));
   else if (missed.length) card("assistant", "bad", `✗ ${missed.length} of ${all} criteria missed`, some(missed));
   else if (open.length) card("assistant", open.length < all ? fit : "", `${open.length < all ? "✓ " : ""}${all - open.length} of ${all} criteria hold`, `Open: ${some(open)}`);
   else card("assistant", fit, `✓ All ${all} criteria hold`, `${run.under_way ? "So far" : "Of the whole run"}${but}`);
@@ -82,7 +84,7 @@ function showCards({ run, criteria, totals, tester, workers }) {
 function showHead({ run }) {
   put("scenario", run.scenario);
   document.title = `${run.scenario}: ${run.under_way ? clock(run.elapsed_s) : "ended"} - Doubletalk`;
-  put("phase", run.under_way ? `Under way, ${clock(run.elapsed_s)}` : `Ended after ${clock(run.elapsed_s)}`);
+  put("phase", run.under_way ? `Under way, ${clock(run.elapsed_s)}${run.stage ? `, stage ${run.stage}` : ""}` : `Ended after ${clock(run.elapsed_s)}`);
   by("phase").className = run.under_way ? "pill on" : "pill";
   const began = new Date(run.started_epoch_s * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
   put("facts", `Run ${run.id} against ${run.host}; dialect ${run.dialect}, seed ${run.seed}, frames of ${run.frame}; began ${began}`);
@@ -106,10 +108,10 @@ function showFigures(figures) {
   });
 }
 
-function showTables({ criteria, totals, tester, workers, failures, metrics }) {
+function showTables({ run, criteria, totals, tester, workers, failures, metrics }) {
   by("faults").hidden = tester.valid;
   by("faults").querySelector("ul").replaceChildren(...tester.faults.map((text) => cell(text, "", "li")));
-  fill("criteria", criteria.map((c) => [[c.standing === "unknown" ? "open" : `${MARKS[c.standing]} ${c.verdict}`, c.standing], [c.text, "", "th"], [c.measured, "n"], [c.n.toLocaleString("en"), "n"]]), "The scenario sets none.");
+  fill("criteria", criteria.map((c) => [[c.standing === "unknown" ? "open" : `${MARKS[c.standing]} ${c.verdict}`, c.standing], [c.text, "", "th"], [c.measured, "n"], [c.n.toLocaleString("en"), "n"]]), noCriteria(run));
   fill("outcomes", totals.outcomes.map((o) => [[o.outcome, "", "th"], ...o.counts.map((n) => [n ? n.toLocaleString("en") : "-", "n"])]), "No turn is over yet.");
   put("errors", totals.errors.length ? `Errors: ${totals.errors.map((e) => `${e.kind} ${e.n.toLocaleString("en")}`).join(", ")}.` : "No errors.");
   fill("workers", workers.map((w) => [[w.name, "", "th"], [w.lost_at_s === null ? w.state : `${w.state} at ${clock(w.lost_at_s)}`, w.state === "lost" || w.state === "silent" ? "missed" : ""],

@@ -14,6 +14,7 @@ from metrics.catalog import METRICS, TABLES, of
 from metrics.histogram import Histogram
 from metrics.metric import OPS, Shape, Unit, aggregate_of, show_target
 from metrics.records import (
+    SELF_MADE,
     BargeInClass,
     ErrorKind,
     Outcome,
@@ -187,6 +188,23 @@ OTHERS = [
     ("session_success", session(SessionOutcome.CUT_BY_RUN_END, ready_ns=1), (1.0, 1.0)),
     ("session_success", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("session_success", session(SessionOutcome.ABANDONED, ready_ns=1), (1.0, 1.0)),
+    ("session_success", session(SessionOutcome.LOST, ready_ns=1, error_kind=ErrorKind.REMOTE_CLOSE), (0.0, 1.0)),
+    *(("session_success", session(SessionOutcome.LOST, ready_ns=1, error_kind=kind), None) for kind in SELF_MADE),
+    *(("success", turn(outcome=Outcome.CONNECTION_LOST, error_kind=kind), None) for kind in SELF_MADE),
+    *(
+        (
+            "interruption_success",
+            turn(TurnKind.BARGE_IN, Outcome.CONNECTION_LOST, error_kind=kind, barge_in_class=BargeInClass.SERVER),
+            None,
+        )
+        for kind in SELF_MADE
+    ),
+    (
+        "availability",
+        session(SessionOutcome.LOST, ready_ns=0, closed_ns=9_000_000_000, down_s=1.0, error_kind=ErrorKind.CHAOS),
+        (9.0, 10.0),
+    ),
+    ("automatic_recovery_rate", session(ready_ns=9, lost_ns=1, error_kind=ErrorKind.NETWORK), (1.0, 1.0)),
     ("abandonment", session(SessionOutcome.HUNG_UP, ready_ns=1), (0.0, 1.0)),
     ("abandonment", session(SessionOutcome.CUT_BY_RUN_END, ready_ns=1), None),
     ("abandonment", session(SessionOutcome.LOST, ready_ns=1), None),

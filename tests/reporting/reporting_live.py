@@ -28,6 +28,7 @@ class Shown:
     under_way: bool = True
     elapsed_s: float = 12.5
     talkers: int = 20
+    stage: str = ""
     of_workers: list[WorkerView] = field(default_factory=list)
     of_failures: list[Failure] = field(default_factory=list)
     of_faults: list[FaultRecord] = field(default_factory=list)

@@ -23,6 +23,22 @@ FACTS = RunFacts(
     started_ns=123,
     options={"scenario": "demo", "auth": "token", "api_key_env": "OPENAI_API_KEY"},
 )
+IN_STAGES = dataclasses.replace(
+    FACTS,
+    scenario=Scenario.model_validate(
+        {
+            "name": "rise",
+            "load": {"stages": [{"name": "few", "talkers": 2, "hold_s": 10}, {"name": "many", "talkers": 8, "over_s": 5, "hold_s": 5}]},
+            "criteria": ["e2e_latency p50 in many < 120 % of few", "success in few > 95 %"],
+        }
+    ).model_dump(mode="json"),
+)
+SEARCH = dataclasses.replace(
+    FACTS,
+    scenario=Scenario.model_validate({"name": "search", "load": {"search": {"most": 9}}, "criteria": ["success > 95 %"]}).model_dump(
+        mode="json"
+    ),
+)
 TYPES = (TurnRecord, SessionRecord, TokenRecord)
 _PLAIN: dict[type, st.SearchStrategy[Any]] = {
     int: st.integers(0, 10**12),

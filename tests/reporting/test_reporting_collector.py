@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting_disks import full_disk
 from reporting_local import collecting, timeline
-from reporting_records import FACTS, any_record, session, token, turn
+from reporting_records import FACTS, IN_STAGES, SEARCH, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
 from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SampleRecord, SessionRecord, TokenRecord, TurnKind, TurnRecord
@@ -213,6 +213,29 @@ def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert done.summary in out
     assert out.endswith(f"Run folder: {done.path}\n{done.verdict}\n")
+
+
+def test_the_stage_that_is_under_way(tmp_path: Path) -> None:
+    with collecting(tmp_path, IN_STAGES) as (collector, world):
+        for t_s, name in ((0.0, "few"), (9.99, "few"), (10.0, "many"), (19.0, "many")):
+            world.t_s = t_s
+            assert collector.stage == name
+        world.finish()
+        assert collector.stage == "", "it is over"
+
+
+def test_a_step_of_a_search_is_a_stage_while_it_is_measured(tmp_path: Path) -> None:
+    with collecting(tmp_path, SEARCH) as (collector, world):
+        assert collector.stage == ""
+        world.second(2.0)
+        collector.begin_stage("step-1")
+        world.state.memory_bytes = 5 * 10**6
+        world.second(3.0)
+        assert collector.stage == "step-1"
+        collector.begin_stage("")
+        world.second(4.0)
+        assert collector.stage == ""
+        assert collector.aggregate.trend("tester_memory_growth").count == 0
 
 
 LOOKS = [

@@ -30,7 +30,10 @@ def test_names_and_labels_follow_prometheus(family: Family) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", family.name)
     assert family.name.endswith("_total") == (family.kind is Kind.COUNTER)
     assert bool(family.buckets) == (family.kind is Kind.HISTOGRAM)
-    assert set(family.labels) - {"kind", "outcome", "state", "worker", "criterion"} == set(RUN_LABELS) or family is run_families.RUN_INFO
+    assert (
+        set(family.labels) - {"kind", "outcome", "state", "worker", "criterion", "stage"} == set(RUN_LABELS)
+        or family is run_families.RUN_INFO
+    )
     assert family.help
     assert "\n" not in family.help
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from reporting_local import World, collecting
-from reporting_records import FACTS, session, token, turn
+from reporting_records import FACTS, IN_STAGES, SEARCH, session, token, turn
 from reporting_scrape import Samples, samples, value
 
 from metrics.catalog import METRICS
@@ -98,6 +98,28 @@ def test_criteria_have_their_present_verdict(found: Samples) -> None:
     assert value(found, "doubletalk_criterion_holds", criterion="success > 95 %") == 0
 
 
+def test_the_stage_under_way_and_criteria_about_stages(tmp_path: Path) -> None:
+    with collecting(tmp_path, IN_STAGES) as (collector, world):
+        found = samples(text(RunCollector(lambda: collector, lambda: None)))
+        assert [value(found, "doubletalk_stage_under_way", stage=name) for name in ("few", "many")] == [1, 0]
+        criteria = IN_STAGES.scenario["criteria"]
+        assert [value(found, "doubletalk_criterion_holds", criterion=one) for one in criteria] == [0, 0]
+        for stage, e2e_s in (("few", 0.5), ("many", 0.55)):
+            collector.aggregate.add(turn(e2e_s), stage=stage)
+        world.t_s = 12.0
+        found = samples(text(RunCollector(lambda: collector, lambda: None)))
+        assert [value(found, "doubletalk_stage_under_way", stage=name) for name in ("few", "many")] == [0, 1]
+        assert [value(found, "doubletalk_criterion_holds", criterion=one) for one in criteria] == [1, 1]
+
+
+def test_a_search_tells_its_step(tmp_path: Path) -> None:
+    with collecting(tmp_path, SEARCH) as (collector, _):
+        assert "doubletalk_stage_under_way" not in text(RunCollector(lambda: collector, lambda: None))
+        collector.begin_stage("step-3")
+        found = samples(text(RunCollector(lambda: collector, lambda: None)))
+        assert value(found, "doubletalk_stage_under_way", stage="step-3") == 1
+
+
 def test_the_run_says_which_it_is(found: Samples, world: World) -> None:
     (labels,) = [dict(own) for name, own in found if name == "doubletalk_run_info"]
     assert set(labels) == set(run_families.RUN_INFO.labels)
@@ -106,7 +128,7 @@ def test_the_run_says_which_it_is(found: Samples, world: World) -> None:
 
 
 NOTHING_YET = [
-    *(run_families.WORKER_CPU, run_families.WORKER_LATENESS, run_families.WORKER_LAG, run_families.TARGET_UP),
+    *(run_families.WORKER_CPU, run_families.WORKER_LATENESS, run_families.WORKER_LAG, run_families.TARGET_UP, run_families.STAGE),
     *(family for metric in METRICS.values() if metric.shape is Shape.TREND for family in families_of(metric)),
 ]
 
@@ -153,7 +175,7 @@ def test_before_the_first_run_there_is_nothing() -> None:
 def test_a_scrape_pauses_after_each_family(world: World) -> None:
     pauses: list[None] = []
     made = list(RunCollector(lambda: world.collector, lambda: pauses.append(None)).collect())
-    assert len(pauses) == len(made) == len(FAMILIES)
+    assert len(pauses) == len(made) == len(FAMILIES) - 1, "this load has no stages"
 
 
 def test_a_worker_shows_its_own_health() -> None:

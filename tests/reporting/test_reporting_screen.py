@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from reporting_live import HOSTILE, RECORDS, Shown, a_run, second
-from reporting_records import FACTS
+from reporting_records import FACTS, IN_STAGES, SEARCH, turn
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
@@ -82,6 +83,28 @@ def test_criteria_have_their_present_verdict() -> None:
     """The tenth of nineteen latencies is 509 ms, told to 0.5 %."""
     assert [(c["text"], c["measured"], c["standing"]) for c in state(a_run())["criteria"]] == [
         ("e2e_latency p50 < 800 ms", "511 ms", "holds"), ("success > 95 %", "95.0 %", "missed")]  # fmt: skip
+
+
+def test_the_stage_is_told_and_whether_the_run_is_a_search() -> None:
+    assert [state(a_run(**changes))["run"]["stage"] for changes in ({}, {"stage": "many"})] == ["", "many"]
+    assert [state(a_run(facts=facts))["run"]["search"] for facts in (FACTS, SEARCH)] == [False, True]
+    assert state(a_run(facts=SEARCH))["criteria"] == []
+
+
+def test_a_criterion_of_a_stage_is_open_until_the_stage_has_something() -> None:
+    run, told = a_run(facts=IN_STAGES, aggregate=Aggregate()), []
+    for stage, e2e_s in (("few", 0.5), ("many", 0.7)):
+        run.aggregate.add(turn(e2e_s), stage=stage)
+        told.append([(c["measured"], c["n"], c["verdict"]) for c in state(run)["criteria"]])
+    assert told[0] == [("nothing measured", 0, "-"), ("100.0 %", 1, "holds (few)")]
+    first, _ = told[1]
+    assert first == ("700 ms, 140 % of 500 ms", 1, "MISSED (few)")
+    run = a_run(facts=IN_STAGES, aggregate=Aggregate())
+    run.aggregate.add(turn(0.5), stage="many")
+    shown = [(c["measured"], c["verdict"]) for c in state(run)["criteria"]]
+    assert shown[0] == ("500 ms; nothing measured in few", "-")
+    over = [c["verdict"] for c in state(replace(run, under_way=False))["criteria"]]
+    assert over == ["MISSED", "MISSED"]
 
 
 def test_workers_and_the_tester() -> None:

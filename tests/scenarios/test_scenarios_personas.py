@@ -43,6 +43,11 @@ BAD = {
     ),
     "speech below the noise": ("- {name: a, noise: {snr_db: -3}}", "noise.snr_db: Input should be greater than or equal to 0 (found -3)"),
     "no share": ("- {name: a, share: 0}", "personas.0.share: Input should be greater than 0 (found 0)"),
+    "no network": (
+        "- name: a\n    network: 5g",
+        "mine.yml, line 3: personas.0.network: no network '5g': there are ideal, wifi, 4g, 3g, lossy, satellite; or describe it",
+    ),
+    "a mix of networks": ("- {name: a, network: {3g: 1}}", "line 2: personas.0.network: Input should be a valid string"),
     "no voice": ("- {name: a, voices: []}", "personas.0.voices: Tuple should have at least 1 item"),
     "twice": ("- {name: a}\n  - {name: a}", "line 1: personas: two personas are called a: give each a name of its own"),
     "no list": ("{name: a}", "personas: write a list"),

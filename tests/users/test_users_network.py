@@ -221,10 +221,13 @@ def test_what_waits_for_the_bandwidth_stays_with_the_peer() -> None:
         caller.link.abort()
 
 
-def test_audio_that_is_held_and_messages_keep_their_order() -> None:
-    """Audio alike the first is held with its instant; what is handed over after it finds all audio before it, and none behind it."""
+@pytest.mark.parametrize("at_once", [True, False], ids=["from the start", "from the first on"])
+def test_audio_that_is_held_and_messages_keep_their_order(at_once: bool) -> None:
+    """Audio alike the first is held with its instant; what is handed over after it finds all audio before it, and none behind it. A session
+    holds only what is handed over after the first, when further audio is under way already."""
     ids = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
     delta = [{"type": "response.output_audio.delta", "event_id": f"e{i}", **ids, "delta": "AAAA" * (50 + i)} for i in range(60)]
+    alike = OpenAIRealtime().alike(orjson.dumps(delta[0]))
     go = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -234,8 +237,8 @@ def test_audio_that_is_held_and_messages_keep_their_order() -> None:
             peer.tell(**message)
             if i % 20 == 19:
                 peer.tell(type="marker", number=i)
-            if i % 7 == 0:
-                go.wait(0.01)
+            if i % 7 == 0 or not at_once:
+                go.wait(0.01 if at_once else 0.003)
         peer.drain()
 
     profile = Network(delay_ms=30, jitter_ms=Draw(lognormal=Lognormal(median=5, p95=40)), down_kbit_s=4000)
@@ -244,6 +247,7 @@ def test_audio_that_is_held_and_messages_keep_their_order() -> None:
         markers: list[int] = []
 
         def message(arrived_ns: int, payload: bytes) -> None:
+            caller.link.hold(alike)
             held = caller.link.held(arrived_ns)
             assert all(t <= arrived_ns for t in held[::2])
             found.extend(zip(held[::2], held[1::2], strict=True))
@@ -255,7 +259,8 @@ def test_audio_that_is_held_and_messages_keep_their_order() -> None:
             caller.arrivals.append(arrived_ns)
 
         caller.link._on_message = message
-        caller.link.hold(OpenAIRealtime().alike(orjson.dumps(delta[0])))
+        if at_once:
+            caller.link.hold(alike)
         caller.link.send(b"go")
         until(lambda: markers == [19, 39, 59])
         assert [samples for _, samples in found] == [(50 + i) * 3 // 2 for i in range(60)]

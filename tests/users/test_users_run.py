@@ -190,3 +190,18 @@ def test_the_roster_gives_the_lowest_free_number(arrivals: list[bool]) -> None:
             present.discard(leaving)
             roster.give_back(leaving)
         assert roster.present() == len(present)
+
+
+def test_a_persona_may_have_a_network_of_its_own(tmp_path: Path) -> None:
+    personas = "personas: [{name: out, share: 3, network: 3g}, {name: home}, {name: train, network: mine}]"
+    text = f"networks: {{mine: {{delay_ms: 40}}}}\nnetwork: {{wifi: 0.5, ideal: 0.5}}\n{personas}\n"
+    run = make_run(options(scenario=scenario_file(tmp_path, text)))
+    names: dict[str, set[str]] = {}
+    for talker in range(40):
+        emulation = run.emulation(talker, 0)
+        assert emulation is not None
+        names.setdefault(run.planner.role(talker).persona, set()).add(emulation.name)
+    assert names == {"out": {"3g"}, "home": {"wifi", "ideal"}, "train": {"mine"}}
+    alone = make_run(options(scenario=scenario_file(tmp_path, personas.replace("mine", "4g"))))
+    made = {alone.planner.role(talker).persona: alone.emulation(talker, 0) for talker in range(20)}
+    assert {persona: emulation and emulation.name for persona, emulation in made.items()} == {"out": "3g", "home": None, "train": "4g"}

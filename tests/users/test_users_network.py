@@ -23,6 +23,7 @@ from protocol import OpenAIRealtime, PreparedFrame
 from scenarios.draws import Draw, Lognormal
 from scenarios.network import NETWORKS, Fate, Network, Stalls
 from users import clock
+from users.held import take_held
 from users.pacer import Pacer
 
 AUTHORITY = trustme.CA()
@@ -244,7 +245,7 @@ def test_audio_that_is_held_and_messages_keep_their_order() -> None:
         markers: list[int] = []
 
         def message(arrived_ns: int, payload: bytes) -> None:
-            held = caller.link.held(arrived_ns)
+            held = take_held(caller.link.line, arrived_ns)
             assert all(t <= arrived_ns for t in held[::2])
             found.extend(zip(held[::2], held[1::2], strict=True))
             if b"delta" in payload:  # read together with others
@@ -254,8 +255,8 @@ def test_audio_that_is_held_and_messages_keep_their_order() -> None:
                 assert len(found) == markers[-1] + 1, "all before it, and none behind it"
             caller.arrivals.append(arrived_ns)
 
-        caller.link._on_message = message
-        caller.link.hold(OpenAIRealtime().alike(orjson.dumps(delta[0])))
+        caller.link.transport.on_message = message
+        caller.link.line.alike = OpenAIRealtime().alike(orjson.dumps(delta[0]))
         caller.link.send(b"go")
         until(lambda: markers == [19, 39, 59])
         assert [samples for _, samples in found] == [(50 + i) * 3 // 2 for i in range(60)]

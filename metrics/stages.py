@@ -14,9 +14,11 @@ WHOLE = ""
 
 
 class Stages:
-    """When each stage began, by instants of one monotonic clock. `timetable`: seconds after `began_ns`, ascending, and names."""
+    """When each stage began, by instants of one monotonic clock. `timetable`: seconds after `began_ns`, ascending, and names. `by_end`: a
+    record belongs to the stage in which it ended, and not to that in which it began."""
 
-    def __init__(self, began_ns: int = 0, timetable: Iterable[tuple[float, str]] = ()) -> None:
+    def __init__(self, began_ns: int = 0, timetable: Iterable[tuple[float, str]] = (), by_end: bool = False) -> None:
+        self._by_end = by_end
         self._began = [(began_ns + round(begins_s * 1e9), name) for begins_s, name in timetable]
 
     def begin(self, t_ns: int, name: str) -> None:
@@ -28,10 +30,13 @@ class Stages:
         index = bisect_right(self._began, t_ns, key=lambda begun: begun[0]) - 1
         return self._began[index][1] if index >= 0 else WHOLE
 
-    def of(self, record: Fired) -> str:
-        """The stage that a record belongs to: that in which the talker began to speak, the session to connect, the token to be due."""
+    def of(self, record: Fired, now_ns: int) -> str:
+        """The stage that a record belongs to, which is fired at `now_ns`: that in which the talker began to speak, the session to connect,
+        the token to be due; or that in which it was over."""
         if not self._began:
             return WHOLE
+        if self._by_end:
+            return self.at(now_ns)
         if isinstance(record, TurnRecord):
             return self.at(record.speech_onset_ns)
         return self.at(record.started_ns if isinstance(record, SessionRecord) else record.intended_ns)

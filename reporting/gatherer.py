@@ -56,7 +56,7 @@ class Gatherer:
         measured = measure(record)
         columns = metric_columns(record, measured)
         table = self._tables[type(record)]
-        self._aggregate.add(record, measured, self._watched.stages.of(record))
+        self._aggregate.add(record, measured, self._watched.stages.of(record, self._now_ns()))
         table.add(record, columns)
         if isinstance(record, TurnRecord):
             self._clock = record.clock

@@ -81,7 +81,8 @@ by more than 100 ms, is not made: the summary counts it as a missed start. When 
 
 With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
-began in its `measure_s` seconds, `limits.response_s` after their end. The answer is an interval: so many hold, so many do not.
+was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there. The answer is an interval: so many hold, so many do
+not.
 
 `tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""
 

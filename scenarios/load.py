@@ -49,8 +49,10 @@ class Search(Part):
     within: Annotated[float, Field(gt=0, le=0.5, strict=True)] = Field(
         0.05, description="share of the capacity that the interval may be wide; one talker at least"
     )
-    settle_s: NotNegative = Field(5.0, description="seconds of each step before those that count, once its talkers are there")
-    measure_s: Positive = Field(20.0, description="seconds of each step that count; limits.response_s follow for the last answers")
+    settle_s: NotNegative = Field(
+        5.0, description="seconds of each step before those that count, once its talkers are there: longer than a turn takes"
+    )
+    measure_s: Positive = Field(20.0, description="seconds of each step that count")
     repeats: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(2, description="times that each side of the edge is tried at least")
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "analysis", "assistant", "benchmarks", "monitoring"}
+OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "wiring", "analysis", "assistant", "benchmarks", "monitoring"}
 RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
     "protocol": (set(), {"orjson", "numpy"}),
@@ -20,6 +20,7 @@ RULES = {
         {"metrics"},
         {"locust", "gevent", "flask", "flask_login", "werkzeug", "geventhttpclient", "plotly", "prometheus_client", "pyarrow", "msgpack"},
     ),
+    "wiring": ({"scenarios", "users", "metrics", "reporting"}, {"locust", "gevent"}),
     "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
     "benchmarks": (
         {"audio", "protocol", "metrics", "reporting", "analysis"},
@@ -33,7 +34,7 @@ RULES = {
 }
 PURE = {"audio", "protocol", "scenarios", "metrics"}
 IMPURE_MODULES = {"time", "socket", "threading", "asyncio", "logging", "select", "selectors", "ssl", "http", "urllib.request"}
-COMPOSITION_ROOT = {"scenarios", "users", "metrics", "reporting", "locust", "gevent"}
+COMPOSITION_ROOT = {"users", "reporting", "wiring", "locust"}
 TOOLS = {"audio/make_corpus.py", "scenarios/__main__.py"}
 """Commands that nothing imports: one makes files of the repository and runs programs; one checks scenarios and knows all of their words."""
 
@@ -79,7 +80,7 @@ def test_only_one_file_of_users_reads_clocks() -> None:
 def test_nothing_is_imported_for_the_first_time_at_run_time() -> None:
     """Locust drops the locustfile's folder from sys.path after loading it."""
     late = set()
-    for package in ("users", "reporting"):
+    for package in ("users", "reporting", "wiring"):
         for path in files(package):
             for function in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)):
                 late.update(f"{path.name}: {function.name}" for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom))

@@ -16,6 +16,10 @@ from users.clock import SECOND_NS, now_ns
 
 logger = logging.getLogger(__name__)
 
+_REPORTED_S = 1.5
+"""After so long workers have reported what ended before."""
+_PATIENCE = 3
+"""A step in which nothing was measured is made so many times as long, at most; then it does not hold."""
 _REACHED_S = 60.0
 """How long a search waits for talkers to come or go: they end their turns first."""
 
@@ -31,23 +35,22 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Stand:
     """Where the conductor acts: `order` has so many talkers come or go at so many a second, `present` tells how many are there, `stage`
-    says that one begins, `judge` whether all criteria held in it, `found` takes the numbers of talkers that hold and that do not, as far as
-    they are known, `end` ends the run."""
+    says that one begins, `judge` whether all criteria held in it (None: nothing was measured), `found` takes the numbers of talkers that
+    hold and that do not, as far as they are known, `end` ends the run."""
 
     order: Callable[[int, float], object]
     present: Callable[[], int]
     stage: Callable[[str], object]
-    judge: Callable[[Step], bool]
+    judge: Callable[[Step], bool | None]
     found: Callable[[int, int | None], object]
     end: Callable[[], object]
 
 
 class Conductor:
-    """Of one run, from the instant `began_ns` on; Locust has given its first order. `answers_s`: how long after a step of a search the
-    answers to what was said in it may open."""
+    """Of one run, from the instant `began_ns` on; Locust has given its first order."""
 
-    def __init__(self, load: Load, began_ns: int, stand: Stand, answers_s: float = 0.0) -> None:
-        self._load, self._began_ns, self._stand, self._answers_s = load, began_ns, stand, answers_s
+    def __init__(self, load: Load, began_ns: int, stand: Stand) -> None:
+        self._load, self._began_ns, self._stand = load, began_ns, stand
         self._ordering: Any = None
         self._greenlet = gevent.spawn(self._search if load.search is not None else self._stages)
 
@@ -68,7 +71,7 @@ class Conductor:
         stand, asked, search = self._stand, self._load.search, CapacitySearch(self._load.search)
         number = 0
         while (talkers := search.next()) is not None:
-            if self._elapsed_s() + asked.settle_s + asked.measure_s + self._answers_s > self._load.length_s:
+            if self._elapsed_s() + asked.settle_s + asked.measure_s + _REPORTED_S > self._load.length_s:
                 logger.warning("the search is out of time (load.duration_s): the interval is wider than asked for")
                 break
             number += 1
@@ -76,13 +79,22 @@ class Conductor:
             self._order(talkers, self._load.spawn_per_s)
             self._reach(talkers)
             gevent.sleep(asked.settle_s)
-            stand.stage(step.stage)
-            gevent.sleep(asked.measure_s)
-            stand.stage(WHOLE)
-            gevent.sleep(self._answers_s)
-            search.told(talkers, stand.judge(step))
+            held = self._look(step, asked.measure_s)
+            search.told(talkers, held)
             stand.found(search.holds, search.fails)
         gevent.spawn(stand.end)
+
+    def _look(self, step: Step, measure_s: float) -> bool:
+        """Whether all criteria hold in a step; it is made longer where nothing was measured in it."""
+        self._stand.stage(step.stage)
+        for _ in range(_PATIENCE):
+            gevent.sleep(measure_s)
+            gevent.sleep(_REPORTED_S)
+            held = self._stand.judge(step)
+            if held is not None:
+                break
+        self._stand.stage(WHOLE)
+        return bool(held)
 
     def _elapsed_s(self) -> float:
         return (now_ns() - self._began_ns) / SECOND_NS

@@ -1,7 +1,7 @@
 """What is done for every frame that is sent and every message that is read: in Python here, in C in `users/_line.c`.
 
 The two do the same, but that C costs less; `users/native.py` says which is used. Only the usual case is done here. For
-everything else a line calls its owner, a `users.link.Link`.
+everything else a line calls its owner, a `users.transport.Transport`.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Run:
     def begin(self, began_ns: int) -> None:
         """The run begins, or did, at this instant."""
         load = self.scenario.load
-        self.began_ns, self.stages = began_ns, Stages(began_ns, load.timetable)
+        self.began_ns, self.stages = began_ns, Stages(began_ns, load.timetable, by_end=load.search is not None)
         self.calls = Arrivals(load.calls, load.arrivals == POISSON, self.options.seed) if load.open else None
 
     def emulation(self, talker: int, session: int) -> Emulation | None:

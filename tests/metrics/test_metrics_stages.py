@@ -99,10 +99,11 @@ def test_a_load_without_stages_has_none_to_name() -> None:
 
 def test_what_belongs_to_which_record() -> None:
     stages = Stages(0, [(0.0, "a"), (2.0, "b")])
-    assert stages.of(turn(speech_onset=1.9)) == "a"
-    assert stages.of(turn(speech_onset=2.0)) == "b"
-    assert {stages.of(session()), stages.of(token())} <= {"a", "b"}
-    assert Stages().of(turn()) == WHOLE
+    assert stages.of(turn(speech_onset=1.9), 9 * S) == "a"
+    assert stages.of(turn(speech_onset=2.0), 9 * S) == "b"
+    assert {stages.of(session(), 9 * S), stages.of(token(), 9 * S)} <= {"a", "b"}
+    assert Stages().of(turn(), 9 * S) == WHOLE
+    assert Stages(0, [(0.0, "a"), (2.0, "b")], by_end=True).of(turn(speech_onset=1.9), 9 * S) == "b"
 
 
 def test_hopeless() -> None:

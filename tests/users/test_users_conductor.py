@@ -83,7 +83,7 @@ def test_an_order_waits_for_the_one_before() -> None:
 def test_a_search() -> None:
     hall = Hall(capacity=5)
     search = Search(least=2, most=50, growth=2, within=0.1, settle_s=0.01, measure_s=0.01, repeats=1)
-    Conductor(Load(search=search, duration_s=100, spawn_per_s=7), hall.began_ns, hall.stand, answers_s=0.01)
+    Conductor(Load(search=search, duration_s=100, spawn_per_s=7), hall.began_ns, hall.stand)
     hall.wait()
     assert hall.tried == [2, 4, 8, 6, 5]
     assert hall.found[-1] == (5, 6)
@@ -94,7 +94,7 @@ def test_a_search() -> None:
 def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
     hall = Hall(capacity=50)
     search = Search(least=1, most=500, growth=2, settle_s=0.1, measure_s=0.1)
-    Conductor(Load(search=search, duration_s=0.5), hall.began_ns, hall.stand, answers_s=0.01)
+    Conductor(Load(search=search, duration_s=4), hall.began_ns, hall.stand)
     hall.wait()
     assert 1 <= len(hall.tried) <= 2
     assert hall.found[-1] == (hall.tried[-1], None)

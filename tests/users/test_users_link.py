@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 from metrics.records import ErrorKind
 from protocol import Opcode as OurOpcode
 from protocol import PreparedFrame
-from users import link as link_module
+from users import transport
 from users.clock import now_ns
 from users.outbox import BACKLOG
 
@@ -163,7 +163,7 @@ def test_a_slow_reader_gets_everything_in_order(secure: bool) -> None:
 
 
 def test_frames_above_the_limit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "UNSENT_LIMIT", 100_000)
+    monkeypatch.setattr(transport, "UNSENT_LIMIT", 100_000)
     go = threading.Event()
     heard: list[bytes] = []
 
@@ -197,9 +197,9 @@ def test_a_line_is_clear_while_nothing_waits_and_nothing_seals(secure: bool) -> 
     with calling(echo, secure) as (caller, _):
         line = caller.link.line
         assert line.clear is not secure
-        caller.link._outbox.queue(b"", False)  # as if the kernel had taken nothing of it
+        caller.link.transport.outbox.queue(b"", False)  # as if the kernel had taken nothing of it
         assert not line.clear
-        until(lambda: caller.link._outbox.idle)
+        until(lambda: caller.link.transport.outbox.idle)
         assert line.clear is not secure
 
 
@@ -209,9 +209,9 @@ def test_a_line_is_told_whether_a_message_begins() -> None:
     with calling(echo) as (caller, _):
         link = caller.link
         assert link.line.between
-        link.arrived(now_ns(), message[:100])
+        link.transport.arrived(now_ns(), message[:100])
         assert not link.line.between
-        link.arrived(now_ns(), message[100:])
+        link.transport.arrived(now_ns(), message[100:])
         assert link.line.between
         assert caller.messages == [b"x" * 300]
 

@@ -23,6 +23,7 @@ from protocol import OpenAIRealtime, PreparedFrame
 from scenarios.draws import Draw, Lognormal
 from scenarios.network import NETWORKS, Fate, Network, Stalls
 from users import clock
+from users.held import take_held
 from users.pacer import Pacer
 
 AUTHORITY = trustme.CA()
@@ -247,8 +248,8 @@ def test_audio_that_is_held_and_messages_keep_their_order(at_once: bool) -> None
         markers: list[int] = []
 
         def message(arrived_ns: int, payload: bytes) -> None:
-            caller.link.hold(alike)
-            held = caller.link.held(arrived_ns)
+            caller.link.line.alike = alike
+            held = take_held(caller.link.line, arrived_ns)
             assert all(t <= arrived_ns for t in held[::2])
             found.extend(zip(held[::2], held[1::2], strict=True))
             if b"delta" in payload:  # read together with others
@@ -258,9 +259,9 @@ def test_audio_that_is_held_and_messages_keep_their_order(at_once: bool) -> None
                 assert len(found) == markers[-1] + 1, "all before it, and none behind it"
             caller.arrivals.append(arrived_ns)
 
-        caller.link._on_message = message
+        caller.link.transport.on_message = message
         if at_once:
-            caller.link.hold(alike)
+            caller.link.line.alike = alike
         caller.link.send(b"go")
         until(lambda: markers == [19, 39, 59])
         assert [samples for _, samples in found] == [(50 + i) * 3 // 2 for i in range(60)]

@@ -221,7 +221,7 @@ def test_audio_of_an_answer_that_is_heard_is_held_and_nothing_of_it_lost(tmp_pat
         assert link is not None
 
         def arrives(at_ns: int, text: bytes) -> None:
-            link.arrived(at_ns, encode(OurOpcode.TEXT, text, None))
+            link.transport.arrived(at_ns, encode(OurOpcode.TEXT, text, None))
 
         session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
         t_ns = now_ns()

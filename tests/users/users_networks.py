@@ -13,7 +13,7 @@ from users_peers import PATIENCE_S, Caller, Peer
 from websockets.frames import Frame
 
 from scenarios.network import Fate, Network
-from users import clock, inbox, link, network
+from users import clock, inbox, network, transport
 from users.inbox import Inbox
 from users.network import Carrier, Emulation
 from users.opening import Target, connect
@@ -24,7 +24,7 @@ from users.pacer import Pacer
 def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Everything runs in C, and in Python."""
     made: ModuleType = request.param
-    monkeypatch.setattr(link, "Line", made.Line)
+    monkeypatch.setattr(transport, "Line", made.Line)
     monkeypatch.setattr(network, "Path", made.Path)
     monkeypatch.setattr(network, "Transit", made.Transit)
     monkeypatch.setattr(inbox, "look", made.look)

@@ -1,0 +1,44 @@
+"""How the load of a run goes, where the scenario has it go and not Locust."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metrics import capacity
+from metrics.criteria import judge
+from reporting.collector import Collector
+from users.clock import now_ns
+from users.conductor import Conductor, Stand, Step
+from users.options import conducted
+from users.run import Run
+from wiring.quitting import end_run
+from wiring.talkers import Talkers
+
+
+def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) -> Conductor | None:
+    """Have the load go as the scenario has it. None where Locust's own options say how it goes."""
+    if not conducted(run) and not run.timed:
+        return None
+    steps: list[dict[str, Any]] = []
+
+    def stage(name: str) -> None:
+        run.stages.begin(now_ns(), name)
+        collector.begin_stage(name)
+        talkers.stage(name)
+
+    def holds(step: Step) -> bool | None:
+        judged = [judge(criterion, collector.aggregate.stage(step.stage)) for criterion in run.criteria]
+        if all(verdict.value is None for verdict in judged):
+            return None
+        steps.append(capacity.step(step.stage, step.talkers, judged))
+        return bool(steps[-1]["holds"])
+
+    stand = Stand(
+        order=lambda number, per_s: environment.runner.start(number + run.others, per_s),
+        present=lambda: talkers.present(run),
+        stage=stage,
+        judge=holds,
+        found=lambda most, fewest: collector.tell("capacity", capacity.found(most, fewest, steps)),
+        end=lambda: end_run(environment),
+    )
+    return Conductor(run.scenario.load, run.began_ns, stand)

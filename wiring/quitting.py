@@ -1,0 +1,43 @@
+"""Ends: of what cannot be run, of a run that is over or hopeless, and of the process."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import gevent
+
+from reporting.exporter import Exporter
+
+
+def tell(error: ValueError) -> None:
+    """Say in one line what is wrong with what the user asked for."""
+    print(f"doubletalk: {error}", file=sys.stderr)
+
+
+def refuse(environment: Any, error: ValueError) -> NoReturn:
+    """A run that was to start cannot: say why, and quit with exit code 2. It ends the greenlet that was to start the run."""
+    tell(error)
+    environment.process_exit_code = 2
+    gevent.spawn(environment.runner.quit)
+    raise gevent.GreenletExit from None
+
+
+def end_run(environment: Any) -> None:
+    """End a run before its time, as it is hopeless or what it looked for is found."""
+    gevent.spawn(environment.runner.quit if environment.parsed_options.headless else environment.runner.stop)
+
+
+def stop_talkers(environment: Any) -> None:
+    """Have the talkers leave before the process quits: where a signal ends a run, Locust would stop them only after its `quitting`."""
+    try:
+        environment.runner.stop()
+    except KeyboardInterrupt:  # pressed again: do not wait for the talkers
+        environment.stop_timeout = 0
+        environment.runner.stop()
+
+
+def linger(environment: Any, exporter: Exporter | None) -> None:
+    """Let Prometheus read how the run ended."""
+    if exporter is not None:
+        exporter.linger(environment.parsed_options.prometheus_linger)

@@ -8,7 +8,8 @@ import sys
 
 from analysis.load import RunError, load
 from analysis.recover import recover
-from metrics.summary import passed, summary
+from metrics.summary import summary
+from metrics.verdicts import passed
 
 
 def main(arguments: list[str] | None = None) -> int:

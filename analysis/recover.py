@@ -13,7 +13,7 @@ from metrics.aggregate import Aggregate
 from metrics.faults import FaultRecord
 from metrics.records import SampleRecord
 from metrics.stages import Stages, timetable
-from metrics.summary import KILLED
+from metrics.verdicts import KILLED
 from reporting.batch import Batch
 from reporting.completion import complete
 from reporting.facts import Ending, RunFacts

@@ -15,17 +15,15 @@ from metrics.aggregate import Aggregate, measure
 from metrics.faults import FaultRecord
 from metrics.faults import merged as merged_faults
 from metrics.health import Health
-from metrics.histogram import Histogram
 from metrics.hopeless import hopeless
-from metrics.records import SUCCESSES, UNDECIDED, SampleRecord, TurnKind
 from metrics.stages import WHOLE, Stages, timetable
-from metrics.summary import ABORTED, COMPLETE, INTERRUPTED, passed, verdict
+from metrics.verdicts import ABORTED, COMPLETE, INTERRUPTED, passed, verdict
 from reporting.batch import Batch
 from reporting.facts import Ending, RunFacts
 from reporting.live import LATEST, Failure, WorkerState, WorkerView
-from reporting.readings import Reading
 from reporting.run_folder import RunFolder
-from reporting.tables import PER_SESSION, SAMPLED, latency_columns, timeline_of
+from reporting.second import Second, sample, sample_columns
+from reporting.tables import timeline_of
 from reporting.target import Look
 from reporting.timeline import Timeline
 from reporting.workers import Worker, WorkerFacts, faults, joined, merged
@@ -81,7 +79,7 @@ class Collector:
         self._ended_s: float | None = None
         self._clock: str | None = None
         self._unwritten: dict[str, OSError] = {}
-        self._new_second()
+        self._second = Second()
         self._ticking = gevent.spawn(self._tick)
 
     def join(self, facts: WorkerFacts) -> None:
@@ -101,11 +99,7 @@ class Collector:
         if self._try(name, lambda: self.folder.batch(name, plain)):
             cpu_s, wall_s = worker.advance(batch, self.elapsed_s)
             self.aggregate.merge(batch.aggregate)
-            self._second.merge(batch.aggregate)
-            self._lateness.merge(batch.health.send_lateness)
-            self._lag.merge(batch.health.loop_lag)
-            self._cpu_s += cpu_s
-            self._wall_s += wall_s
+            self._second.add(batch, cpu_s, wall_s)
             self._failures.extend(batch.failures)
             self._faulted.extend(batch.faults)
             self._clock = batch.clock or self._clock
@@ -207,45 +201,15 @@ class Collector:
             gevent.sleep(max(0.0, second - self.elapsed_s))
             self._end_second()
 
-    def _new_second(self) -> None:
-        self._second, self._lateness, self._lag = Aggregate(), Histogram(), Histogram()
-        self._cpu_s: float = 0.0
-        self._wall_s: float = 0.0
-
     def _end_second(self) -> None:
         """Its row."""
         self._source()
-        done, health = self._second, self.health()
-        talkers = self.talkers
-        t_s = self.elapsed_s
-        sampled = self._sample(t_s, talkers, health)
+        health, talkers, t_s = self.health(), self.talkers, self.elapsed_s
+        second, sampled = self._second, self._sample(t_s, talkers, health)
         self.talkers_max = max(self.talkers_max, talkers)
-        answered = done.turns()
-        counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
-        row: dict[str, Any] = {
-            "t_s": t_s,
-            "talkers": talkers,
-            "turns": answered,
-            "failures": answered - counted,
-            "barge_ins": done.turns(TurnKind.BARGE_IN),
-            "false_alarms": done.turns(TurnKind.FALSE_ALARM),
-            "sessions_ended": sum(n for k, n in done.counts.items() if k.startswith("sessions.")),
-            "tokens": done.counts["tokens"],
-            "errors": sum(done.errors().values()),
-            "underruns": round(done.ratio("underruns").numerator),
-            "frames_dropped": health.frames_dropped,
-            "missed_starts": health.missed_starts,
-            "unsent_bytes": health.unsent_bytes,
-            "workers": sum(worker.state is WorkerState.RUNNING for worker in self._workers.values()),
-            "e2e_latency_p50_s": done.histogram("e2e_latency").quantile(0.5),
-            "e2e_latency_p95_s": done.histogram("e2e_latency").quantile(0.95),
-            "barge_in_latency_p95_s": done.histogram("barge_in_latency").quantile(0.95),
-            "send_lateness_p99_s": self._lateness.quantile(0.99),
-            "loop_lag_p99_s": self._lag.quantile(0.99),
-            "cpu_share": self._cpu_s / self._wall_s if self._wall_s > 0 else None,
-            **sampled,
-        }
-        self._new_second()
+        workers = sum(worker.state is WorkerState.RUNNING for worker in self._workers.values())
+        row = second.row(t_s, talkers, workers, health) | sampled
+        self._second = Second()
         self.timeline.append(row)
         self._try(_OURS, lambda: self.folder.note({"second": row}))
         self._look_ahead()
@@ -268,26 +232,12 @@ class Collector:
         if talkers > self.talkers_max:
             self._level_s = t_s
         look = self._look()
-        reading = look.reading if look else Reading()
-        record = SampleRecord(
-            t_s=t_s,
-            settled=talkers > 0 and t_s - self._level_s >= self.facts.settle_s,
-            target_up=look.up if look else None,
-            target_memory_bytes=_whole(reading.memory_bytes),
-            target_cpu_share=reading.cpu_share,
-            target_sessions=_whole(reading.sessions),
-            tester_memory_bytes=health.memory_bytes or None,
-        )
+        record = sample(t_s, talkers > 0 and t_s - self._level_s >= self.facts.settle_s, look, health)
         measured = measure(record)
         stage = self._stages.at(round(t_s * 1e9))
         self.aggregate.add(record, measured, stage)
-        self._second.add(record, measured, stage)
-        row = {name: getattr(record, name) for name in SAMPLED}
-        row[PER_SESSION] = measured.get("target_memory_per_session")
-        for name in self.facts.latencies:
-            latency = reading.latencies.get(name)
-            row |= zip(latency_columns(name), (latency.mean_s, latency.p95_s) if latency else (None, None), strict=True)
-        return row
+        self._second.aggregate.add(record, measured, stage)
+        return sample_columns(record, measured, look, self.facts.latencies)
 
     def _try(self, whose: str, write: Callable[[], None]) -> bool:
         """Have something written down; whether it was. Where it was not, that is said, once until nobody's waits any more: some may fit
@@ -301,7 +251,3 @@ class Collector:
             return False
         self._unwritten.pop(whose, None)
         return True
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)

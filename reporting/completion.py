@@ -13,7 +13,8 @@ from metrics.aggregate import Aggregate
 from metrics.catalog import CATALOG_VERSION
 from metrics.faults import FaultRecord
 from metrics.records import TurnKind
-from metrics.summary import summary, verdicts
+from metrics.summary import summary
+from metrics.verdicts import verdicts
 from reporting.calibration import accuracy
 from reporting.facts import Ending, RunFacts
 from reporting.impact import impacts

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from inspect import getsource
@@ -16,7 +17,6 @@ from typing import get_args, get_type_hints
 
 import pyarrow as pa
 
-from metrics import records
 from metrics.aggregate import columns_of
 from metrics.metric import Metric, Shape
 from metrics.records import SampleRecord, SessionRecord, TokenRecord, TurnRecord
@@ -97,13 +97,13 @@ def rows(record_type: type) -> list[tuple[str, ...]]:
         elif field.name in metrics:
             told.append(_row(field, *_metric(metrics[field.name])))
         else:
-            raise ValueError(f"{record_type.__name__}.{field.name} has no docstring: say what it means in metrics/records.py")
+            raise ValueError(f"{record_type.__name__}.{field.name} has no docstring: say what it means in {record_type.__module__}")
     return told
 
 
 def docstrings(described: type) -> dict[str, str]:
-    """The text below each attribute of a class of `metrics.records`, in one line, by the attribute's name."""
-    tree = ast.parse(getsource(records))
+    """The text below each attribute of a class, in one line, by the attribute's name."""
+    tree = ast.parse(getsource(sys.modules[described.__module__]))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == described.__name__)
     found = {}
     for attribute, text in pairwise(body):

@@ -27,7 +27,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended (`metrics.summary`'s COMPLETE, INTERRUPTED, ABORTED or KILLED), after how long, the most talkers at a time, and the
+    """How a run ended (`metrics.verdicts`' COMPLETE, INTERRUPTED, ABORTED or KILLED), after how long, the most talkers at a time, and the
     clock of its last turn; None where it had none. `told`: what else `run.json` is to say of how it went, by key."""
 
     ended: str

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from metrics.faults import FaultRecord, merged
 from metrics.impact import Sessions, failed_turn, impact, lost_turn, windows
 from metrics.records import SUCCESSES, UNDECIDED, Outcome, SessionOutcome, TurnKind
-from metrics.summary import KILLED
+from metrics.verdicts import KILLED
 from reporting.facts import Ending, RunFacts
 from reporting.tables import WORKER
 from reporting.workers import Worker

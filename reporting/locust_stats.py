@@ -6,7 +6,7 @@ from typing import Any
 
 from locust import stats
 
-from metrics import derive
+from metrics import sessions, spans
 from metrics.records import SUCCESSES, UNDECIDED, SessionRecord, TokenRecord, TurnKind, TurnRecord
 
 _KEYS_MS = ((10_000, 1), (100_000, 10))
@@ -34,7 +34,7 @@ def on_turn(environment: Any, record: TurnRecord, **_: Any) -> None:
     """A turn: its end-to-end latency. False alarms are owed no answer, and turns cut by the end of the run are not counted."""
     if record.kind is TurnKind.FALSE_ALARM or record.outcome in UNDECIDED:
         return
-    e2e_s = derive.span("speech_offset_ns", "first_audible_ns")(record)
+    e2e_s = spans.span("speech_offset_ns", "first_audible_ns")(record)
     failed = None if record.outcome in SUCCESSES else Failed(record.outcome.value)
     _fire(environment, "TURN", record.kind.value, e2e_s, record.chunks, failed)
 
@@ -44,7 +44,7 @@ def on_session(environment: Any, record: SessionRecord, **_: Any) -> None:
     if record.ready_ns is None and record.error_kind is None:
         return
     failed = Failed(record.error_kind.value) if record.error_kind else None
-    _fire(environment, "WS", "session", derive.session_setup(record), 0, failed)
+    _fire(environment, "WS", "session", sessions.session_setup(record), 0, failed)
 
 
 def on_token(environment: Any, record: TokenRecord, **_: Any) -> None:

@@ -14,8 +14,8 @@ from metrics.health import Health
 from metrics.histogram import Histogram, Ratio
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
 from metrics.stages import timetable
-from metrics.summary import verdicts
 from metrics.trend import Trend
+from metrics.verdicts import verdicts
 from reporting import run_families as families
 from reporting.exposition import Family, Kind, families_of, histogram_of, quotient_of
 from reporting.live import Live, WorkerState

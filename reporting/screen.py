@@ -13,8 +13,9 @@ from metrics.faults import FaultRecord
 from metrics.health import LOOP_LAG_LIMIT_S
 from metrics.metric import Target, Unit, aggregate_of, show, show_target
 from metrics.records import SUCCESSES, UNDECIDED, Outcome, TurnKind
-from metrics.summary import SNAPSHOT, verdicts
+from metrics.summary import SNAPSHOT
 from metrics.table import Standing
+from metrics.verdicts import verdicts
 from reporting.facts import RunFacts
 from reporting.live import Failure, Live, WorkerView
 from reporting.points import points, step_of

@@ -14,10 +14,11 @@ from fractions import Fraction
 from itertools import count
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from scenarios.draws import NotNegative, Positive, generator
+from scenarios.draws import generator
 from scenarios.errors import ScenarioError
+from scenarios.parts import NotNegative, Part, Positive
 
 HAND = "hand"
 """Stands where the number of an action stands, for what is done by hand."""
@@ -45,10 +46,9 @@ class Garbage(StrEnum):
     """A text message of random bytes, which are no UTF-8."""
 
 
-class Action(BaseModel):
+class Action(Part):
     """One chaos action, done once, at regular times or at random."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     do: Do = Field(
         description="`drop`: connections end without a close frame (FIN); `reset`: they are reset (RST); `stall`: nothing is read or sent "
         "on them; `reconnect_storm`: talkers hang up and call again at once; `garbage`: they send what is not allowed; "

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
+
+from scenarios.parts import NotNegative, Part, Positive
 
 _Z95 = 1.6448536269514722
 """95th percentile of the standard normal distribution."""
-
-Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 
 
 def generator(*names: int | str) -> Random:
@@ -24,10 +23,9 @@ def generator(*names: int | str) -> Random:
     return Random("/".join(str(n) for n in names))
 
 
-class Lognormal(BaseModel):
+class Lognormal(Part):
     """Median and 95th percentile of a lognormal distribution."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     median: Positive
     p95: Positive
 
@@ -38,10 +36,9 @@ class Lognormal(BaseModel):
         return self
 
 
-class Draw(BaseModel):
+class Draw(Part):
     """One of `fixed: 2`, `uniform: [1, 3]`, `exponential: 2` (its mean), `lognormal: {median: 1.5, p95: 4}`; a bare number is fixed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     fixed: NotNegative | None = None
     uniform: tuple[NotNegative, NotNegative] | None = None
     exponential: Positive | None = None

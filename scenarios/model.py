@@ -11,7 +11,7 @@ from scenarios.chaos import Action
 from scenarios.conversation import Conversation
 from scenarios.load import Load
 from scenarios.network import Network, check_network
-from scenarios.parts import Count, NotNegative, Part, Positive, Share, Switch
+from scenarios.parts import Count, Label, NotNegative, Part, Positive, Share, Switch
 from scenarios.personas import Personas
 from scenarios.target import Target
 
@@ -64,7 +64,7 @@ class Abort(Part):
 class Scenario(Part):
     """One load test, as a user writes it."""
 
-    name: str = Field(min_length=1, max_length=60, pattern=r"^[\w.-]+$", description="letters, digits, '.', '_' and '-'")
+    name: Label = Field(description="letters, digits, '.', '_' and '-'")
     description: str = Field("", description="what it is for, in a sentence")
     load: Load = Load()
     conversation: Conversation = Conversation()

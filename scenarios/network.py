@@ -10,9 +10,10 @@ from random import Random
 from statistics import NormalDist
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from scenarios.draws import Draw, Lognormal, NotNegative, Positive, generator
+from scenarios.draws import Draw, Lognormal, generator
+from scenarios.parts import NotNegative, Part, Positive, Share
 
 QUANTILES = 1024
 """Entries of a table of quantiles; entry i is the quantile at (i + 0.5) / QUANTILES. What is drawn is one of them, each as likely."""
@@ -22,35 +23,30 @@ _Z95 = NormalDist().inv_cdf(0.95)
 _HOUR_S = 3600.0
 _SLACK = 1e-6
 
-Rate = Annotated[float, Field(ge=8, le=10_000_000, strict=True)]
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Bandwidth = Annotated[float, Field(ge=8, le=10_000_000, strict=True)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Stalls(_Part):
+class Stalls(Part):
     """Times in which nothing passes, either way; what was sent meanwhile waits."""
 
     per_min: Annotated[Positive, Field(le=60)] = Field(description="stalls per minute that begin while there is none, on average")
     seconds: Draw = Field(description="how long one lasts, in seconds")
 
 
-class Network(_Part):
+class Network(Part):
     """One network profile. What is left out is not emulated."""
 
     delay_ms: Annotated[NotNegative, Field(le=60_000)] = Field(0.0, description="least one-way delay, in each direction")
     jitter_ms: Draw = Field(Draw(fixed=0.0), description="delay on top of it, drawn for each message; messages never overtake one another")
-    up_kbit_s: Rate | None = Field(None, description="bandwidth from the talker to the assistant")
-    down_kbit_s: Rate | None = Field(None, description="bandwidth from the assistant to the talker")
+    up_kbit_s: Bandwidth | None = Field(None, description="bandwidth from the talker to the assistant")
+    down_kbit_s: Bandwidth | None = Field(None, description="bandwidth from the assistant to the talker")
     loss: Annotated[Share, Field(le=0.5)] = Field(0.0, description="share of TCP segments that are lost and sent again")
     stalls: Stalls | None = Field(None, description="times in which nothing passes either way: `{per_min: 1, seconds: 2}`")
     resets_per_hour: NotNegative = Field(0.0, description="connections reset per hour of a session, on average")
     half_open_per_hour: NotNegative = Field(
         0.0, description="connections per hour of a session on which nothing passes any more and nobody is told, on average"
     )
-    reads_kbit_s: Rate | None = Field(
+    reads_kbit_s: Bandwidth | None = Field(
         None, description="rate at which the talker reads its socket, so that the assistant feels backpressure"
     )
 

@@ -6,14 +6,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios.draws import NotNegative, Positive
-
+Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][\w.-]*$")]
-
-__all__ = ["Count", "Name", "NotNegative", "Part", "Positive", "Share", "Switch"]
+"""Of something within a scenario that criteria name."""
+Label = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w.-]+$")]
+"""What records and folders are told apart by."""
 
 
 class Part(BaseModel):

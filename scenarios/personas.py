@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from audio import NoiseKind
 from scenarios.conversation import BargeIn, Conversation, FalseAlarms
-from scenarios.draws import Draw, Positive
+from scenarios.draws import Draw
+from scenarios.parts import Label, Part, Positive
 
 MOST = 20
 """Personas of a scenario, at most: what is prepared for each noise takes memory."""
@@ -16,21 +17,17 @@ MOST = 20
 Decibels = Annotated[float, Field(ge=0, le=60, strict=True, allow_inf_nan=False)]
 
 
-class Noise(BaseModel):
+class Noise(Part):
     """What the microphone hears all along besides the talker."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     kind: NoiseKind = Field(NoiseKind.STREET, description="where the talker is")
     snr_db: Decibels = Field(20.0, description="active speech level of the talker's voice less the level of the noise, in dB")
 
 
-class Persona(BaseModel):
+class Persona(Part):
     """A kind of caller. What is null is as for everybody."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(
-        min_length=1, max_length=60, pattern=r"^[\w.-]+$", description="letters, digits, '.', '_' and '-'; it is in the records"
-    )
+    name: Label = Field(description="letters, digits, '.', '_' and '-'; it is in the records")
     share: Positive = Field(1.0, description="weight: its part of the talkers, against those of the other personas")
     voices: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="voices of the corpus that it may have; null: any"

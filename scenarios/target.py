@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from scenarios.draws import NotNegative, Positive
+from scenarios.parts import NotNegative, Part, Positive
 
 OF_TARGET = {"target_cpu", "target_memory", "target_memory_per_session", "target_memory_growth"}
 """Metrics that take a `metrics_url`."""
@@ -48,13 +48,11 @@ def _name(value: str) -> str:
 
 Place = Annotated[str, AfterValidator(_place)]
 Series = Annotated[str, AfterValidator(_series)]
-Name = Annotated[str, AfterValidator(_name)]
+LatencyName = Annotated[str, AfterValidator(_name)]
 
 
-class Target(BaseModel):
+class Target(Part):
     """Where the target tells of itself, and what is read off it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     metrics_url: Place | None = Field(
         None, description="where the target shows its metrics in Prometheus's text format: a URL, or a path below the host such as /metrics"
@@ -74,7 +72,7 @@ class Target(BaseModel):
         description="series of its CPU: seconds where the name ends in `_total`, per cent of a core in `_percent`, else a share of a core",
     )
     sessions: tuple[Series, ...] = Field(("websocket_connections_active",), description="series of its open sessions")
-    latencies: dict[Name, Series] = Field(
+    latencies: dict[LatencyName, Series] = Field(
         {}, description="its own latencies, name: series (a histogram, summary or gauge): columns `target_<name>_s`, `target_<name>_p95_s`"
     )
 

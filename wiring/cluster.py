@@ -20,7 +20,7 @@ from users.run import Run
 
 
 class Cluster:
-    """The talkers of a run on workers (see `wiring.runs.Talkers`)."""
+    """The talkers of a run on workers (see `wiring.talkers.Talkers`)."""
 
     at_once = False
 

@@ -9,6 +9,7 @@ from socket import gethostname
 from typing import Any
 
 from metrics.faults import FaultRecord
+from metrics.health import Health
 from reporting.collector import Collector
 from reporting.facts import RunFacts
 from reporting.gatherer import Watched
@@ -29,12 +30,34 @@ HOOKS = (events.turn, events.session, events.token, events.fault)
 """What talkers of a process fire."""
 
 
-def watch_over(run: Run) -> tuple[Watch, Watched]:
-    """Watch this process from now on, as its talkers are about to start; what is reported of it besides records."""
-    watch = Watch(run.pacer, run.faults, run.starts)
-    if not NATIVE:
-        logger.warning("frames are sent by Python: built in C, a talker takes less CPU (docs/performance.md says how)")
-    return watch, Watched(run.roster.present, watch.health, run.began_ns, run.stages)
+class OwnWatch:
+    """Watches this process while talkers of a run are in it."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        self._watch: Watch | None = None
+
+    def begin(self, run: Run) -> Watched:
+        """From now on, as talkers are about to start; returns what is reported of the process besides records."""
+        self._watch = watch = Watch(run.pacer, run.faults, run.starts)
+        if not NATIVE:
+            logger.warning("frames are sent by Python: built in C, a talker takes less CPU (docs/performance.md says how)")
+        return Watched(run.roster.present, watch.health, run.began_ns, run.stages)
+
+    def health(self) -> Health | None:
+        """The process's own; None before the first run."""
+        return self._watch.health() if self._watch is not None else None
+
+    def stopping(self) -> None:
+        """Talkers are to leave. Where they are cut off, all at once, the process's health is what it was until then."""
+        if self._watch is not None and not self._environment.stop_timeout:
+            self._watch.stop()
+
+    def stop(self) -> None:
+        """They have left."""
+        if self._watch is not None:
+            self._watch.stop()
+            unsettle()
 
 
 def chaos_here(environment: Any, run: Run, commands: bool) -> Chaos:
@@ -47,14 +70,14 @@ def chaos_here(environment: Any, run: Run, commands: bool) -> Chaos:
 
 
 class Here:
-    """The talkers of a run in one process (see `wiring.runs.Talkers`)."""
+    """The talkers of a run in one process (see `wiring.talkers.Talkers`)."""
+
+    at_once = True
 
     def __init__(self, environment: Any, reporter: Reporter) -> None:
         self._environment = environment
         self._reporter = reporter
-        self._watch: Watch | None = None
-
-    at_once = True
+        self._watch = OwnWatch(environment)
 
     def prepare(self, run: Run) -> None:
         """Try whether the assistant can be called. Raises ValueError where not."""
@@ -62,7 +85,7 @@ class Here:
 
     def begin(self, run: Run, facts: RunFacts, target: Target | None, give_up: Callable[[], object]) -> tuple[Collector, Chaos]:
         """Open the run folder, and listen."""
-        self._watch, watched = watch_over(run)
+        watched = self._watch.begin(run)
         here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
         chaos = chaos_here(self._environment, run, commands=True)
         return self._reporter.start_here(facts, here, HOOKS, watched, target, give_up), chaos
@@ -79,15 +102,12 @@ class Here:
         """They know: the run is theirs."""
 
     def stopping(self) -> None:
-        """Where they are cut off, all at once, the tester's health is what it was until then."""
-        if self._watch is not None and not self._environment.stop_timeout:
-            self._watch.stop()
+        """They are to leave."""
+        self._watch.stopping()
 
     def stop(self) -> None:
         """They have left."""
-        if self._watch is not None:
-            self._watch.stop()
-            unsettle()
+        self._watch.stop()
 
     def ended(self) -> None:
         """Nothing is left to do."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metrics.health import Health
 from reporting.exporter import Exporter, export_worker
 from reporting.reporter import check_folder
 from reporting.sender import WorkerSender
@@ -15,10 +14,9 @@ from users import messages
 from users.chaos import Chaos
 from users.clock import now_ns
 from users.run import Run
-from users.settled import settle, unsettle
-from users.watch import Watch
+from users.settled import settle
 from users.worker import Worker
-from wiring.here import HOOKS, chaos_here, watch_over
+from wiring.here import HOOKS, OwnWatch, chaos_here
 from wiring.quitting import linger, stop_talkers
 
 
@@ -27,7 +25,7 @@ class AtCommand:
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
-        self._watch: Watch | None = None
+        self._watch = OwnWatch(environment)
         self._chaos: Chaos | None = None
         self._runs = Path(environment.parsed_options.runs)
         self._sender = WorkerSender(environment.runner, HOOKS, self._runs, now_ns)
@@ -39,7 +37,7 @@ class AtCommand:
         environment, refusal = self._environment, None
         check_folder(self._runs)
         try:
-            self._exporter = export_worker(environment, self._health)
+            self._exporter = export_worker(environment, self._watch.health)
         except ValueError as error:
             if not environment.parsed_options.processes:
                 raise
@@ -51,19 +49,16 @@ class AtCommand:
         """It begins when its master says so."""
 
     def stopping(self) -> None:
-        """The talkers are to leave. Where they are cut off, all at once, the tester's health is what it was until then."""
+        """The talkers are to leave."""
         if self._chaos is not None:
             self._chaos.stop()
-        if self._watch is not None and not self._environment.stop_timeout:
-            self._watch.stop()
+        self._watch.stopping()
         if self._worker is not None:
             self._worker.stopping()
 
     def stop(self) -> None:
         """The talkers have left: report what is left."""
-        if self._watch is not None:
-            self._watch.stop()
-            unsettle()
+        self._watch.stop()
         self._sender.finish()
 
     def quitting(self) -> None:
@@ -76,13 +71,9 @@ class AtCommand:
 
     def _begin(self, run: Run, facts: Mapping[str, Any], told: dict[str, Any]) -> None:
         self._environment.doubletalk = run
-        self._watch, watched = watch_over(run)
-        self._sender.begin(WorkerFacts(**facts), told, watched)
+        self._sender.begin(WorkerFacts(**facts), told, self._watch.begin(run))
         self._chaos = chaos_here(self._environment, run, commands=False)
         settle()
-
-    def _health(self) -> Health | None:
-        return self._watch.health() if self._watch is not None else None
 
     def _on_chaos(self, environment: Any, msg: Any, **_: Any) -> None:
         if self._chaos is not None:  # it takes part in a run

@@ -23,9 +23,10 @@ from metrics_script import (
     turn,
 )
 
-from metrics import derive
 from metrics.catalog import METRICS
+from metrics.interruptions import barge_in_latency, interruption_success, playback_stop, server_cancel, yielded
 from metrics.records import BargeInClass, Outcome, TurnKind, TurnRecord
+from metrics.spans import span
 
 HOST = [(0.0, says(1.0)), (0.1, started("i1")), (1.5, created("r1")), *paced("r1", 1.6, 10), (1.61, heard("one", "i1"))]
 """An answer that is audible from 1.66 s on and still being generated, 100 ms a chunk, until 2.5 s."""
@@ -79,9 +80,9 @@ def test_the_server_cancels() -> None:
     )
     assert METRICS["server_detection"].measure(said) == pytest.approx(0.1)
     assert said.talked_over_s == pytest.approx(0.26, abs=1e-4)
-    assert derive.yielded(said) == (1.0, 1.0)
-    assert derive.interruption_success(said) == (1.0, 1.0)
-    assert derive.span("speech_offset_ns", "first_audible_ns")(said) == pytest.approx(3.46 - 2.8)
+    assert yielded(said) == (1.0, 1.0)
+    assert interruption_success(said) == (1.0, 1.0)
+    assert span("speech_offset_ns", "first_audible_ns")(said) == pytest.approx(3.46 - 2.8)
 
 
 @pytest.mark.parametrize("closed", [2.15, 2.25], ids=["done before speech_started", "done after speech_started"])
@@ -148,14 +149,14 @@ def test_a_cancel_without_a_reason_after_ours_is_ours() -> None:
     ]
     _, said = play(rows)
     assert said.barge_in_class is BargeInClass.CLIENT
-    assert derive.server_cancel(said) == pytest.approx(0.035), "from the cancel, not from the detection"
+    assert server_cancel(said) == pytest.approx(0.035), "from the cancel, not from the detection"
 
 
 def test_a_cancel_of_the_servers_own_is_measured_from_the_detection_though_we_sent_one() -> None:
     rows = [row for row in HOST if row[0] < 2.05]
     rows += [(2.0, barges_in(0.8)), (2.06, hears_itself(cancel_after=0.005)), (2.1, audio("r1", 0.1)), (2.2, cancelled("r1")), *ANSWER]
     _, said = play(rows)
-    assert (said.barge_in_class, derive.server_cancel(said)) == (BargeInClass.SERVER, pytest.approx(0.04))
+    assert (said.barge_in_class, server_cancel(said)) == (BargeInClass.SERVER, pytest.approx(0.04))
 
 
 def test_a_response_that_was_cancelled_before_the_onset_left_nothing_to_stop() -> None:
@@ -186,8 +187,8 @@ class TestAlreadyGenerated:
                 "stop_by_ear": 3.66,
             }
         )
-        assert derive.yielded(said) is None
-        assert derive.interruption_success(said) == (1.0, 1.0)
+        assert yielded(said) is None
+        assert interruption_success(said) == (1.0, 1.0)
         assert said.talked_over_s == pytest.approx(3.66, abs=1e-4)
 
     def test_the_next_answer_need_not_wait_for_what_was_flushed(self) -> None:
@@ -197,7 +198,7 @@ class TestAlreadyGenerated:
     def test_it_waits_where_the_talker_never_heard_itself(self) -> None:
         _, said = play([(0.0, says(1.0)), *answer("r1", 1.5, 4.0), (3.0, barges_in(0.8)), *answer("r2", 4.3)])
         assert sec(said.first_audible_ns) == 5.66
-        assert (said.detected_ns, derive.barge_in_latency(said)) == (None, None)
+        assert (said.detected_ns, barge_in_latency(said)) == (None, None)
 
     def test_what_was_told_to_the_assistant(self) -> None:
         stage = Stage().play([(0.0, says(1.0)), *answer("r1", 1.5, 5.0), (3.0, barges_in(0.8))])
@@ -210,41 +211,45 @@ class TestYielding:
     def test_cancelled_and_no_audio_came_after_the_onset(self) -> None:
         host = [row for row in HOST if row[0] < 1.95]
         _, said = over((2.2, cancelled("r1")), *ANSWER, host=host)
-        assert (said.barge_in_class, said.stop_byte_ns, derive.server_cancel(said)) == (BargeInClass.SERVER, None, None)
-        assert derive.yielded(said) == (1.0, 1.0)
-        assert derive.barge_in_latency(said) == pytest.approx(0.073)
+        assert (said.barge_in_class, said.stop_byte_ns, server_cancel(said)) == (BargeInClass.SERVER, None, None)
+        assert yielded(said) == (1.0, 1.0)
+        assert barge_in_latency(said) == pytest.approx(0.073)
 
     def test_the_server_was_quicker_than_the_talkers_own_ear(self) -> None:
         _, said = over((2.01, audio("r1", 0.1)), (2.02, cancelled("r1")), *ANSWER, host=[row for row in HOST if row[0] < 1.95])
-        assert derive.server_cancel(said) == pytest.approx(-0.05)
-        assert derive.barge_in_latency(said) == pytest.approx(0.073), "it does not shorten the talker's own part"
+        assert server_cancel(said) == pytest.approx(-0.05)
+        assert barge_in_latency(said) == pytest.approx(0.073), "it does not shorten the talker's own part"
 
     def test_it_never_stops(self) -> None:
         _, said = over(*paced("r1", 2.1, 50), until=13.0)
         assert said.barge_in_class is BargeInClass.NO_REACTION
         assert (said.stop_event_ns, said.stop_byte_ns, said.stop_ear_ns) == (None, None, None)
-        assert derive.yielded(said) == (0.0, 1.0)
-        assert derive.barge_in_latency(said) is None
-        assert derive.interruption_success(said) == (0.0, 1.0)
+        assert yielded(said) == (0.0, 1.0)
+        assert barge_in_latency(said) is None
+        assert interruption_success(said) == (0.0, 1.0)
         assert said.outcome is Outcome.NO_RESPONSE
 
     @pytest.mark.parametrize(("last", "share"), [(4.0, 1.0), (4.000001, 0.0)])
     def test_the_window(self, last: float, share: float) -> None:
         _, said = over((2.1, started("i2")), (last, audio("r1", 0.1)), (4.1, cancelled("r1")), *answer("r2", 4.5))
-        assert derive.yielded(said) == (share, 1.0)
-        assert derive.interruption_success(said) == (share, 1.0)
+        assert yielded(said) == (share, 1.0)
+        assert interruption_success(said) == (share, 1.0)
 
     def test_an_unanswered_barge_in_is_no_success(self) -> None:
         _, said = over((2.2, cancelled("r1")))
-        assert (said.outcome, derive.yielded(said), derive.interruption_success(said)) == (Outcome.NO_RESPONSE, (1.0, 1.0), (0.0, 1.0))
+        assert (said.outcome, yielded(said), interruption_success(said)) == (
+            Outcome.NO_RESPONSE,
+            (1.0, 1.0),
+            (0.0, 1.0),
+        )
 
     @pytest.mark.parametrize("why", [Outcome.CUT_BY_RUN_END, Outcome.CONNECTION_LOST])
     @pytest.mark.parametrize(("ended", "expected"), [(3.999, None), (4.0, BargeInClass.NO_REACTION)])
     def test_nothing_can_be_said_where_the_session_ended_first(self, why: Outcome, ended: float, expected: BargeInClass | None) -> None:
         _, said = over((2.1, audio("r1", 0.1)), (ended, closes(why)))
         assert said.barge_in_class is expected
-        assert derive.yielded(said) == (None if expected is None else (0.0, 1.0))
-        assert (derive.interruption_success(said) is None) is (expected is None or why is Outcome.CUT_BY_RUN_END)
+        assert yielded(said) == (None if expected is None else (0.0, 1.0))
+        assert (interruption_success(said) is None) is (expected is None or why is Outcome.CUT_BY_RUN_END)
 
 
 def test_a_barge_in_into_a_barge_in() -> None:
@@ -254,14 +259,14 @@ def test_a_barge_in_into_a_barge_in() -> None:
     assert [r.outcome for r in (first, second, third)] == [Outcome.INTERRUPTED, Outcome.INTERRUPTED, Outcome.COMPLETED]
     assert [r.host_response_id for r in (first, second, third)] == [None, "r1", "r2"]
     assert [r.turn for r in (first, second, third)] == [0, 1, 2]
-    assert derive.interruption_success(second) == (1.0, 1.0), "its answer was heard, until the talker itself interrupted that"
+    assert interruption_success(second) == (1.0, 1.0), "its answer was heard, until the talker itself interrupted that"
     assert sum(r.span_s for r in (first, second, third)) == pytest.approx(9.46)
 
 
 def test_the_session_ends_with_an_interrupted_turn_pending() -> None:
     host, said = over((2.2, cancelled("r1")), (2.5, closes(Outcome.CONNECTION_LOST)))
     assert (host.outcome, said.outcome) == (Outcome.INTERRUPTED, Outcome.CONNECTION_LOST)
-    assert derive.interruption_success(said) == (0.0, 1.0)
+    assert interruption_success(said) == (0.0, 1.0)
 
 
 def test_strays_are_silenced_with_the_rest() -> None:
@@ -290,4 +295,9 @@ def test_a_barge_in_class_is_only_of_barge_ins() -> None:
     said = turn(TurnKind.UTTERANCE, speech_onset=1.0, stop_event=2.0)
     assert all(METRICS[f"barge_in_{c.value}"].measure(said) is None for c in BargeInClass)
     assert METRICS["stop_by_event"].measure(said) is None
-    assert (derive.playback_stop(said), derive.server_cancel(said), derive.yielded(said), derive.interruption_success(said)) == (None,) * 4
+    assert (
+        playback_stop(said),
+        server_cancel(said),
+        yielded(said),
+        interruption_success(said),
+    ) == (None,) * 4

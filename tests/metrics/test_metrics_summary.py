@@ -12,7 +12,8 @@ from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
 from metrics.health import Health
 from metrics.records import BargeInClass, ErrorKind, Outcome, Record, SessionOutcome, TurnKind
-from metrics.summary import passed, summary, verdicts
+from metrics.summary import summary
+from metrics.verdicts import passed, verdicts
 from scenarios import Scenario
 
 

@@ -23,13 +23,13 @@ from metrics_script import (
     text,
 )
 
-from metrics import derive
+from metrics import answers, spans
 from metrics.records import ErrorKind, Outcome, TurnKind
 from metrics.tracker import Limits, Notice
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, AudioDone, Unknown
 
-E2E = derive.span("speech_offset_ns", "first_audible_ns")
+E2E = spans.span("speech_offset_ns", "first_audible_ns")
 
 
 def test_an_ordinary_turn() -> None:
@@ -197,7 +197,7 @@ def test_text_and_audio_come_interleaved_and_before_the_event_that_opens() -> No
         [(0.0, says(1.0)), (1.5, audio("r1", 0.5)), (1.6, text("r1")), (1.7, created("r1")), (1.8, created("r1")), (2.0, done("r1"))]
     )
     assert (sec(turn.first_audio_ns), sec(turn.first_token_ns), sec(turn.response_created_ns)) == (1.5, 1.6, 1.7)
-    assert derive.ttft(turn) == pytest.approx(0.5)
+    assert answers.ttft(turn) == pytest.approx(0.5)
 
 
 def test_closing_twice_changes_nothing() -> None:

@@ -117,10 +117,11 @@ bound is then `%` or `x` of the value in that stage.
 - A growth is judged by its confidence interval: all of it must be on the right side of the bound ([growth](target.md#growth)).
 
 All criteria are checked for sense before the run starts, those of `abort.unless` too. One that no run of the scenario can measure is
-refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of itself, on a
-network profile's delay where no talker has one, on tokens with `--auth key` or `none`.
+refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of
+itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`.
 
-The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was measured does not hold."""
+The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was
+measured does not hold."""
 
 
 def page() -> str:

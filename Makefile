@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring
+.PHONY: verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,9 @@ help:
 	@echo "make docs     write the generated pages of docs/ anew"
 	@echo "make monitoring  write dashboards, recording rules and the table of alerts anew"
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
+	@echo "make reference  the reference documents' figures, measured against the assistant's profiles (12 minutes; one: REFERENCE='--only livekitex')"
+	@echo "make network  what a network profile costs 1,000 talkers (five minutes on an idle machine; more: NETWORK='--network 3g')"
+	@echo "make verdicts  whether each scenario tells good from bad: two runs of each (8 minutes)"
 	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
 
@@ -79,6 +82,15 @@ corpus: $(VENV)/.installed
 
 calibrate: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.calibrate
+
+reference: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.reference $(REFERENCE)
+
+network: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.network $(NETWORK)
+
+verdicts: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.verdicts --write
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -49,6 +49,11 @@ class Criterion:
     stage: str = WHOLE
     base: str | None = None
 
+    @property
+    def table(self) -> str:
+        """The catalogue's table that its metric is in."""
+        return METRICS[self.metric].table
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

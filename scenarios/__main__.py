@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
+from audio import CorpusError, load_corpus
 from metrics.criteria import parse
+from scenarios.checks import check_voices
 from scenarios.criteria import check_criteria
 from scenarios.docs import page
 from scenarios.errors import ScenarioError
@@ -33,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("--usd-per-minute", type=float, default=0.0, help="what the assistant takes for a minute of a call")
     for command in (check, shown):
         command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value, as for locust")
+        command.add_argument("--corpus", default="", metavar="FOLDER", help="clips that the talkers speak, as for locust")
     commands.add_parser("docs", help="the page about scenario files")
     return made
 
@@ -49,29 +53,36 @@ def main(arguments: list[str]) -> int:
                 print(f"{name:<{width}}  {load_scenario(name).description}")
         case "show":
             try:
-                print(show(checked(chosen.scenario, chosen.set), chosen.usd_per_minute), end="")
+                print(show(checked(chosen.scenario, chosen.set, chosen.corpus), chosen.usd_per_minute), end="")
             except ScenarioError as error:
                 print(f"scenarios: {error}", file=sys.stderr)
                 return 2
         case "check":
-            return max(_check(which, chosen.set) for which in chosen.scenarios)
+            return max(_check(which, chosen.set, chosen.corpus) for which in chosen.scenarios)
     return 0
 
 
-def checked(which: str, changes: list[str]) -> Scenario:
-    """A scenario with which a run could start, criteria included. Raises ScenarioError."""
+def checked(which: str, changes: list[str], corpus: str = "") -> Scenario:
+    """A scenario with which a run could start, criteria and voices included. `corpus`: folder of the clips, "" for the built-in ones.
+    Raises ScenarioError."""
     scenario = load_scenario(which, changes=changes)
     check_criteria(scenario, parse)
+    try:
+        check_voices(scenario, load_corpus(Path(corpus) if corpus else None))
+    except CorpusError as error:
+        raise ScenarioError(f"--corpus: {error}") from None
     return scenario
 
 
-def _check(which: str, changes: list[str]) -> int:
+def _check(which: str, changes: list[str], corpus: str) -> int:
     try:
-        scenario = checked(which, changes)
+        scenario = checked(which, changes, corpus)
     except ScenarioError as error:
         print(f"scenarios: {error}", file=sys.stderr)
         return 2
-    print(f"{which}: fine; {len(scenario.criteria)} criteria, {scenario.load.length_s:g} s, {scenario.load.peak} talkers at most")
+    commands = "; it runs commands: start locust with --chaos-commands" if any(action.run for action in scenario.chaos) else ""
+    load = f"{scenario.load.length_s:g} s, {scenario.load.peak} talkers at most"
+    print(f"{which}: fine; {len(scenario.criteria)} criteria, {load}{commands}")
     return 0
 
 

@@ -117,8 +117,12 @@ bound is then `%` or `x` of the value in that stage.
   for factors, `kB`, `MB` or `GB` for memory and `MB/h` for its growth, none for indices and for `count`.
 - A growth is judged by its confidence interval: all of it must be on the right side of the bound ([growth](target.md#growth)).
 
-All criteria are checked for sense before the run starts. The run ends with exit code 0 only if it was valid, measured a turn, and all of
-them hold. A criterion on a metric of which nothing was measured does not hold."""
+All criteria are checked for sense before the run starts, those of `abort.unless` too. One that no run of the scenario can measure is
+refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of
+itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`.
+
+The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was
+measured does not hold."""
 
 
 def page() -> str:

@@ -59,6 +59,8 @@ class Search(Part):
     def _upwards(self) -> Search:
         if self.most < self.least:
             raise ValueError("most is below least")
+        if self.wanted > self.most:
+            raise ValueError(f"wanted is above most: it looks for no more than {self.most} talkers")
         return self
 
 
@@ -101,6 +103,15 @@ class Load(Part):
             raise ValueError("with open arrivals a stage has calls_per_s; load.talkers is how many can call at the same time")
         if self.open and not rates:
             raise ValueError("open arrivals need calls_per_s")
+        if self.search is not None and self.search.settle_s + self.search.measure_s > self.duration_s:
+            step_s = self.search.settle_s + self.search.measure_s
+            raise ValueError(f"a step of the search takes {step_s:g} s (settle_s + measure_s), the run {self.duration_s:g} s (duration_s)")
+        if self.search is None and not self.stages and not self.open and self.talkers / self.spawn_per_s > self.duration_s:
+            ramp_s = self.talkers / self.spawn_per_s
+            raise ValueError(
+                f"{self.talkers} talkers at {self.spawn_per_s:g} a second (spawn_per_s) need {ramp_s:g} s to start, the run takes "
+                f"{self.duration_s:g} s (duration_s)"
+            )
         if self.stages and not self.open and self.peak == 0:
             raise ValueError("no stage has a talker")
         if self.stages and self.stages[0].talkers == 0:

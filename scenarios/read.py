@@ -11,9 +11,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from scenarios.changes import change
+from scenarios.checks import check_chaos, check_networks
 from scenarios.errors import ScenarioError
 from scenarios.model import Scenario
-from scenarios.network import check_network
 from scenarios.source import Source, over, read_source
 
 FOLDER = Path(__file__).parent
@@ -88,27 +88,19 @@ def _scenario(source: Source, folder: Path, default_name: str, changes: Sequence
     try:
         scenario = Scenario.model_validate(plain)
     except ValidationError as error:
-        first: dict[str, Any] = {**error.errors()[0]}
+        errors = error.errors()  # an unknown key is why another is missing
+        first: dict[str, Any] = {**next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])}
         raise ScenarioError(f"{place(first['loc'])}: {_told(first)}") from None
     scenario.keep_places(place)
-    _check_networks(scenario)
+    check_networks(scenario)
+    check_chaos(scenario)
     return scenario
-
-
-def _check_networks(scenario: Scenario) -> None:
-    """Raises ScenarioError for a persona with a network that is not there."""
-    for number, persona in enumerate(scenario.personas):
-        try:
-            check_network(persona.network, scenario.networks)
-        except ValueError as error:
-            where = scenario.place("personas", number, "network")
-            raise ScenarioError(f"{where}: personas.{number}.network: {error}") from None
 
 
 def _told(error: dict[str, Any]) -> str:
     """What is wrong with a key or a value, and what is allowed."""
     path, kind, found = error["loc"], error["type"], error["input"]
-    key = ".".join(str(p) for p in path)
+    key = ".".join(str(p) for p in path if p != "[key]")
     if kind == "extra_forbidden":
         allowed = _allowed(path[:-1])
         near = get_close_matches(str(path[-1]), allowed, n=1)
@@ -129,7 +121,7 @@ def _told(error: dict[str, Any]) -> str:
             return f"{key} is missing"
         case _:
             text = error["msg"].removeprefix("Value error, ")
-    if found is None or isinstance(found, dict):
+    if found is None or isinstance(found, dict) or (isinstance(found, str) and "://" in found):  # a URL may hold a password
         return f"{key}: {text}"
     shown = repr(found)
     return f"{key}: {text} (found {shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + '...'})"

@@ -18,6 +18,9 @@ from pydantic import BaseModel
 from assistant.delays import Distribution
 from assistant.profile import Profile, profile_names
 from assistant.timetable import Changes
+from metrics.criteria import parse
+from scenarios import parse_scenario
+from scenarios.criteria import check_criteria
 from users.options import add_options
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +106,13 @@ def test_make_targets_exist(page: str) -> None:
     named = set(re.findall(r"(?:^|`|= ?\d+ |\$ )make ([a-z-]+)", text(page), re.MULTILINE))
     assert "test" in named or "demo" in named
     assert named <= targets
+
+
+def test_the_scenario_in_the_readme_could_run() -> None:
+    (text,) = blocks("README.md", "yaml")
+    scenario = parse_scenario(text, "README.md", "mine")
+    assert [criterion.text for criterion in check_criteria(scenario, parse)] == list(scenario.criteria)
+    assert [name for _, name in scenario.load.timetable] == ["calm", "rush"]
 
 
 def test_the_example_locustfile_runs(tmp_path: Path) -> None:

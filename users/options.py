@@ -12,6 +12,7 @@ from locust.util.timespan import parse_timespan
 
 from protocol import DIALECTS
 from scenarios import ScenarioError, names
+from scenarios.checks import check_chaos
 from users.run import AUTHS, KEY_VARIABLE, Options, Run
 
 _HELP = {
@@ -152,7 +153,7 @@ def check_load(form: Mapping[str, str], run: Run) -> dict[str, str]:
 
 
 def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | None) -> None:
-    """Have the run's scenario say what Locust was told."""
+    """Have the run's scenario say what Locust was told. Raises ScenarioError for chaos that such a run is too short for."""
     changes: dict[str, Any] = {}
     if users is not None:
         changes["talkers"] = users - run.others
@@ -161,6 +162,7 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
     if seconds is not None:
         changes["duration_s"] = float(seconds)
     run.scenario = run.scenario.model_copy(update={"load": run.scenario.load.model_copy(update=changes)})
+    check_chaos(run.scenario)
 
 
 def _check_users(what: str, users: int, run: Run) -> None:

@@ -15,6 +15,7 @@ from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
 from protocol import DIALECTS, Dialect, SessionSettings
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
+from scenarios.checks import check_voices
 from scenarios.criteria import check_criteria
 from scenarios.load import POISSON
 from scenarios.network import fate, network_of, profile_of
@@ -157,10 +158,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
-    criteria = check_criteria(scenario, parse)
-    unmeasured = scenario.target.unmeasured(criterion.metric for criterion in criteria)
-    if unmeasured:
-        raise ScenarioError(f"{scenario.place('criteria')}: {unmeasured}")
+    criteria = check_criteria(scenario, parse, options.auth == TOKEN)
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:
@@ -169,6 +167,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         corpus = load_corpus(Path(options.corpus) if options.corpus else None, rate=dialect.input_rate)
     except CorpusError as error:
         raise ScenarioError(f"--corpus: {error}" if options.corpus else str(error)) from None
+    check_voices(scenario, corpus)
     try:
         planner = Planner(options.seed, scenario.conversation, corpus, scenario.personas)
     except ScenarioError as error:

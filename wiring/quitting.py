@@ -25,7 +25,19 @@ def refuse(environment: Any, error: ValueError) -> NoReturn:
 
 def end_run(environment: Any) -> None:
     """End a run before its time, as it is hopeless or what it looked for is found."""
-    gevent.spawn(environment.runner.quit if environment.parsed_options.headless else environment.runner.stop)
+    options = environment.parsed_options
+
+    def end() -> None:
+        if not options.headless:
+            environment.runner.stop()
+            if options.autoquit == -1:  # the page goes on
+                return
+            gevent.sleep(options.autoquit)
+        environment.runner.quit()
+        if environment.web_ui is not None:
+            environment.web_ui.stop()
+
+    gevent.spawn(end)
 
 
 def stop_talkers(environment: Any) -> None:

@@ -8,15 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from harness import LOCUST, ROOT
 from test_e2e_web_ui import free_port
 
+STAGES = "based_on: demo\nload: {stages: [{name: few, talkers: 1, hold_s: 2}, {name: more, talkers: 2, hold_s: 2}]}\ncriteria: []\n"
 
-def test_autostart_runs_and_quits(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("staged", [False, True], ids=["run time", "stages"])
+def test_autostart_runs_and_quits(tmp_path: Path, staged: bool) -> None:
     runs = tmp_path / "runs"
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal"]
     locust = [*LOCUST, "--autostart", "--autoquit", "0", "--web-port", str(free_port()), "--runs", str(runs)]
-    load = ["--scenario", "demo", "--users", "3", "--run-time", "3s"]
+    (tmp_path / "stages.yml").write_text(STAGES)
+    load = ["--scenario", str(tmp_path / "stages.yml")] if staged else ["--scenario", "demo", "--users", "3", "--run-time", "3s"]
     done = subprocess.run(
         [*assistant, "--", *locust, *load], cwd=ROOT, capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
     )

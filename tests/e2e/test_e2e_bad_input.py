@@ -55,13 +55,42 @@ def test_unknown_scenario() -> None:
         ("criteria:\n  - e2e_latencies p95 < 1200 ms\n", "no metric 'e2e_latencies'; did you mean e2e_latency?"),
         ("criteria:\n  - e2e_latency p95 < 12 %\n", "takes ms or s"),
         ("personas:\n  - {name: a}\n  - {name: b, noise: {snr: 10}}\n", "line 3: unknown key personas.1.noise.snr; did you mean snr_db?"),
-        ("personas:\n  - {name: a, accent: en-IN}\n", "persona a: no voice of the corpus has the accent 'en-IN': there are awb (en-sc"),
+        ("criteria:\n  - success in peak > 9 %\n", "line 2: criterion 'success in peak > 9 %': no stage 'peak'; the load has no stages"),
+        (
+            "criteria: [yield_rate > 9 %]\n",
+            "line 1: criterion 'yield_rate > 9 %': nobody barges in, so yield_rate is never measured: give ",
+        ),
+        (
+            "personas:\n  - {name: a, accent: en-IN}\n",
+            "line 2: persona a: no voice of the corpus has the accent 'en-IN': there are awb (en-sc",
+        ),
     ],
 )
 def test_broken_scenario(tmp_path: Path, text: str, says: str) -> None:
-    line = told(alone("--headless", "--scenario", scenario(tmp_path, text)))
+    line = told(alone("--headless", "--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs")))
     assert says in line
     assert "mine" in line
+    assert not list(tmp_path.glob("runs/*"))
+
+
+STAGES = "load:\n  stages:\n    - {name: a, talkers: 2, hold_s: 9}\n"
+LATE = "chaos:\n  - {do: drop, at_s: 30}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "says"),
+    [
+        (STAGES, ("--users", "3"), "--users: mine says itself how its load goes; change that: --set load.KEY=VALUE"),
+        (STAGES, ("--set", "load.stages.b.talkers=3"), "--set load.stages.b.talkers=3: load.stages has no b; there is a"),
+        (LATE, ("-t", "20s"), "mine.yml, line 2: chaos.0.at_s: it is first due at 30 s of the run, which ends after 20 s"),
+        ("criteria: [token_success > 9 %]", ("--auth", "none"), "token_success is measured only with --auth token"),
+        ("chaos:\n  - {do: command, at_s: 3, run: [ls]}\n", (), "mine.yml, line 2: chaos.0.run: this machine does not run commands"),
+    ],
+)
+def test_options_and_a_scenario_that_do_not_go_together(tmp_path: Path, text: str, arguments: tuple[str, ...], says: str) -> None:
+    line = told(alone("--headless", "--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs"), *arguments))
+    assert says in line
+    assert not list(tmp_path.glob("runs/*"))
 
 
 def test_host_not_reachable() -> None:

@@ -189,15 +189,15 @@ OTHERS = [
     ("session_success", session(SessionOutcome.CUT_BY_RUN_END), None),
     ("session_success", session(SessionOutcome.ABANDONED, ready_ns=1), (1.0, 1.0)),
     ("session_success", session(SessionOutcome.LOST, ready_ns=1, error_kind=ErrorKind.REMOTE_CLOSE), (0.0, 1.0)),
-    *(("session_success", session(SessionOutcome.LOST, ready_ns=1, error_kind=kind), None) for kind in SELF_MADE),
-    *(("success", turn(outcome=Outcome.CONNECTION_LOST, error_kind=kind), None) for kind in SELF_MADE),
+    *(("session_success", session(SessionOutcome.LOST, ready_ns=1, error_kind=kind), None) for kind in sorted(SELF_MADE)),
+    *(("success", turn(outcome=Outcome.CONNECTION_LOST, error_kind=kind), None) for kind in sorted(SELF_MADE)),
     *(
         (
             "interruption_success",
             turn(TurnKind.BARGE_IN, Outcome.CONNECTION_LOST, error_kind=kind, barge_in_class=BargeInClass.SERVER),
             None,
         )
-        for kind in SELF_MADE
+        for kind in sorted(SELF_MADE)
     ),
     (
         "availability",

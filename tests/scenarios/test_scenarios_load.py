@@ -37,7 +37,7 @@ def test_a_load_without_stages() -> None:
 
 
 def test_a_ramp_longer_than_the_run() -> None:
-    load = Load(talkers=100, spawn_per_s=1, duration_s=10)
+    load = Load(talkers=100, spawn_per_s=1, duration_s=100).model_copy(update={"duration_s": 10.0})  # as by --run-time
     assert load.planned.until(10) == 50.0
     assert load.talkers_at(10) == 10
 

@@ -100,8 +100,12 @@ def test_what_is_wrong_is_told(changes: dict[str, Any], told: str, monkeypatch: 
         ("load: {talker: 1}", "mine.yml, line 1: unknown key load.talker; "),
         (
             "criteria: [target_memory_growth < 10 MB/h]",
-            "mine.yml, line 1: target_memory_growth is measured only where target.metrics_url says",
+            "mine.yml, line 1: criterion 'target_memory_growth < 10 MB/h': target_memory_growth is measured only where target.metrics_url",
         ),
+        ("criteria:\n  - success > 5 %\n  - yield_rate > 5 %", "mine.yml, line 3: criterion 'yield_rate > 5 %': nobody barges in, so"),
+        ("criteria: [token_success > 5 %]", "line 1: criterion 'token_success > 5 %': token_success is measured only with --auth token"),
+        ("chaos: [{do: drop, at_s: 99}]", "mine.yml, line 1: chaos.0.at_s: it is first due at 99 s of the run, which ends after 60 s"),
+        ("personas:\n  - name: a\n    voices: [bob]", "mine.yml, line 3: persona a: the corpus asks nothing with the voice 'bob': there"),
         ("speaker:\n  output_s: 0.9", "mine.yml, line 1: speaker: output_s is part of playout_delay_s"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from locust import User, task
@@ -10,23 +9,19 @@ from locust.user.task import LOCUST_STATE_STOPPING
 
 from gevent.event import Event as Signal
 
-from audio import Clip
-from metrics.records import SUCCESSES, ErrorKind, SessionOutcome, TurnKind
-from metrics.tracker import Tracker
-from scenarios import TurnPlan, generator
+from metrics.records import SUCCESSES, ErrorKind, SessionOutcome
+from scenarios import generator
 from scenarios.rate import Arrivals
 from users import events
 from users.clock import SECOND_NS, now_ns
 from users.errors import RemoteError
 from users.mint import http_client, request_token
-from users.prepared import PreparedClip
 from users.run import Run
 from users.session import Session
+from users.turn_taking import TurnTaking
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
-_RETRY_AUDIBLE_NS = SECOND_NS // 10
-"""How long a talker waits with a planned barge-in that falls into a gap of the assistant's speech."""
 
 
 class Talker(User):
@@ -46,13 +41,13 @@ class Talker(User):
         self._sessions = 0
         self._progressed = False
         self._stopped = Signal()
-        self._idling: Session | None = None
+        self._taking: TurnTaking | None = None
 
     def stop(self, force: bool = False) -> bool:
         """Locust's stop: between turns, unless forced."""
         self._stopped.set()
-        if self._idling is not None:
-            self._idling.wake.set()
+        if self._taking is not None:
+            self._taking.think_no_longer()
         return bool(super().stop(force))
 
     def on_start(self) -> None:
@@ -154,93 +149,14 @@ class Talker(User):
         return None
 
     def _converse(self, session: Session, turns: int) -> bool:
-        """Take turns until the call has had as many as planned, or the run stops; False: the talker has lost its patience before. Raises
-        RemoteError where the session ends."""
-        while session.turns_begun < turns and not self.stopping:
-            plan = self._plan()
-            self._idle(session, plan.think_s)
-            if self.stopping:
-                return True
-            session.speak(TurnKind.UTTERANCE, self._turns - 1, self._prepared(plan.utterance))
-            if not self._listen(session, plan, turns):
-                session.give_up()
-                return False
-        return True
-
-    def _listen(self, session: Session, plan: TurnPlan, turns: int) -> bool:
-        """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again; False: until the
-        talker has lost its patience."""
-        stall_ns = round(self.run_.scenario.limits.stall_s * SECOND_NS)
-        while True:
-            session.check()
-            t_ns, tracker = now_ns(), session.tracker
-            tracker.poll(t_ns)
-            self._fire_turns(session)
-            deadline_ns = tracker.deadline_ns()
-            if deadline_ns is None:
-                return True
-            given_up_ns = self._given_up_ns(tracker)
-            if given_up_ns is not None and t_ns >= given_up_ns:
-                return False
-            planned_ns = _planned_ns(tracker, plan)
-            if planned_ns is not None and t_ns >= planned_ns:
-                after = self._interrupt(session, plan, turns) if session.microphone.idle else None
-                if after is not None:
-                    plan = after
-                    continue
-                planned_ns = t_ns + _RETRY_AUDIBLE_NS
-            until_ns = min(deadline_ns, t_ns + stall_ns)  # what opens meanwhile wakes nobody, and is given up no sooner than that
-            for instant_ns in (planned_ns, given_up_ns):
-                until_ns = until_ns if instant_ns is None else min(until_ns, instant_ns)
-            session.wake.wait(max(0.0, (until_ns - now_ns()) / SECOND_NS))
-            session.wake.clear()
-
-    def _interrupt(self, session: Session, plan: TurnPlan, turns: int) -> TurnPlan | None:
-        """Do what the plan has for this instant of the answer, if the assistant will be audible when the talker's speech begins.
-
-        Returns the plan for what follows; None where the assistant will not be audible, and nothing was said.
-        """
-        alarm = plan.false_alarm_after_s is not None
-        following = plan if alarm else self.run_.planner.turn(self.number, self._turns)
-        clip = self._prepared(plan.false_alarm if alarm else following.interruption)
-        if not session.tracker.audible_at(session.microphone.onset_if_spoken_now(clip)):
-            return None
-        if alarm:
-            session.speak(TurnKind.FALSE_ALARM, self._turns - 1, clip, plan.false_alarm_after_s)
-            return replace(plan, false_alarm_after_s=None)
-        self._turns += 1
-        session.speak(TurnKind.BARGE_IN, self._turns - 1, clip, plan.barge_in_after_s)
-        last = session.turns_begun >= turns or self.stopping
-        return replace(following, barge_in_after_s=None, false_alarm_after_s=None) if last else following
-
-    def _given_up_ns(self, tracker: Tracker) -> int | None:
-        """When the talker hangs up if it hears no answer before; None where it does not, or hears one."""
-        waiting_ns = tracker.waiting_since_ns
-        return None if self._patience_s is None or waiting_ns is None else waiting_ns + round(self._patience_s * SECOND_NS)
-
-    def _prepared(self, clip: Clip) -> PreparedClip:
-        """The clip as this talker says it, in the noise around it."""
-        return self.run_.prepared.clip(clip, self.run_.planner.role(self.number).background)
-
-    def _plan(self) -> TurnPlan:
-        plan = self.run_.planner.turn(self.number, self._turns)
-        self._turns += 1
-        return plan
-
-    def _idle(self, session: Session, seconds: float) -> None:
-        """Think, unless the run stops or the session ends."""
-        until_ns = now_ns() + round(seconds * SECOND_NS)
-        self._idling = session
+        """Take so many turns; False: the talker has lost its patience before. Raises RemoteError where the session ends."""
+        taking = self._taking = TurnTaking(
+            self.run_, self.number, session, turns, self._patience_s, self._turns, lambda: self.stopping, self._fire_turns
+        )
         try:
-            while not self.stopping:
-                session.check()
-                left_s = (until_ns - now_ns()) / SECOND_NS
-                if left_s <= 0:
-                    return
-                session.wake.wait(left_s)
-                session.wake.clear()
+            return taking.converse()
         finally:
-            self._idling = None
+            self._turns, self._taking = taking.next_turn, None
 
     def _secret(self) -> str | None:
         """A token minted for the next session, or the API key; None where none is needed. Raises RemoteError."""
@@ -280,12 +196,3 @@ class Talker(User):
         self._progressed |= any(record.outcome in SUCCESSES for record in finished)
         for record in finished:
             events.turn.fire(environment=self.environment, record=record)
-
-
-def _planned_ns(tracker: Tracker, plan: TurnPlan) -> int | None:
-    """When the talker means to speak into the assistant's answer; None where it does not, or the answer is not heard yet."""
-    after_s = plan.barge_in_after_s if plan.false_alarm_after_s is None else plan.false_alarm_after_s
-    answer = tracker.answer
-    if after_s is None or answer is None or answer.first_audible_ns is None or not tracker.answered:
-        return None
-    return answer.first_audible_ns + round(after_s * SECOND_NS)

@@ -149,7 +149,7 @@ def table(page: Page, name: str) -> list[list[str]]:
 
 
 RUBBISH = [
-    ({"scenario": "nonesuch"}, "no scenario 'nonesuch': there are baseline, demo"),
+    ({"scenario": "nonesuch"}, "no scenario 'nonesuch': there are baseline, "),
     ({"dialect": "klingon"}, "--dialect 'klingon': there are openai-realtime, openai-realtime-beta"),
     ({"seed": "one"}, "seed: 'one' is not a number"),
     ({"frame_ms": "nan"}, "--frame-ms nan: a frame of nan ms is not possible: choose a multiple of 10 ms from 10 to 200"),

@@ -13,6 +13,8 @@ from scenarios.rate import Piece, Rate
 CLOSED, CONSTANT, POISSON = "closed", "constant", "poisson"
 MAX_CALLS = 10_000_000
 """Arrivals of one run, at most: they are planned before it starts."""
+REPORTED_S = 1.5
+"""After so long workers have reported what ended before."""
 
 
 class Stage(Part):
@@ -54,6 +56,11 @@ class Search(Part):
     )
     measure_s: Positive = Field(20.0, description="seconds of each step that count")
     repeats: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(2, description="times that each side of the edge is tried at least")
+
+    @property
+    def step_s(self) -> float:
+        """How long a step takes at least, once its talkers are there."""
+        return self.settle_s + self.measure_s + REPORTED_S
 
     @model_validator(mode="after")
     def _upwards(self) -> Search:

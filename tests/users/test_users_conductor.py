@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gevent
+import pytest
 
 from scenarios.load import Load, Search
 from scenarios.load import Stage as S
+from users import conductor as conductor_module
 from users.clock import now_ns
 from users.conductor import Conductor, Stand, Step
 
@@ -98,6 +100,39 @@ def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
     hall.wait()
     assert 1 <= len(hall.tried) <= 2
     assert hall.found[-1] == (hall.tried[-1], None)
+
+
+class Slow(Hall):
+    """Talkers come one by one, `late_s` apart."""
+
+    late_s = 0.02
+
+    def order(self, talkers: int, per_s: float) -> None:
+        self.orders.append((self.t_s, talkers, per_s))
+        while self.talkers < min(talkers, 4):
+            gevent.sleep(self.late_s)
+            self.talkers += 1
+
+
+def test_a_step_begins_when_its_talkers_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long they take to come at the rate that the load has."""
+    monkeypatch.setattr(conductor_module, "_REACHED_S", 0.2)
+    hall = Slow(capacity=9)
+    hall.late_s = 0.25
+    Conductor(Load(search=Search(least=4, most=4, settle_s=0, measure_s=0.01, repeats=1), spawn_per_s=4), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.tried == [4]
+    assert hall.found == [(4, None)]
+
+
+def test_a_search_says_nothing_of_talkers_that_never_came(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(conductor_module, "_REACHED_S", 0.2)
+    hall = Slow(capacity=9)
+    search = Search(least=2, most=8, growth=4, settle_s=0, measure_s=0.01, repeats=1)
+    Conductor(Load(search=search, spawn_per_s=50), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.found == [(2, None)]
+    assert "8 talkers were asked for, and 4 are there" in caplog.text
 
 
 def test_it_is_stopped() -> None:

@@ -158,9 +158,6 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
     criteria = check_criteria(scenario, parse)
-    unmeasured = scenario.target.unmeasured(criterion.metric for criterion in criteria)
-    if unmeasured:
-        raise ScenarioError(f"{scenario.place('criteria')}: {unmeasured}")
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:

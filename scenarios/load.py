@@ -101,6 +101,9 @@ class Load(Part):
             raise ValueError(f"two stages are called {twice}: a name is a stage's own")
         if self.search is not None and (self.stages or self.open):
             raise ValueError("a search makes its own stages: leave out stages and open arrivals")
+        needed_s = self.search.least / self.spawn_per_s + self.search.step_s if self.search is not None else 0.0
+        if needed_s > self.duration_s:
+            raise ValueError(f"duration_s {self.duration_s:g} is too short for a search: its first step alone takes {needed_s:g} s")
         rates = any(stage.calls_per_s is not None for stage in self.stages) or self.calls_per_s > 0
         if rates and not self.open:
             raise ValueError("calls_per_s goes with open arrivals: add arrivals: poisson, or constant")

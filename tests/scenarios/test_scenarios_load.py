@@ -77,6 +77,10 @@ BAD: dict[str, tuple[str, str]] = {
         "6e+08 calls in one run are more than 10000000",
     ),
     "a search downwards": ("load: {search: {least: 5, most: 3}}", "load.search: most is below least"),
+    "a search without time for a step": (
+        "load: {spawn_per_s: 2, duration_s: 30, search: {least: 20, settle_s: 5, measure_s: 20}}",
+        "line 1: load: duration_s 30 is too short for a search: its first step alone takes 36.5 s",
+    ),
     "a search with stages": ("load: {search: {}, stages: [{name: a, talkers: 3, hold_s: 3}]}", "a search makes its own stages"),
 }
 

@@ -34,13 +34,13 @@ class Step:
 class Stand:
     """Where the conductor acts: `order` has so many talkers come or go at so many a second, `present` tells how many are there, `stage`
     says that one begins, `judge` whether all criteria held in it (None: nothing was measured), `found` takes the numbers of talkers that
-    hold and that do not, as far as they are known, `end` ends the run."""
+    hold and that do not, as far as they are known, and whether the search is over, `end` ends the run."""
 
     order: Callable[[int, float], object]
     present: Callable[[], int]
     stage: Callable[[str], object]
     judge: Callable[[Step], bool | None]
-    found: Callable[[int, int | None], object]
+    found: Callable[[int, int | None, bool], object]
     end: Callable[[], object]
 
 
@@ -82,7 +82,7 @@ class Conductor:
             gevent.sleep(asked.settle_s)
             held = self._look(step, asked.measure_s)
             search.told(talkers, held)
-            stand.found(search.holds, search.fails)
+            stand.found(search.holds, search.fails, search.next() is None)
         gevent.spawn(stand.end)
 
     def _look(self, step: Step, measure_s: float) -> bool:

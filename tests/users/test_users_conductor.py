@@ -19,7 +19,7 @@ class Hall:
         self.began_ns = now_ns()
         self.orders: list[tuple[float, int, float]] = []
         self.stages: list[str] = []
-        self.found: list[tuple[int, int | None]] = []
+        self.found: list[tuple[int, int | None, bool]] = []
         self.tried: list[int] = []
         self.talkers = 0
         self.ended_s: float | None = None
@@ -40,8 +40,8 @@ class Hall:
         self.tried.append(step.talkers)
         return step.talkers <= capacity
 
-    def note(self, holds: int, fails: int | None) -> None:
-        self.found.append((holds, fails))
+    def note(self, holds: int, fails: int | None, complete: bool) -> None:
+        self.found.append((holds, fails, complete))
 
     def end(self) -> None:
         self.ended_s = self.t_s
@@ -88,7 +88,8 @@ def test_a_search() -> None:
     Conductor(Load(search=search, duration_s=100, spawn_per_s=7), hall.began_ns, hall.stand)
     hall.wait()
     assert hall.tried == [2, 4, 8, 6, 5]
-    assert hall.found[-1] == (5, 6)
+    assert hall.found[-1] == (5, 6, True)
+    assert [complete for *_, complete in hall.found[:-1]] == [False] * 4
     assert hall.stages == [part for number in range(1, 6) for part in (f"step-{number}", "")]
     assert {per_s for *_, per_s in hall.orders} == {7}
 
@@ -99,7 +100,7 @@ def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
     Conductor(Load(search=search, duration_s=4), hall.began_ns, hall.stand)
     hall.wait()
     assert 1 <= len(hall.tried) <= 2
-    assert hall.found[-1] == (hall.tried[-1], None)
+    assert hall.found[-1] == (hall.tried[-1], None, False)
 
 
 class Slow(Hall):
@@ -122,7 +123,7 @@ def test_a_step_begins_when_its_talkers_are_there(monkeypatch: pytest.MonkeyPatc
     Conductor(Load(search=Search(least=4, most=4, settle_s=0, measure_s=0.01, repeats=1), spawn_per_s=4), hall.began_ns, hall.stand)
     hall.wait()
     assert hall.tried == [4]
-    assert hall.found == [(4, None)]
+    assert hall.found == [(4, None, True)]
 
 
 def test_a_search_says_nothing_of_talkers_that_never_came(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +132,7 @@ def test_a_search_says_nothing_of_talkers_that_never_came(monkeypatch: pytest.Mo
     search = Search(least=2, most=8, growth=4, settle_s=0, measure_s=0.01, repeats=1)
     Conductor(Load(search=search, spawn_per_s=50), hall.began_ns, hall.stand)
     hall.wait()
-    assert hall.found == [(2, None)]
+    assert hall.found == [(2, None, False)]
     assert "8 talkers were asked for, and 4 are there" in caplog.text
 
 

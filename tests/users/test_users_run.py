@@ -100,7 +100,7 @@ def test_what_is_wrong_is_told(changes: dict[str, Any], told: str, monkeypatch: 
         ("load: {talker: 1}", "mine.yml, line 1: unknown key load.talker; "),
         (
             "criteria: [target_memory_growth < 10 MB/h]",
-            "mine.yml, line 1: criterion 'target_memory_growth < 10 MB/h': target_memory_growth is measured only where target.metrics_url says",
+            "mine.yml, line 1: criterion 'target_memory_growth < 10 MB/h': target_memory_growth is measured only where target.metrics_url",
         ),
         ("speaker:\n  output_s: 0.9", "mine.yml, line 1: speaker: output_s is part of playout_delay_s"),
     ],

@@ -84,7 +84,8 @@ talker on average, should be several times as long as a call.
 
 With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
-was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there. The answer is an interval: so many hold, so many do
+was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there; both together are longer than it takes until a
+turn that gets no answer is over (`limits.response_s` and the speech before it). The answer is an interval: so many hold, so many do
 not.
 
 `tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""

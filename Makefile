@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring
+.PHONY: demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring verdicts
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make docs     write the generated pages of docs/ anew"
 	@echo "make monitoring  write dashboards, recording rules and the table of alerts anew"
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
+	@echo "make verdicts  run each quick scenario against an assistant that it must pass and one that it must not (some twelve minutes)"
 	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
 
@@ -79,6 +80,9 @@ corpus: $(VENV)/.installed
 
 calibrate: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.calibrate
+
+verdicts: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.verdicts --write
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -45,10 +45,11 @@ class Stand:
 
 
 class Conductor:
-    """Of one run, from the instant `began_ns` on; Locust has given its first order."""
+    """Of one run, from the instant `began_ns` on; Locust has given its first order. `over`: the load was brought to its end."""
 
     def __init__(self, load: Load, began_ns: int, stand: Stand) -> None:
         self._load, self._began_ns, self._stand = load, began_ns, stand
+        self.over = False
         self._ordering: Any = None
         self._greenlet = gevent.spawn(self._search if load.search is not None else self._stages)
 
@@ -61,7 +62,7 @@ class Conductor:
             self._wait(begins_s)
             self._order(talkers, per_s)
         self._wait(self._load.length_s)
-        gevent.spawn(self._stand.end)
+        self._end()
 
     def _search(self) -> None:
         if self._load.search is None:
@@ -83,7 +84,11 @@ class Conductor:
             held = self._look(step, asked.measure_s)
             search.told(talkers, held)
             stand.found(search.holds, search.fails, search.next() is None)
-        gevent.spawn(stand.end)
+        self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        gevent.spawn(self._stand.end)
 
     def _look(self, step: Step, measure_s: float) -> bool:
         """Whether all criteria hold in a step; it is made longer where nothing was measured in it."""

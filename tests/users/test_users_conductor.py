@@ -55,8 +55,10 @@ class Hall:
 def test_stages_are_ordered_at_their_instants_and_the_run_ends() -> None:
     hall = Hall()
     load = Load(stages=(S(name="a", talkers=2, hold_s=0.2), S(name="b", talkers=6, over_s=0.4), S(name="c", talkers=1, hold_s=0.2)))
-    Conductor(load, hall.began_ns, hall.stand)
+    conductor = Conductor(load, hall.began_ns, hall.stand)
+    assert not conductor.over
     hall.wait()
+    assert conductor.over
     assert [(talkers, round(per_s, 6)) for _, talkers, per_s in hall.orders] == [(6, 10.0), (1, 5.0)]
     assert hall.ended_s is not None
     for (at_s, *_), due_s in zip([*hall.orders, (hall.ended_s,)], (0.2, 0.6, 0.8), strict=True):
@@ -143,3 +145,4 @@ def test_it_is_stopped() -> None:
     gevent.sleep(0.3)
     assert hall.orders == []
     assert hall.ended_s is None
+    assert not conductor.over

@@ -19,6 +19,7 @@ from scenarios.criteria import check_criteria
 from scenarios.load import POISSON
 from scenarios.network import fate, network_of, profile_of
 from scenarios.rate import Arrivals
+from scenarios.voices import voices_of
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
@@ -166,6 +167,11 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         corpus = load_corpus(Path(options.corpus) if options.corpus else None, rate=dialect.input_rate)
     except CorpusError as error:
         raise ScenarioError(f"--corpus: {error}" if options.corpus else str(error)) from None
+    for number, persona in enumerate(scenario.personas):
+        try:
+            voices_of(persona, corpus)
+        except ScenarioError as error:
+            raise ScenarioError(f"{scenario.place('personas', number)}: {error}") from None
     try:
         planner = Planner(options.seed, scenario.conversation, corpus, scenario.personas)
     except ScenarioError as error:

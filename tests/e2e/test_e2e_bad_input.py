@@ -55,7 +55,10 @@ def test_unknown_scenario() -> None:
         ("criteria:\n  - e2e_latencies p95 < 1200 ms\n", "no metric 'e2e_latencies'; did you mean e2e_latency?"),
         ("criteria:\n  - e2e_latency p95 < 12 %\n", "takes ms or s"),
         ("personas:\n  - {name: a}\n  - {name: b, noise: {snr: 10}}\n", "line 3: unknown key personas.1.noise.snr; did you mean snr_db?"),
-        ("personas:\n  - {name: a, accent: en-IN}\n", "persona a: no voice of the corpus has the accent 'en-IN': there are awb (en-sc"),
+        (
+            "personas:\n  - {name: a, accent: en-IN}\n",
+            "line 2: persona a: no voice of the corpus has the accent 'en-IN': there are awb (en-sc",
+        ),
     ],
 )
 def test_broken_scenario(tmp_path: Path, text: str, says: str) -> None:

@@ -15,11 +15,11 @@ def step(stage: str, talkers: int, judged: Sequence[Verdict]) -> dict[str, Any]:
     return {"stage": stage, "talkers": talkers, "holds": all(v.holds for v in judged), "criteria": criteria}
 
 
-def found(holds: int, fails: int | None, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def found(holds: int, fails: int | None, complete: bool, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a search has found so far, as `run.json` has it under `capacity`: the most talkers that hold, the fewest that do not (None: none
-    were found), and the criteria that those missed."""
+    were found), whether it has nothing left to try, and the criteria that those missed."""
     missed = {v["criterion"]: None for tried in steps if tried["talkers"] == fails for v in tried["criteria"] if not v["holds"]}
-    return {"holds": holds, "fails": fails, "missed": list(missed), "steps": list(steps)}
+    return {"holds": holds, "fails": fails, "complete": complete, "missed": list(missed), "steps": list(steps)}
 
 
 def short(run: dict[str, Any]) -> bool:
@@ -35,7 +35,8 @@ def verdict(run: dict[str, Any]) -> str:
         return "FAILED: the search had no time for a step (load.duration_s)."
     beyond = f"{known['fails']} do not" if known["fails"] else "more were not tried"
     limits = f" (missed: {'; '.join(known['missed'])})" if known["missed"] else ""
-    told = f"{known['holds']} talkers keep all criteria, {beyond}{limits}."
+    cut = "" if known["complete"] else " The search was not finished: the interval is wider than asked for."
+    told = f"{known['holds']} talkers keep all criteria, {beyond}{limits}.{cut}"
     return f"FAILED: fewer than {wanted} talkers wanted: {told}" if short(run) else f"PASSED: {told}"
 
 

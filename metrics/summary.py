@@ -56,6 +56,12 @@ def _head(run: dict[str, Any], aggregate: Aggregate) -> str:
         f"{run['frame_ms']:g} ms frames, seed {run['seed']}: {aggregate.turns()} turns "
         f"({aggregate.turns(TurnKind.BARGE_IN)} barge-ins), {aggregate.turns(TurnKind.FALSE_ALARM)} false alarms.",
     ]
+    missed = run["health"]["missed_starts"]
+    if missed and run["scenario"]["load"]["arrivals"] != "closed":
+        lines += [
+            "",
+            f"{missed} missed starts: the load was lower than planned; with more load.talkers fewer calls find theirs on the line.",
+        ]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from metrics.aggregate import Aggregate
 from metrics.criteria import Verdict, judge, parse
 
 COMPLETE, INTERRUPTED, ABORTED, KILLED = "complete", "interrupted", "aborted", "killed"
-"""How a run ended: by itself; by a signal, before its time; given up, as one of `abort.unless` did not hold; its process did, without a
+"""How a run ended: by itself; by somebody, before its time; given up, as one of `abort.unless` did not hold; its process did, without a
 word."""
 
 

@@ -121,7 +121,7 @@ class Collector:
             self._try(_OURS, lambda: self.folder.note({"clock": name, "offset_s": offset_s, "error_s": error_s}))
 
     def finish(self, interrupted: bool = False) -> Finished:
-        """Complete the run folder; nothing is taken afterwards. `interrupted`: by a signal, before its time. Raises OSError, as where a
+        """Complete the run folder; nothing is taken afterwards. `interrupted`: by somebody, before its time. Raises OSError, as where a
         worker that is not lost has a batch that could not be written down; then it can be recovered."""
         self._ticking.kill()
         self._end_second()

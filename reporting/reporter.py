@@ -40,8 +40,8 @@ def check_folder(runs: Path) -> None:
 class Reporter:
     """Reports the runs of this process or, on a master, of its workers. Each gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
-    `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal ends the run
-    before its time.
+    `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal, or
+    somebody in the browser, ends the run before its time.
     """
 
     def __init__(self, parent: Path, now_ns: Callable[[], int]) -> None:

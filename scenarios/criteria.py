@@ -18,6 +18,9 @@ OF_NO_DIALECT = {"chunk_drop_rate"}
 BARGE_INS, FALSE_ALARMS = "barge-in", "false alarms"
 """Tables of the catalogue whose metrics take barge-ins, or false alarms."""
 
+_SPEECH_S = 5.0
+"""What a talker needs at most, as a rule, until it has said its first sentence."""
+
 
 class Asked(Protocol):
     """What a criterion asks for: an aggregate of a metric, and the catalogue's table that the metric is in."""
@@ -38,7 +41,8 @@ C = TypeVar("C", bound=Asked)
 def check_criteria(scenario: Scenario, parse: Callable[[str, list[str]], C], tokens: bool = True) -> tuple[C, ...]:
     """The criteria as `parse` makes them of a text and the names of the load's stages. `tokens`: whether the run asks for tokens, as far as
     that is known. Raises ScenarioError for one on which it raises ValueError or that no run of this scenario can measure, also among those
-    by which the run is given up, and for a search that has none."""
+    by which the run is given up, and for a search that has none, or whose steps are over before a turn without an answer is: whatever went
+    wrong in them, they would hold."""
     stages = [name for _, name in scenario.load.timetable]
     made = []
     for path, texts in ((("criteria",), scenario.criteria), (("abort", "unless"), scenario.abort.unless)):
@@ -52,8 +56,15 @@ def check_criteria(scenario: Scenario, parse: Callable[[str, list[str]], C], tok
                 raise ScenarioError(f"{scenario.place(*path, number)}: criterion {text!r}: {why}")
             if path == ("criteria",):
                 made.append(criterion)
-    if scenario.load.search is not None and not made:
+    search, response_s = scenario.load.search, scenario.limits.response_s
+    if search is not None and not made:
         raise ScenarioError(f"{scenario.place('load', 'search')}: a search needs criteria to keep")
+    if search is not None and search.settle_s + search.measure_s < _SPEECH_S + response_s:
+        raise ScenarioError(
+            f"{scenario.place('load', 'search')}: load.search: settle_s and measure_s, {search.settle_s + search.measure_s:g} s, are over "
+            f"before a turn that gets no answer is, after {_SPEECH_S:g} s of speech and limits.response_s ({response_s:g} s): such turns "
+            "would not count; make the one longer or the other shorter"
+        )
     return tuple(made)
 
 
@@ -72,7 +83,7 @@ def unmeasured(scenario: Scenario, asked: Asked, tokens: bool = True) -> str | N
         return f"nobody barges in, so {name} is never measured: give conversation.barge_in per_second, or share and after_s"
     if asked.table == FALSE_ALARMS and not any(_speaks(part) for part in _parts(scenario, "false_alarms")):
         return f"nobody makes a false alarm, so {name} is never measured: give conversation.false_alarms per_second, or share and after_s"
-    return scenario.target.unmeasured([name])
+    return scenario.target.unmeasured(name)
 
 
 def _parts(scenario: Scenario, name: str) -> list[BargeIn | FalseAlarms]:

@@ -76,12 +76,16 @@ criteria:
 ```
 
 With `arrivals: poisson` (or `constant`) calls begin at `calls_per_s` whatever became of those before, as callers do who know nothing of
-each other; `talkers` is how many can be on the line at the same time. A call that finds nobody free at its instant, or whose tester is late
-by more than 100 ms, is not made: the summary counts it as a missed start. When calls begin depends on the seed alone.
+each other; `talkers` is how many can be on the line at the same time. When calls begin, and whose they are, depends on the seed alone: of
+*n* talkers number *i* makes the calls *i*, *n* + *i*, 2*n* + *i* and so on. A call whose talker is still on the line at its instant, even
+if others are free, or whose tester is late by more than 100 ms, is not made: the summary says how many such missed starts there were, and
+no criterion counts them. So give more talkers than calls overlap: `talkers` / `calls_per_s` seconds, which lie between two calls of one
+talker on average, should be several times as long as a call.
 
 With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
-was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there. The answer is an interval: so many hold, so many do
+was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there; both together are longer than it takes until a
+turn that gets no answer is over (`limits.response_s` and the speech before it). The answer is an interval: so many hold, so many do
 not.
 
 `tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""

@@ -13,6 +13,8 @@ from scenarios.rate import Piece, Rate
 CLOSED, CONSTANT, POISSON = "closed", "constant", "poisson"
 MAX_CALLS = 10_000_000
 """Arrivals of one run, at most: they are planned before it starts."""
+REPORTED_S = 1.5
+"""After so long workers have reported what ended before."""
 
 
 class Stage(Part):
@@ -55,6 +57,11 @@ class Search(Part):
     measure_s: Positive = Field(20.0, description="seconds of each step that count")
     repeats: Annotated[int, Field(ge=1, le=9, strict=True)] = Field(2, description="times that each side of the edge is tried at least")
 
+    @property
+    def step_s(self) -> float:
+        """How long a step takes at least, once its talkers are there."""
+        return self.settle_s + self.measure_s + REPORTED_S
+
     @model_validator(mode="after")
     def _upwards(self) -> Search:
         if self.most < self.least:
@@ -96,6 +103,9 @@ class Load(Part):
             raise ValueError(f"two stages are called {twice}: a name is a stage's own")
         if self.search is not None and (self.stages or self.open):
             raise ValueError("a search makes its own stages: leave out stages and open arrivals")
+        needed_s = self.search.least / self.spawn_per_s + self.search.step_s if self.search is not None else 0.0
+        if needed_s > self.duration_s:
+            raise ValueError(f"duration_s {self.duration_s:g} is too short for a search: its first step alone takes {needed_s:g} s")
         rates = any(stage.calls_per_s is not None for stage in self.stages) or self.calls_per_s > 0
         if rates and not self.open:
             raise ValueError("calls_per_s goes with open arrivals: add arrivals: poisson, or constant")
@@ -103,9 +113,6 @@ class Load(Part):
             raise ValueError("with open arrivals a stage has calls_per_s; load.talkers is how many can call at the same time")
         if self.open and not rates:
             raise ValueError("open arrivals need calls_per_s")
-        if self.search is not None and self.search.settle_s + self.search.measure_s > self.duration_s:
-            step_s = self.search.settle_s + self.search.measure_s
-            raise ValueError(f"a step of the search takes {step_s:g} s (settle_s + measure_s), the run {self.duration_s:g} s (duration_s)")
         if self.search is None and not self.stages and not self.open and self.talkers / self.spawn_per_s > self.duration_s:
             ramp_s = self.talkers / self.spawn_per_s
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -82,11 +81,10 @@ class Target(Part):
         metrics, health = (base + place if place and place.startswith("/") else place for place in (self.metrics_url, self.health_url))
         return metrics, health
 
-    def unmeasured(self, metrics: Iterable[str]) -> str | None:
-        """What is missing here for the first of these metrics that cannot be measured; None where all can be."""
-        for name in metrics:
-            if name in OF_TARGET and self.metrics_url is None:
-                return f"{name} is measured only where target.metrics_url says where the target shows its metrics, such as /metrics"
-            if name == AVAILABILITY and self.metrics_url is None and self.health_url is None:
-                return f"{name} is measured only where target.health_url or target.metrics_url says whom to ask"
+    def unmeasured(self, metric: str) -> str | None:
+        """What is missing here for a metric of this name to be measured; None where nothing is."""
+        if metric in OF_TARGET and self.metrics_url is None:
+            return f"{metric} is measured only where target.metrics_url says where the target shows its metrics, such as /metrics"
+        if metric == AVAILABILITY and self.metrics_url is None and self.health_url is None:
+            return f"{metric} is measured only where target.health_url or target.metrics_url says whom to ask"
         return None

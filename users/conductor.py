@@ -11,17 +11,15 @@ import gevent
 
 from metrics.stages import WHOLE
 from scenarios.capacity import CapacitySearch
-from scenarios.load import Load
+from scenarios.load import REPORTED_S, Load
 from users.clock import SECOND_NS, now_ns
 
 logger = logging.getLogger(__name__)
 
-_REPORTED_S = 1.5
-"""After so long workers have reported what ended before."""
 _PATIENCE = 3
 """A step in which nothing was measured is made so many times as long, at most; then it does not hold."""
 _REACHED_S = 60.0
-"""How long a search waits for talkers to come or go: they end their turns first."""
+"""How much later than ordered talkers may have come or gone: they end their turns first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +34,22 @@ class Step:
 class Stand:
     """Where the conductor acts: `order` has so many talkers come or go at so many a second, `present` tells how many are there, `stage`
     says that one begins, `judge` whether all criteria held in it (None: nothing was measured), `found` takes the numbers of talkers that
-    hold and that do not, as far as they are known, `end` ends the run."""
+    hold and that do not, as far as they are known, and whether the search is over, `end` ends the run."""
 
     order: Callable[[int, float], object]
     present: Callable[[], int]
     stage: Callable[[str], object]
     judge: Callable[[Step], bool | None]
-    found: Callable[[int, int | None], object]
+    found: Callable[[int, int | None, bool], object]
     end: Callable[[], object]
 
 
 class Conductor:
-    """Of one run, from the instant `began_ns` on; Locust has given its first order."""
+    """Of one run, from the instant `began_ns` on; Locust has given its first order. `over`: the load was brought to its end."""
 
     def __init__(self, load: Load, began_ns: int, stand: Stand) -> None:
         self._load, self._began_ns, self._stand = load, began_ns, stand
+        self.over = False
         self._ordering: Any = None
         self._greenlet = gevent.spawn(self._search if load.search is not None else self._stages)
 
@@ -63,7 +62,7 @@ class Conductor:
             self._wait(begins_s)
             self._order(talkers, per_s)
         self._wait(self._load.length_s)
-        gevent.spawn(self._stand.end)
+        self._end()
 
     def _search(self) -> None:
         if self._load.search is None:
@@ -71,25 +70,32 @@ class Conductor:
         stand, asked, search = self._stand, self._load.search, CapacitySearch(self._load.search)
         number = 0
         while (talkers := search.next()) is not None:
-            if self._elapsed_s() + asked.settle_s + asked.measure_s + _REPORTED_S > self._load.length_s:
+            ramp_s = abs(talkers - stand.present()) / self._load.spawn_per_s
+            if self._elapsed_s() + ramp_s + asked.step_s > self._load.length_s:
                 logger.warning("the search is out of time (load.duration_s): the interval is wider than asked for")
                 break
             number += 1
             step = Step(f"step-{number}", talkers)
             self._order(talkers, self._load.spawn_per_s)
-            self._reach(talkers)
+            if not self._reach(talkers, ramp_s):
+                logger.warning("the search ends: %d talkers were asked for, and %d are there", talkers, stand.present())
+                break
             gevent.sleep(asked.settle_s)
             held = self._look(step, asked.measure_s)
             search.told(talkers, held)
-            stand.found(search.holds, search.fails)
-        gevent.spawn(stand.end)
+            stand.found(search.holds, search.fails, search.next() is None)
+        self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        gevent.spawn(self._stand.end)
 
     def _look(self, step: Step, measure_s: float) -> bool:
         """Whether all criteria hold in a step; it is made longer where nothing was measured in it."""
         self._stand.stage(step.stage)
         for _ in range(_PATIENCE):
             gevent.sleep(measure_s)
-            gevent.sleep(_REPORTED_S)
+            gevent.sleep(REPORTED_S)
             held = self._stand.judge(step)
             if held is not None:
                 break
@@ -108,7 +114,9 @@ class Conductor:
             self._ordering.join()
         self._ordering = gevent.spawn(self._stand.order, talkers, per_s)
 
-    def _reach(self, talkers: int) -> None:
-        until_s = self._elapsed_s() + _REACHED_S
+    def _reach(self, talkers: int, ramp_s: float) -> bool:
+        """Wait until so many are there, which takes `ramp_s` at the rate at which they come; False where they never are."""
+        until_s = self._elapsed_s() + ramp_s + _REACHED_S
         while self._stand.present() != talkers and self._elapsed_s() < until_s:
             gevent.sleep(0.05)
+        return self._stand.present() == talkers

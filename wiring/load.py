@@ -38,7 +38,7 @@ def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) 
         present=lambda: talkers.present(run),
         stage=stage,
         judge=holds,
-        found=lambda most, fewest: collector.tell("capacity", capacity.found(most, fewest, steps)),
+        found=lambda most, fewest, complete: collector.tell("capacity", capacity.found(most, fewest, complete, steps)),
         end=lambda: end_run(environment),
     )
     return Conductor(run.scenario.load, run.began_ns, stand)

@@ -98,6 +98,7 @@ class Runs:
     def stopping(self) -> None:
         """Say that talkers finish their turns."""
         if self._conductor is not None:
+            self._reporter.interrupted |= not self._conductor.over
             self._conductor.stop()
         if self._chaos is not None:
             self._chaos.stop()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pandas as pd
 import pytest
@@ -254,3 +254,25 @@ def test_the_tab_links_to_the_live_page_and_only_the_tab_does(followed: Followed
     assert page.get_by_role("link", name="Voice: live page with charts").evaluate("a => a.href") == f"{served.address}voice/"
     page.get_by_role("tab", name="Voice").click()
     expect(link).to_have_count(1)
+
+
+def test_a_run_that_somebody_stops_before_its_load_is_over_has_not_passed(followed: Followed, served: Served) -> None:
+    """Where the scenario says how long it is."""
+    staged = served.scenario.with_name("staged.yml")
+    staged.write_text("load: {stages: [{name: all, talkers: 1, hold_s: 600}]}\ncriteria: [token_success > 1 %]\n")
+    told = served.swarm(user_count="1", spawn_rate="1", scenario=str(staged), host=str(followed.run["host"]))
+    assert told["success"], told
+    folder = _new(served, "*", followed.folder)
+    with urlopen(Request(f"{served.address}stop", b""), timeout=60) as reply:
+        assert reply.status == 200
+    run = json.loads((_new(served, "*/run.json", followed.folder / "run.json")).read_text())
+    assert (run["run_id"], run["ended"]) == (folder.name, "interrupted")
+
+
+def _new(served: Served, what: str, known: Path) -> Path:
+    """A file of another run, once it is there."""
+    until = time.monotonic() + 60
+    while not (found := [path for path in served.runs.glob(what) if path != known]):
+        assert time.monotonic() < until, served.log.read_text()
+        time.sleep(0.1)
+    return found[0]

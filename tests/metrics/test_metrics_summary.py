@@ -174,3 +174,11 @@ def test_how_far_the_tester_is_off_is_told() -> None:
     text = summary({**run(), "accuracy": bars}, FULL)
     told = "time_to_first_audio by 0.120 ms at the median, 0.900 ms at p99; stop_by_byte by 0.120 ms at the median, 0.900 ms at p99."
     assert f"It is off, as calibrated here with 100 talkers, 40 ms frames and kernel times: {told}" in text
+
+
+@pytest.mark.parametrize(("arrivals", "missed", "told"), [("poisson", 19, True), ("poisson", 0, False), ("closed", 19, False)])
+def test_a_load_lower_than_planned_is_told_at_the_top(arrivals: str, missed: int, told: bool) -> None:
+    of_run = run(missed_starts=missed)
+    of_run["scenario"]["load"]["arrivals"] = arrivals
+    head = summary(of_run, FULL).partition("## ")[0]
+    assert ("19 missed starts: the load was lower than planned" in head) is told

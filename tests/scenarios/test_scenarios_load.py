@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from metrics.criteria import parse
 from scenarios import ScenarioError, parse_scenario
+from scenarios.criteria import check_criteria
 from scenarios.load import Load, Stage
 
 RAMP = Load(
@@ -77,6 +79,10 @@ BAD: dict[str, tuple[str, str]] = {
         "6e+08 calls in one run are more than 10000000",
     ),
     "a search downwards": ("load: {search: {least: 5, most: 3}}", "load.search: most is below least"),
+    "a search without time for a step": (
+        "load: {spawn_per_s: 2, duration_s: 30, search: {least: 20, settle_s: 5, measure_s: 20}}",
+        "line 1: load: duration_s 30 is too short for a search: its first step alone takes 36.5 s",
+    ),
     "a search with stages": ("load: {search: {}, stages: [{name: a, talkers: 3, hold_s: 3}]}", "a search makes its own stages"),
 }
 
@@ -140,3 +146,24 @@ def test_keys_know_where_they_are_written() -> None:
     assert found.place("criteria", 0) == "scenario x.yml, line 5"
     assert found.place("load", "stages", 1, "talkers") == "scenario x.yml, line 4"
     assert found.place("limits", "response_s") == "--set limits.response_s=3"
+
+
+@pytest.mark.parametrize(
+    ("search", "limits", "fine"),
+    [
+        ("{settle_s: 2, measure_s: 4}", "{response_s: 10}", False),
+        ("{settle_s: 2, measure_s: 4}", "{response_s: 1}", True),
+        ("{settle_s: 5, measure_s: 9.9}", "{}", False),
+        ("{settle_s: 5, measure_s: 10}", "{}", True),
+    ],
+)
+def test_steps_of_a_search_are_long_enough_for_a_turn_that_gets_no_answer(search: str, limits: str, fine: bool) -> None:
+    """Else a step holds in which nobody is answered."""
+    text = f"limits: {limits}\nload:\n  search: {search}\ncriteria: [success > 99 %]\n"
+    found = parse_scenario(text, "x.yml", "x")
+    if fine:
+        assert len(check_criteria(found, parse)) == 1
+        return
+    with pytest.raises(ScenarioError) as caught:
+        check_criteria(found, parse)
+    assert str(caught.value).startswith("scenario x.yml, line 3: load.search: settle_s and measure_s, ")

@@ -56,7 +56,7 @@ MISTAKES = {
     "no time for a step": (
         "load:\n  search: {measure_s: 90}\ncriteria: [success > 9 %]",
         1,
-        "takes 95 s (settle_s + measure_s), the run 60",
+        "duration_s 60 is too short for a search: its first step alone takes 97.5 s",
     ),
     "a search for more than it looks for": (
         "load:\n  search: {most: 5, wanted: 9}",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from metrics.criteria import parse
 from scenarios import ScenarioError, parse_scenario
+from scenarios.criteria import check_criteria
 from scenarios.target import Target
 
 
@@ -59,16 +61,28 @@ def test_mistakes_are_told_with_their_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "metrics", "says"),
+    ("text", "metric", "says"),
     [
-        ("{}", ["success", "tester_memory_growth"], None),
-        ("{}", ["success", "target_memory_growth"], "target_memory_growth is measured only where target.metrics_url says where"),
-        ("{health_url: /health}", ["target_cpu"], "target_cpu is measured only where target.metrics_url says where"),
-        ("{}", ["target_availability"], "target_availability is measured only where target.health_url or target.metrics_url says whom"),
-        ("{health_url: /health}", ["target_availability"], None),
-        ("{metrics_url: /metrics}", ["target_availability", "target_cpu", "target_memory_per_session"], None),
+        ("{}", "tester_memory_growth", None),
+        ("{}", "target_memory_growth", "target_memory_growth is measured only where target.metrics_url says where"),
+        ("{health_url: /health}", "target_cpu", "target_cpu is measured only where target.metrics_url says where"),
+        ("{}", "target_availability", "target_availability is measured only where target.health_url or target.metrics_url says whom"),
+        ("{health_url: /health}", "target_availability", None),
+        ("{metrics_url: /metrics}", "target_availability", None),
+        ("{metrics_url: /metrics}", "target_memory_per_session", None),
     ],
 )
-def test_a_criterion_that_cannot_be_measured_is_known(text: str, metrics: list[str], says: str | None) -> None:
-    told = target(text).unmeasured(metrics)
+def test_a_criterion_that_cannot_be_measured_is_known(text: str, metric: str, says: str | None) -> None:
+    told = target(text).unmeasured(metric)
     assert told is None if says is None else (told or "").startswith(says)
+
+
+@pytest.mark.parametrize("key", ["criteria:", "abort:\n  unless:"])
+def test_it_is_refused_with_its_line_before_a_run_also_where_it_would_give_the_run_up(key: str) -> None:
+    text = f"{key}\n    - success > 50 %\n    - target_availability > 50 %\n"
+    with pytest.raises(ScenarioError) as told:
+        check_criteria(parse_scenario(text, "mine.yml", "mine"), parse)
+    line = 3 if key == "criteria:" else 4
+    assert str(told.value).startswith(
+        f"scenario mine.yml, line {line}: criterion 'target_availability > 50 %': target_availability is measured"
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from pathlib import Path
 
 import gevent
@@ -64,6 +66,19 @@ def test_one_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> 
     assert run_command(command, "", None, limit_s=0.5) == "not over within 0.5 s"
     for pid in pids.read_text().split():
         until(lambda pid=pid: gone(int(pid)))
+
+
+def test_what_it_leaves_running_goes_on_and_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As a command does that starts a server anew."""
+    caplog.set_level(logging.INFO)
+    pid = tmp_path / "pid"
+    assert run_command(["sh", "-c", f"sleep 600 & echo $! > {pid}; echo started"], "", None) == "exit code 0"
+    left = int(pid.read_text())
+    try:
+        assert not gone(left)
+        assert "chaos: sh: started" in caplog.messages
+    finally:
+        os.kill(left, signal.SIGKILL)
 
 
 def test_it_ends_with_who_waits_for_it(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gevent
+import pytest
 
 from scenarios.load import Load, Search
 from scenarios.load import Stage as S
+from users import conductor as conductor_module
 from users.clock import now_ns
 from users.conductor import Conductor, Stand, Step
 
@@ -17,7 +19,7 @@ class Hall:
         self.began_ns = now_ns()
         self.orders: list[tuple[float, int, float]] = []
         self.stages: list[str] = []
-        self.found: list[tuple[int, int | None]] = []
+        self.found: list[tuple[int, int | None, bool]] = []
         self.tried: list[int] = []
         self.talkers = 0
         self.ended_s: float | None = None
@@ -38,8 +40,8 @@ class Hall:
         self.tried.append(step.talkers)
         return step.talkers <= capacity
 
-    def note(self, holds: int, fails: int | None) -> None:
-        self.found.append((holds, fails))
+    def note(self, holds: int, fails: int | None, complete: bool) -> None:
+        self.found.append((holds, fails, complete))
 
     def end(self) -> None:
         self.ended_s = self.t_s
@@ -53,8 +55,10 @@ class Hall:
 def test_stages_are_ordered_at_their_instants_and_the_run_ends() -> None:
     hall = Hall()
     load = Load(stages=(S(name="a", talkers=2, hold_s=0.2), S(name="b", talkers=6, over_s=0.4), S(name="c", talkers=1, hold_s=0.2)))
-    Conductor(load, hall.began_ns, hall.stand)
+    conductor = Conductor(load, hall.began_ns, hall.stand)
+    assert not conductor.over
     hall.wait()
+    assert conductor.over
     assert [(talkers, round(per_s, 6)) for _, talkers, per_s in hall.orders] == [(6, 10.0), (1, 5.0)]
     assert hall.ended_s is not None
     for (at_s, *_), due_s in zip([*hall.orders, (hall.ended_s,)], (0.2, 0.6, 0.8), strict=True):
@@ -86,7 +90,8 @@ def test_a_search() -> None:
     Conductor(Load(search=search, duration_s=100, spawn_per_s=7), hall.began_ns, hall.stand)
     hall.wait()
     assert hall.tried == [2, 4, 8, 6, 5]
-    assert hall.found[-1] == (5, 6)
+    assert hall.found[-1] == (5, 6, True)
+    assert [complete for *_, complete in hall.found[:-1]] == [False] * 4
     assert hall.stages == [part for number in range(1, 6) for part in (f"step-{number}", "")]
     assert {per_s for *_, per_s in hall.orders} == {7}
 
@@ -97,7 +102,40 @@ def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
     Conductor(Load(search=search, duration_s=4), hall.began_ns, hall.stand)
     hall.wait()
     assert 1 <= len(hall.tried) <= 2
-    assert hall.found[-1] == (hall.tried[-1], None)
+    assert hall.found[-1] == (hall.tried[-1], None, False)
+
+
+class Slow(Hall):
+    """Talkers come one by one, `late_s` apart."""
+
+    late_s = 0.02
+
+    def order(self, talkers: int, per_s: float) -> None:
+        self.orders.append((self.t_s, talkers, per_s))
+        while self.talkers < min(talkers, 4):
+            gevent.sleep(self.late_s)
+            self.talkers += 1
+
+
+def test_a_step_begins_when_its_talkers_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long they take to come at the rate that the load has."""
+    monkeypatch.setattr(conductor_module, "_REACHED_S", 0.2)
+    hall = Slow(capacity=9)
+    hall.late_s = 0.25
+    Conductor(Load(search=Search(least=4, most=4, settle_s=0, measure_s=0.01, repeats=1), spawn_per_s=4), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.tried == [4]
+    assert hall.found == [(4, None, True)]
+
+
+def test_a_search_says_nothing_of_talkers_that_never_came(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(conductor_module, "_REACHED_S", 0.2)
+    hall = Slow(capacity=9)
+    search = Search(least=2, most=8, growth=4, settle_s=0, measure_s=0.01, repeats=1)
+    Conductor(Load(search=search, spawn_per_s=50), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.found == [(2, None, False)]
+    assert "8 talkers were asked for, and 4 are there" in caplog.text
 
 
 def test_it_is_stopped() -> None:
@@ -107,3 +145,4 @@ def test_it_is_stopped() -> None:
     gevent.sleep(0.3)
     assert hall.orders == []
     assert hall.ended_s is None
+    assert not conductor.over

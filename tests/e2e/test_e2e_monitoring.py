@@ -42,6 +42,8 @@ conversation:
   false_alarms: {per_second: 0.6, not_before_s: 0.3}
 session: {silence_duration_ms: 200}
 limits: {response_s: 8}
+network: wifi
+target: {metrics_url: /metrics, health_url: /health, settle_s: 0}
 criteria: [success > 95 %]
 """
 WITHOUT = {

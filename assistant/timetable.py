@@ -46,7 +46,7 @@ class _Recurring(Section):
     @property
     def lasts_s(self) -> float:
         """How long it lasts, seconds."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says
 
     @model_validator(mode="after")
     def _planned(self) -> _Recurring:

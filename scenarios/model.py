@@ -93,7 +93,7 @@ class Scenario(Part):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self.__dict__ == other.__dict__  # wherever it is written
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # it holds mappings; mypy wants a method
 
     def keep_places(self, places: Callable[[tuple[int | str, ...]], str]) -> None:
         """Remember where its keys are written, for errors that are found later."""

@@ -1,37 +1,33 @@
-"""`python -m analysis`: `summary RUN` says what the run's summary says, computed anew from its files; `recover RUN` makes a run of what a
-killed process left behind."""
+"""`python -m analysis COMMAND`: what can be done with run folders afterwards. `--help` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
-from analysis.load import RunError, load
-from analysis.recover import recover
-from metrics.summary import summary
-from metrics.verdicts import passed
+from analysis.commands import COMMANDS
+from analysis.files import RunError
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 where the run passed, or was recovered; 1 where it did not pass; 2 for a folder that is no such run."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 where all is well, 1 where the answer is no (a run that did not pass, a regression), 2 for what cannot be done."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m analysis", description="Post-run analysis of run folders.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    does = {"summary": "print the run's summary", "recover": "make a run of what a killed one left behind, and print its summary"}
-    for name, what in does.items():
-        command = commands.add_parser(name, help=what, description=what.capitalize() + ".")
-        command.add_argument("run", help="folder of the run, such as runs/20261120-115112-demo")
-    chosen = parser.parse_args(arguments)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((word for word in given if not word.startswith("-")), None)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        if name == asked:
+            import_module(f"analysis.commands.{name}").arguments(command)
+    chosen = parser.parse_args(given)
     try:
-        if chosen.command == "recover":
-            print(recover(chosen.run), end="")
-            return 0
-        run = load(chosen.run)
-        aggregate = run.aggregate()
+        code: int = import_module(f"analysis.commands.{chosen.command}").run(chosen)
     except RunError as error:
         print(f"doubletalk: {error}", file=sys.stderr)
         return 2
-    print(summary(run.info, aggregate), end="")
-    return 0 if passed(run.info, aggregate) else 1
+    return code
 
 
 if __name__ == "__main__":

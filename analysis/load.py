@@ -1,11 +1,10 @@
-"""Reads a run folder. Columns and units are in docs/run-files.md."""
+"""Reads a run folder into tidy tables: what is in its files, and what is joined to it here. Columns and units are in docs/run-files.md."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -13,95 +12,94 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from metrics.aggregate import Aggregate
+from analysis import files, frames
+from analysis.files import SCHEMA_VERSIONS, RunError
+from metrics.aggregate import Aggregate, uncolumned
 from metrics.records import Record, SampleRecord
-from reporting.run_folder import STARTED
-from reporting.tables import RECORDS, SAMPLED
+from reporting.tables import RECORDS
 
-SCHEMA_VERSIONS = (1,)
-"""Versions of the run folder that this reader knows."""
-
-
-class RunError(ValueError):
-    """A folder that cannot be read as a run; the text says what is wrong with which file, and what to do."""
+__all__ = ["SCHEMA_VERSIONS", "Loaded", "RunError", "load"]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A run: `info` is what `run.json` holds; the tables are read when first used. Raise RunError where a file is broken."""
+    """A run: `info` is what `run.json` holds; tables and metrics are read when first used. Raise RunError where a file is broken."""
 
     path: Path
     info: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The run's id: the name of its folder when it was made."""
+        return str(self.info["run_id"])
+
     @cached_property
     def turns(self) -> pd.DataFrame:
-        """One row per utterance, barge-in and false alarm."""
-        return self._frame("turns")
+        """One row per utterance, barge-in and false alarm: the columns of `turns.parquet`, and those of `frames.turns`."""
+        return frames.turns(files.table(self.path, "turns"), self.sessions, self.info)
 
     @cached_property
     def sessions(self) -> pd.DataFrame:
-        """One row per WebSocket session."""
-        return self._frame("sessions")
+        """One row per WebSocket session: the columns of `sessions.parquet`, and those of `frames.sessions`."""
+        return frames.sessions(files.table(self.path, "sessions"), self.info)
 
     @cached_property
     def tokens(self) -> pd.DataFrame:
-        """One row per token request."""
-        return self._frame("tokens")
+        """One row per token request: the columns of `tokens.parquet`, and those of `frames.tokens`."""
+        return frames.tokens(files.table(self.path, "tokens"), self.info)
 
     @cached_property
     def timeline(self) -> pd.DataFrame:
-        """One row per second."""
-        return self._frame("timeline")
+        """One row per second: the columns of `timeline.parquet`, and those of `frames.timeline`."""
+        return frames.timeline(files.table(self.path, "timeline"), self.info)
 
-    def records(self) -> Iterator[Record]:
+    @cached_property
+    def histograms(self) -> Aggregate:
+        """All metrics, of the whole run and of each of its stages, as the run itself added them up (`histograms.json`)."""
+        return files.histograms(self.path)
+
+    def records(self, tables: Iterable[str] = (*RECORDS, "timeline")) -> Iterator[Record]:
         """The records that the run was made of, table by table; a row of the timeline holds the sample of its second."""
-        for name, kind in RECORDS.items():
+        for name in tables:
+            kind = RECORDS.get(name, SampleRecord)
             fields = {f.name: _enum(get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind)}
-            for row in self._table(name).to_pylist():
-                yield kind(**{n: made(row[n]) if made and row[n] is not None else row[n] for n, made in fields.items()})
-        for row in self._table("timeline").to_pylist():
-            yield SampleRecord(t_s=row["t_s"], **{name: row[name] for name in SAMPLED})
+            for rows in files.batches(self.path, name, list(fields)):
+                for row in rows:
+                    yield kind(**{n: made(row[n]) if made and row[n] is not None else row[n] for n, made in fields.items()})
+
+    def read_off(self, table: str) -> dict[str, tuple[list[int], list[Any]]]:
+        """Of each metric that no column of the table has: in which rows it has a value, and these values, as its `measure` gives them. Read
+        once: it takes some 50 us a row."""
+        if table not in self._read_off:
+            metrics = uncolumned(RECORDS.get(table, SampleRecord))
+            found: dict[str, tuple[list[int], list[Any]]] = {metric.name: ([], []) for metric in metrics}
+            for row, record in enumerate(self.records([table])):
+                for metric in metrics:
+                    value = metric.measure(record)
+                    if value is not None:
+                        found[metric.name][0].append(row)
+                        found[metric.name][1].append(value)
+            self._read_off[table] = found
+        return self._read_off[table]
+
+    @cached_property
+    def _read_off(self) -> dict[str, dict[str, tuple[list[int], list[Any]]]]:
+        return {}
 
     def aggregate(self) -> Aggregate:
-        """All metrics, computed anew from the records alone."""
+        """All metrics, of the whole and of each stage, computed anew from the records alone; without the steps of a search."""
         made = Aggregate()
-        for record in self.records():
-            made.add(record)
+        for table in (*RECORDS, "timeline"):
+            frame: pd.DataFrame = getattr(self, table)
+            for stage, record in zip(frame["stage"], self.records([table]), strict=True):
+                made.add(record, stage=stage)
         return made
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        frame: pd.DataFrame = self._table(name).to_pandas()
-        return frame
-
-    def _table(self, name: str) -> pa.Table:
-        path = self.path / f"{name}.parquet"
-        try:
-            return pq.read_table(path)
-        except FileNotFoundError:
-            raise RunError(f"{path}: missing; was the run cut off before its end?") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise RunError(f"{path}: broken: {str(error).splitlines()[0][:120]}") from None
 
 
 def load(folder: str | Path) -> Loaded:
     """The run in this folder. Raises RunError: no run, a broken file, or a schema version that this reader does not know."""
-    path = Path(folder)
-    try:
-        info = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        version = info["schema_version"]
-    except FileNotFoundError:
-        if (path / STARTED).exists():
-            raise RunError(f"{path}: the run is under way, or was killed; then: python -m analysis recover {path}") from None
-        raise RunError(f"{path}: no run.json there; name the folder of a finished run, such as runs/20261120-115112-demo") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path / 'run.json'}: broken: {error or type(error).__name__}") from None
-    if version not in SCHEMA_VERSIONS:
-        known = ", ".join(map(str, SCHEMA_VERSIONS))
-        raise RunError(f"{path}: run of schema version {version}; this reader knows {known}: use the version of Doubletalk that wrote it")
-    return Loaded(path, info)
+    return Loaded(Path(folder), files.info(Path(folder)))
 
 
 def _enum(hint: Any) -> type[StrEnum] | None:

@@ -91,6 +91,8 @@ class Metric:
     summed: bool = False
     """A ratio that means something over many records only: the numerator comes with one record, the denominator with another, or is time.
     It has no column in run files."""
+    weighed: bool = False
+    """A ratio whose denominator is not one per record but time: its column is a share within the record."""
     whole: str = ""
     """Name of the share that tells which of its values exist: where not all do, those missing count as infinite in criteria."""
 

@@ -20,6 +20,7 @@ def pytest_configure() -> None:
         raise pytest.UsageError("users/_line.c or a header of it has changed since it was built: make install-dev")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run beside one another, those of a file stay together, as they may share what they started, unless it says `spread`.
     Whole runs take longest, and come first."""

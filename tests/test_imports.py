@@ -21,7 +21,10 @@ RULES = {
         {"locust", "gevent", "flask", "flask_login", "werkzeug", "geventhttpclient", "plotly", "prometheus_client", "pyarrow", "msgpack"},
     ),
     "wiring": ({"scenarios", "users", "metrics", "reporting"}, {"locust", "gevent"}),
-    "analysis": ({"metrics", "reporting"}, {"pandas", "numpy", "scipy", "pyarrow", "jinja2"}),
+    "analysis": (
+        {"metrics", "reporting"},
+        {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
+    ),
     "benchmarks": (
         {"audio", "protocol", "metrics", "reporting", "analysis"},
         {"locust", "gevent", "websocket", "pandas", "msgpack", "psutil"},

@@ -1,0 +1,85 @@
+"""The files of a run folder, one function each. All raise RunError: what is wrong with which file, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metrics.aggregate import Aggregate
+from reporting.run_folder import STARTED
+from reporting.tables import TABLES
+
+SCHEMA_VERSIONS = (1,)
+"""Versions of the run folder that this reader knows."""
+_ROWS = 5000
+"""Rows that are made Python objects of at a time: some 10 MB of turns."""
+
+
+class RunError(ValueError):
+    """A folder that cannot be read as a run; the text says what is wrong with which file, and what to do."""
+
+
+def info(folder: Path) -> dict[str, Any]:
+    """What `run.json` holds: docs/run-files.md has its keys."""
+    try:
+        told: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        version = told["schema_version"]
+    except FileNotFoundError:
+        if (folder / STARTED).exists():
+            raise RunError(f"{folder}: the run is under way, or was killed; then: python -m analysis recover {folder}") from None
+        raise RunError(f"{folder}: no run.json there; name the folder of a finished run, such as runs/20261120-115112-demo") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder / 'run.json'}: broken: {error or type(error).__name__}") from None
+    if version not in SCHEMA_VERSIONS:
+        known = ", ".join(map(str, SCHEMA_VERSIONS))
+        raise RunError(f"{folder}: run of schema version {version}; this reader knows {known}: use the version of Doubletalk that wrote it")
+    return told
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    """A table of the folder: `turns`, `sessions`, `tokens` or `timeline`, with at least the columns that `reporting.tables` gives it."""
+    path = folder / f"{name}.parquet"
+    with _told(path):
+        found = pq.read_table(path)
+    missing = [column for column in TABLES[name].names if column not in found.column_names]
+    if missing:
+        raise RunError(f"{path}: has no column {missing[0]}: use the version of Doubletalk that wrote it")
+    frame: pd.DataFrame = found.to_pandas()
+    return frame
+
+
+def batches(folder: Path, name: str, columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a table as plain Python objects, some thousand at a time: None where there is no value."""
+    path = folder / f"{name}.parquet"
+    with _told(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS, columns=list(columns)):
+            yield batch.to_pylist()
+
+
+def histograms(folder: Path) -> Aggregate:
+    """All metrics as the run itself added them up, with those of each stage."""
+    path = folder / "histograms.json"
+    try:
+        return Aggregate.from_plain(json.loads(path.read_text(encoding="utf-8"))["metrics"])
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing; was the run cut off before its end?") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: broken: {error or type(error).__name__}") from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Makes of what Arrow says a RunError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing; was the run cut off before its end?") from None
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path}: broken: {str(error).splitlines()[0][:120]}") from None

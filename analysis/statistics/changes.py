@@ -36,8 +36,9 @@ def changes(values: Floats, alpha: float = 1 - CONFIDENCE) -> list[Change]:
     """The changes of a series in order; in one without change there is one in at most `alpha` of all series.
 
     How many: by binary segmentation, each segment split further while the greatest two-sample t statistic over all of its splits is beyond
-    what it is in segments of as many normal values without change (Worsley, JASA 74, 1979; the distribution is simulated). Where: the
-    segments of least squared error for so many changes (dynamic programming), as those that were found one after the other may be off.
+    what it is in segments of as many normal values without change (Worsley, JASA 74, 1979; the distribution is simulated), where a part
+    of the history has as large a part of `alpha`. Where: the segments of least squared error for so many changes (dynamic programming), as
+    those that were found one after the other may be off.
     """
     if len(values) < LEAST_RUNS:
         return []
@@ -72,13 +73,11 @@ def chance(n: int, statistic: float) -> float:
 
 def _split(values: Floats, begin: int, end: int, alpha: float) -> list[tuple[int, float]]:
     part = values[begin:end]
-    if len(part) < LEAST_RUNS and begin == 0 and end == len(values):
-        return []
     if len(part) < 2 * LEAST_SEGMENT + 1 or np.ptp(part) == 0:
         return []
     at, statistic = split(part)
     p = chance(len(part), statistic)
-    if p > alpha:
+    if p > alpha * len(part) / len(values):
         return []
     place = begin + at
     return [*_split(values, begin, place, alpha), (place, p), *_split(values, place, end, alpha)]

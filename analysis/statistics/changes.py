@@ -112,15 +112,18 @@ def _change(before: Floats, after: Floats, at: int, p: float) -> Change:
     return Change(at, float(before.mean()), float(after.mean()), low, high, p)
 
 
-def outliers(values: Floats, alpha: float = 1 - CONFIDENCE) -> Sequence[int]:
+def outliers(values: Floats, sizes: Floats | None = None, alpha: float = 1 - CONFIDENCE) -> Sequence[int]:
     """Which values of a series are too far from its median; in one of normal values there is one in about `alpha` of all series.
 
     Distance over 1.4826 times the median absolute deviation (Iglewicz and Hoaglin, 1993), against Student's t with half as many degrees of
-    freedom as values, as that deviation is no surer; shared out over all values (Bonferroni).
+    freedom as values, as that deviation is no surer; shared out over all values (Bonferroni). `sizes`: of how much each value is the mean,
+    where that differs: one of less may be farther away.
     """
-    middle = np.median(values)
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    if len(values) < LEAST_RUNS or spread == 0.0:
+    if len(values) < LEAST_RUNS:
         return []
+    off = values - np.median(values)
+    if sizes is not None:
+        off = off * np.sqrt(sizes / np.median(sizes))
+    spread = 1.4826 * float(np.median(np.abs(off)))
     bound = float(stats.t.ppf(1 - alpha / 2 / len(values), max(2, len(values) // 2)))
-    return [int(at) for at in np.flatnonzero(np.abs(values - middle) > bound * spread)]
+    return [int(at) for at in np.flatnonzero(np.abs(off) > bound * spread)] if spread > 0.0 else []

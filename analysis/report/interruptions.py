@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -31,7 +33,8 @@ def barge_ins(facts: Facts) -> Section:
             facts,
             [name for name, *_ in _CLOCKS],
             "Three clocks of the assistant's stop",
-            "By event: it says that it stopped; by byte: it sends no more; by ear: a caller who does not silence the speaker hears no more.",
+            "By event: it says that it stopped; by byte: it sends no more; by ear: a caller who does not silence the speaker hears no "
+            "more.",
         ),
         *_curve(facts),
         tables.metrics(facts, ("server_detection", "talked_over", "yield_rate", "interruption_success"), "What came of it"),
@@ -43,7 +46,8 @@ def barge_ins(facts: Facts) -> Section:
 def stop_times(facts: Facts, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Seconds from the onset to the stop by a clock, and whether each did stop, of the barge-ins into a response still being generated.
 
-    One that was never yielded to is seen until the response ended by itself: it talked over the caller for `talked_over_s`, and was not going
+    One that was never yielded to is seen until the response ended by itself: it talked over the caller for `talked_over_s`,
+             and was not going
     to stop until then. A response that was cancelled and brought no audio after the onset stopped at once, as in `yield_rate`.
     """
     turns = facts.turns
@@ -67,7 +71,10 @@ def _curve(facts: Facts) -> list[Block]:
         x = np.concatenate([[0.0], curve.cdf.quantiles * 1000.0])
         y = np.concatenate([[0.0], curve.cdf.probabilities * 100.0])
         if name == "stop_by_byte" and len(x) > 3:
-            low, high = (np.concatenate([[0.0], end.probabilities * 100.0]) for end in curve.cdf.confidence_interval(method="log-log"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # where all have stopped there is no interval, which is not drawn then
+                ends = curve.cdf.confidence_interval(method="log-log")
+            low, high = (np.concatenate([[0.0], end.probabilities * 100.0]) for end in ends)
             data += charts.band(x.tolist(), low.tolist(), high.tolist(), colour, "hv")
         drawn = charts.line(x, y, METRICS[name].title.lower(), colour, mode="lines", hovertemplate="%{y:.1f} % by %{x:.0f} ms")
         drawn["line"]["shape"] = "hv"
@@ -78,11 +85,15 @@ def _curve(facts: Facts) -> list[Block]:
                 "The curve of the share stopped needs three barge-ins that the assistant reacted to, into a response still being generated."
             )
         ]
-    figure = charts.figure(data, "ms after the talker's first sound", "% stopped", yaxis={"range": [0, 102]},
-                           shapes=[charts.mark(YIELD_WINDOW_S * 1000.0, f"{YIELD_WINDOW_S:g} s")])  # fmt: skip
+    most = max([YIELD_WINDOW_S * 1000.0, *(float(np.max(trace["x"])) for trace in data if len(trace["x"]))])
+    axes = {"xaxis": {"range": [0, most * 1.05]}, "yaxis": {"range": [0, 102]}}
+    marks = [charts.mark(YIELD_WINDOW_S * 1000.0, f"{YIELD_WINDOW_S:g} s")]
+    figure = charts.figure(data, "ms after the talker's first sound", "% stopped", shapes=marks, **axes)
     says = (
-        f"Kaplan-Meier estimate over {n} barge-ins into a response still being generated; {never} never stopped and count as censored when their "
-        f"response ended by itself. The band is the 95 % interval of stop by byte (Greenwood, log-log). Beyond {YIELD_WINDOW_S:g} s it does not count as yielding."
+        f"Kaplan-Meier estimate over {n} barge-ins into a response still being generated; {never} never stopped and count as censored "
+        "when their "
+        f"response ended by itself. The band is the 95 % interval of stop by byte (Greenwood, log-log). Beyond {YIELD_WINDOW_S:g} s it "
+        "does not count as yielding."
     )
     return [Chart(f"Share of barge-ins after which the assistant had stopped (%), n {n}", figure, says)]
 
@@ -106,7 +117,8 @@ def false_alarms(facts: Facts) -> Section:
             "False alarms", "false-alarms", [Text(f"Nothing was measured: {METRICS['false_alarm_resume'].absent}.")] if wanted else []
         )
     note = (
-        f"A false stop: inaudible for more than {FALSE_STOP_S:g} s, beginning within {FALSE_STOP_WINDOW_S:g} s of the false alarm's end; resumed: "
+        f"A false stop: inaudible for more than {FALSE_STOP_S:g} s, beginning within {FALSE_STOP_WINDOW_S:g} s of the false alarm's "
+        "end; resumed: "
         f"audible again within {RESUME_WINDOW_S:g} s of it."
     )
     rows = []

@@ -36,7 +36,7 @@ class Standing(StrEnum):
 
 MOODS = {
     Standing.MET: "good",
-    Standing.LIKELY_MET: "good",
+    Standing.LIKELY_MET: "plain",
     Standing.MISSED: "bad",
     Standing.LIKELY_MISSED: "warning",
     Standing.FEW: "warning",

@@ -19,6 +19,8 @@ ON_PATH = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", 
 _WITHIN = ("mic_capture", "audio_processing", "uplink_network", "downlink_network")
 """What the endpointing delay holds."""
 _BINS = 60
+_SPREAD = 1.2
+"""The load has changed where the most sessions are so many times the fewest, at least."""
 _PER_WINDOW = 12
 """Turns that a window of time should have, on average."""
 
@@ -76,7 +78,7 @@ def _over_time(facts: Facts) -> Chart:
 
 def levels(turns: pd.DataFrame, most: int = 8, least: int = 20) -> list[tuple[float, pd.Series]]:
     """Turns by how many sessions were open: at most so many groups of about the same number of turns, of `least` at least; of each the
-    median concurrency, and which they are."""
+    median concurrency, and which they are. Empty where there are too few turns, or the load hardly changed."""
     heard = turns[turns["e2e_latency_s"].notna() | (turns["outcome"] != "completed")]
     concurrency = heard["concurrency"]
     groups = min(most, len(heard) // least, concurrency.nunique())
@@ -88,7 +90,7 @@ def levels(turns: pd.DataFrame, most: int = 8, least: int = 20) -> list[tuple[fl
         for _, part in concurrency.groupby(cut, observed=True)
         if len(part) >= least
     ]
-    return made if len(made) > 1 else []
+    return made if len(made) > 1 and made[-1][0] >= _SPREAD * made[0][0] else []
 
 
 def against_concurrency(facts: Facts) -> list[Block]:

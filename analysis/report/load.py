@@ -85,8 +85,8 @@ def _over_time(facts: Facts) -> Chart:
     failed, turns = (seconds.groupby(group)[name].sum().to_numpy(float) for name in ("failures", "turns"))
     length = max(1.0, float(seconds["t_s"].max()) / max(len(x), 1)) if len(seconds) else 1.0
     drawn = charts.line(x, talkers, "talkers there", "blue", mode="lines")
-    drawn["line"]["shape"] = "hv"
-    bar = {"type": "bar", "x": x, "yaxis": "y2"}
+    drawn["line"] |= {"shape": "hv", "width": 2.4}
+    bar = {"type": "bar", "x": x, "yaxis": "y2", "width": length}
     data = [
         {**bar, "y": (turns - failed) / length, "name": "turns a second", "marker": {"color": "--green/0.55"}},
         {**bar, "y": failed / length, "name": "failed a second", "marker": {"color": "--orange"}},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.document import Block, Chart, Part, Section, Table, Text
+from analysis.document import Block, Chart, Part, Section, Text
 from analysis.report import charts
 from analysis.report.facts import Facts
 from metrics.metric import Unit, show
@@ -62,10 +62,10 @@ def worst(turns: pd.DataFrame, most: int = MOST) -> list[tuple[Any, str]]:
     slow = turns[turns["e2e_latency_s"].notna()].sort_values("e2e_latency_s", ascending=False)
     chosen: dict[Any, str] = {}
     for rows, number, why in (
-        (failed, 2, "failed"),
-        (harm, 1, "false alarm"),
-        (unheard, 1, "nobody yielded"),
-        (slow, most, "slowest to answer"),
+        (failed, 2, "a failure"),
+        (harm, 1, "the assistant did not go on"),
+        (unheard, 1, "talked over"),
+        (slow, most, "slow to answer"),
     ):
         for at in rows.index[:number]:
             if len(chosen) < most:
@@ -104,22 +104,21 @@ def _drawn(row: pd.Series, host: pd.Series | None, why: str) -> Part:
              "name": "events",
                  "marker": {"symbol": "line-ns-open", "size": 18, "line": {"width": 2}, "color": [f"--{colour}" for *_, colour in told]},
                  "text": [name for _, name, _ in told], "hovertemplate": "%{text}: %{x:.0f} ms"})  # fmt: skip
-    figure = charts.figure(data, "ms after the end of the talker's speech", "", barmode="overlay", uniformtext={"minsize": 10,
+    figure = charts.figure(data, "ms from the end of the talker's speech", "", barmode="overlay", uniformtext={"minsize": 10,
              "mode": "hide"},
                            yaxis={"categoryorder": "array", "categoryarray": list(_LANES)}, shapes=[charts.mark(0.0, "", "text",
                                     "solid")])  # fmt: skip
-    latency = show(None if pd.isna(row["e2e_latency_s"]) else float(row["e2e_latency_s"]), Unit.SECONDS)
+    latency = "no answer heard" if pd.isna(row["e2e_latency_s"]) else f"answered after {show(float(row['e2e_latency_s']), Unit.SECONDS)}"
     where = f"talker {row['talker']}, call {row['call']}, turn {row['turn']}, at {row['t_s']:.1f} s with {row['concurrency']} sessions open"
     fault = "" if pd.isna(row["error"]) else f" ({row['error']})"
-    said = f"“{row['spoken'] or row['clip']}”"
-    says = f"{row['kind']}, outcome {row['outcome']}{fault}; end-to-end latency {latency}; {where}. Said: {said}"
+    kind, outcome = (str(row[column]).replace("_", " ") for column in ("kind", "outcome"))
+    owed = "" if row["kind"] == "false_alarm" else f"; {latency}"
+    says = f"{kind.capitalize()}, outcome: {outcome}{fault}{owed}; {where}. Said: “{row['spoken'] or row['clip']}”"
     rows = [(name, f"{at:.0f} ms") for at, name, _ in told if at is not None]
-    blocks: list[Block] = [Chart("Timeline (ms)", figure, says, 250), _instants(rows)]
-    return Part(f"{str(row['kind']).replace('_', ' ').capitalize()}: {why}, {row['outcome']}, {latency}", blocks)
+    title = f"{kind.capitalize()}, {outcome}: {why}"
+    return Part(title, [Chart("Timeline (ms)", figure, says, 250), _instants(rows)])
 
 
-def _instants(rows: list[tuple[str, str]]) -> Table | Text:
-    """Beside one another, six at most: fewer lines than a row each."""
-    if not rows:
-        return Text("No event of it was seen.")
-    return Text("Events: " + "; ".join(f"{name} {at}" for name, at in rows) + ".")
+def _instants(rows: list[tuple[str, str]]) -> Text:
+    """One after the other."""
+    return Text("Events: " + "; ".join(f"{name} {at}" for name, at in rows) + "." if rows else "No event of it was seen.")

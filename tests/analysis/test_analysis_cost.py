@@ -21,6 +21,7 @@ from analysis.cost.prices import UNITS, Price, Prices, read
 from analysis.cost.told import document
 from analysis.cost.usage import unheard_s, usage
 from analysis.document import Text
+from analysis.statistics import estimate
 from benchmarks.made import make
 
 DAY = datetime.date(2026, 11, 28)
@@ -84,6 +85,20 @@ def test_the_bill_is_prices_times_usage(folder: Path) -> None:
     assert load_of == "1,000 calls a day"
     assert month.value == pytest.approx(one.value * 1000 * DAYS_PER_MONTH)
     assert by_minutes.value == pytest.approx((made.total.per_hour.value or 0) * DAYS_PER_MONTH)
+
+
+def test_an_interval_of_a_cost_holds_whatever_the_currency() -> None:
+    """Of 300 samples of 60 calls each, whose true cost an hour is known; a price in cents has the same interval, a hundred times."""
+    rng = np.random.default_rng(8)
+    held = 0
+    for _ in range(300):
+        hours = rng.lognormal(-4, 0.5, 60)
+        cost = hours * 3.0 * rng.lognormal(-0.08, 0.4, 60)
+        found, in_cents = (estimate.amount(factor * cost, hours, np.arange(60)) for factor in (1.0, 100.0))
+        assert found.low is not None and found.high is not None and in_cents.high is not None
+        assert in_cents.high == pytest.approx(100 * found.high)
+        held += found.low <= 3.0 <= found.high
+    assert 273 <= held <= 297
 
 
 def test_the_documents_table_comes_back(tmp_path: Path) -> None:

@@ -143,9 +143,8 @@ def rate(events: Floats, spans: Floats, units: Units) -> Sampled:
 
 
 def amount(amounts: Floats, spans: Floats, units: Units) -> Sampled:
-    """A sum of amounts, none negative, per span, such as cost per hour; both of shape (n,). Its interval does not depend on their unit, as that
-    of a rate of events does.
-    Student's, on the scale of logarithms."""
+    """A sum of amounts, none negative, per span, such as cost per hour; both of shape (n,). Student's interval on the scale of logarithms:
+    unlike that of a rate of events it does not depend on the unit that the amounts are in."""
     found = _grouped(units)
     if not len(amounts) or spans.sum() <= 0.0:
         return _nothing(found, len(amounts))

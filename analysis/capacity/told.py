@@ -71,7 +71,8 @@ def _search(run: Loaded) -> list[Block]:
         moods[number] = "good" if tried["holds"] else "bad"
     note = "A search judges each step by itself. Its interval is between two numbers that were tried; that above is of all turns together."
     header = ("step", "talkers", "when", "n of each criterion", "verdict", "missed")
-    return [Text(f"{run.name}: {capacity.verdict(run.info)}"), Table(header, rows, note=note, numeric=frozenset({0, 1}), moods=moods)]
+    whose = run.name if run.info["valid"] else f"{run.name} (invalid)"
+    return [Text(f"{whose}: {capacity.verdict(run.info)}"), Table(header, rows, note=note, numeric=frozenset({0, 1}), moods=moods)]
 
 
 def _little(run: Loaded) -> list[Block]:

@@ -94,7 +94,8 @@ _ABORT = """## Giving a run up
 
 A run that is hopeless need not go on for half an hour. From `abort.grace_s` on, each second, the criteria of `abort.unless` are judged by
 what was measured so far; where one does not hold, the run ends as `ABORTED`, with exit code 1 and everything that it measured. One that
-names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold."""
+names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold. A grace that the
+run does not outlast is refused."""
 
 _INTERRUPTIONS = """## Barge-ins and false alarms
 
@@ -123,7 +124,8 @@ bound is then `%` or `x` of the value in that stage.
 
 All criteria are checked for sense before the run starts, those of `abort.unless` too. One that no run of the scenario can measure is
 refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of
-itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`.
+itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`, on a growth of memory where the run or
+the stage is over before memory counts (`target.settle_s`).
 
 The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was
 measured does not hold."""

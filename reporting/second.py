@@ -60,8 +60,8 @@ class Second:
         }
 
 
-def sample(t_s: float, settled: bool, look: Look | None, health: Health) -> SampleRecord:
-    """The sample of the second that ends at `t_s`. `look` None: the target was not looked at in it."""
+def sample(t_s: float, settled: bool, look: Look | None, health: Health, calls: tuple[int | None, int | None]) -> SampleRecord:
+    """The sample of the second that ends at `t_s`. `look` None: the target was not looked at in it; `calls`: due and begun in it."""
     reading = look.reading if look else Reading()
     return SampleRecord(
         t_s=t_s,
@@ -71,6 +71,8 @@ def sample(t_s: float, settled: bool, look: Look | None, health: Health) -> Samp
         target_cpu_share=reading.cpu_share,
         target_sessions=_whole(reading.sessions),
         tester_memory_bytes=health.memory_bytes or None,
+        calls_due=calls[0],
+        calls_begun=calls[1],
     )
 
 

@@ -14,6 +14,8 @@ OF_TOKENS = {"token_success", "token_mint_latency"}
 """Metrics of token requests."""
 OF_PROFILES = {"network_delay", "assistant_latency"}
 """Metrics of talkers with a network profile."""
+OF_OPEN_ARRIVALS = {"calls_begun"}
+"""Metrics of calls that are planned to begin at an instant."""
 OF_NO_DIALECT = {"chunk_drop_rate"}
 """Metrics that no dialect can tell."""
 BARGE_INS, FALSE_ALARMS = "barge-in", "false alarms"
@@ -91,6 +93,8 @@ def unmeasured(scenario: Scenario, asked: Asked, tokens: bool = True) -> str | N
         return f"{name} is measured only with --auth token, as no other way in asks for tokens"
     if name in OF_PROFILES and scenario.network is None and all(persona.network is None for persona in scenario.personas):
         return f"{name} is measured only of talkers with a network profile: say which with network"
+    if name in OF_OPEN_ARRIVALS and not scenario.load.open:
+        return f"{name} is measured only with open arrivals: load.arrivals constant or poisson, and calls_per_s"
     if asked.table == BARGE_INS and not any(_speaks(part) for part in _parts(scenario, "barge_in")):
         return f"nobody barges in, so {name} is never measured: give conversation.barge_in per_second, or share and after_s"
     if asked.table == FALSE_ALARMS and not any(_speaks(part) for part in _parts(scenario, "false_alarms")):

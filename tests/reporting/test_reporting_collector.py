@@ -272,6 +272,33 @@ def test_each_second_has_its_look_at_the_target(tmp_path: Path) -> None:
     assert whole.trend("tester_memory_growth").count == 3
 
 
+def test_calls_that_were_due_and_those_that_began(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        collector._due = lambda t_s: int(t_s * 4)
+        for t_s, begun in ((1.0, 2), (2.0, 7), (3.0, 12)):
+            world.state.calls_begun = begun
+            world.second(t_s)
+        collector.end_load()
+        world.state.calls_begun = 13
+        world.second(4.0)
+        collector.end_load()
+        world.t_s = 5.0
+        done = world.finish()
+    rows = timeline(done)
+    assert [row["calls_due"] for row in rows] == [4, 4, 4, 0, 0], "none when the load has ended"
+    assert [row["calls_begun"] for row in rows] == [2, 5, 5, 0, 0], "no more than were due until then"
+    calls = collector.aggregate.ratio("calls_begun")
+    assert (calls.numerator, calls.denominator, calls.count) == (12, 12, 3)
+
+
+def test_no_call_is_due_where_arrivals_are_not_open(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.second(1.0)
+        rows = timeline(world.finish())
+    assert [(row["calls_due"], row["calls_begun"]) for row in rows] == [(None, None)] * 2
+    assert collector.aggregate.ratio("calls_begun").count == 0
+
+
 def test_the_load_has_settled_when_it_has_not_been_higher_for_a_while(tmp_path: Path) -> None:
     with collecting(tmp_path, replace(FACTS, settle_s=2.0)) as (_, world):
         for t_s, talkers in enumerate((0, 2, 2, 2, 3, 1, 3, 3), 1):

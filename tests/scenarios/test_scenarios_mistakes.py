@@ -12,7 +12,7 @@ from metrics.records import TokenRecord
 from scenarios import ScenarioError, load_scenario, parse_scenario
 from scenarios.__main__ import main
 from scenarios.checks import check_chaos
-from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_PROFILES, OF_TOKENS, check_criteria
+from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_OPEN_ARRIVALS, OF_PROFILES, OF_TOKENS, check_criteria
 from scenarios.target import AVAILABILITY, OF_TARGET
 
 STAGE = "{name: a, talkers: 2, hold_s: 3}"
@@ -164,6 +164,7 @@ MISTAKES = {
         3,
         "nobody barges in, so yield_rate is never measured",
     ),
+    "nobody calls at an instant": ("criteria: [calls_begun > 95 %]", 1, "calls_begun is measured only with open arrivals: load.arrivals"),
     "nobody coughs": ("criteria: [false_alarm_resume > 5 %]", 1, "nobody makes a false alarm, so false_alarm_resume is never measured"),
     "nobody has a network": ("criteria: [network_delay p50 < 5 s]", 1, "network_delay is measured only of talkers with a network profile"),
     "no dialect tells it": ("criteria: [chunk_drop_rate < 5 %]", 1, "no dialect numbers its audio chunks; leave it out"),
@@ -255,7 +256,7 @@ def test_a_run_that_is_shorter_than_its_scenario_may_have_no_chaos() -> None:
 def test_metrics_that_a_scenario_rules_out_are_those_of_the_catalogue() -> None:
     assert {m.name for m in of(TokenRecord)} == OF_TOKENS
     assert {BARGE_INS, FALSE_ALARMS} < set(TABLES)
-    assert METRICS.keys() >= OF_PROFILES | OF_NO_DIALECT | OF_TARGET | {AVAILABILITY}
+    assert METRICS.keys() >= OF_PROFILES | OF_NO_DIALECT | OF_OPEN_ARRIVALS | OF_TARGET | {AVAILABILITY}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +270,7 @@ def test_metrics_that_a_scenario_rules_out_are_those_of_the_catalogue() -> None:
         "personas: [{name: a, network: 3g}]\ncriteria: [assistant_latency p50 < 5 s]",
         f"{SERVED}criteria: [target_cpu mean < 50 %, target_availability > 5 %]",
         "criteria: [token_success > 5 %]",
+        "load: {arrivals: poisson, calls_per_s: 1, talkers: 9}\ncriteria: [calls_begun > 95 %]",
         f"{SERVED}load: {{talkers: 30, duration_s: 53}}\ncriteria: [target_memory_growth < 5 MB/h]",
         "load: {duration_s: 5}\ncriteria: [tester_memory_growth count < 1]",
         f"load: {{stages: [{STAGE}, {{name: b, hold_s: 26}}]}}\ncriteria: [tester_memory_growth in b < 5 MB/h]",

@@ -115,10 +115,10 @@ class Chaos:
         seed, share = self._run.options.seed, action.share
         victims = [(talker, s) for talker, s in sorted(self._run.sessions.items()) if hit(seed, number, planned.n, share, talker)]
         stalled: list[Link] = []
-        done = sum(self._hit(planned, number, name, talker, session, stalled) for talker, session in victims)
+        done = tuple(talker for talker, session in victims if self._hit(planned, number, name, talker, session, stalled))
         if stalled and action.for_s is not None:
             self._greenlets.append(gevent.spawn(_stall, action.for_s, stalled))
-        self._tell(replace(fault, for_s=action.for_s or 0.0, share=share, hit=done))
+        self._tell(replace(fault, for_s=action.for_s or 0.0, share=share, hit=len(done), talkers=done))
 
     def _hit(self, planned: Planned, number: int | str, name: str, talker: int, session: Session, stalled: list[Link]) -> bool:
         """Do it to one talker; whether it could be done."""

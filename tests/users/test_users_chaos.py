@@ -147,6 +147,7 @@ def test_the_timetable_hits_who_is_planned_when_it_is_due(tmp_path: Path) -> Non
             ("0.1", "scenario", 4, 60),
         ]
         assert [fault.hit for fault in told] == [2, len(second - first)], "who stalls already is not hit"
+        assert [set(fault.talkers or ()) for fault in told] == [first, second - first]
         assert {talker for talker, session in run.sessions.items() if not session.link.stall()} == first | second
         assert [fault.t_s >= due_s for fault, due_s in zip(told, (0.3, 0.6), strict=True)] == [True, True]
         gevent.sleep(0.3)

@@ -287,6 +287,25 @@ def test_a_call_that_never_gets_an_answer_is_given_up_though_its_sessions_become
     assert waits_s[2] >= 1.0
 
 
+def test_a_session_that_lasted_begins_the_attempts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut off amid the thinking, before any answer, each time; the call goes on."""
+    monkeypatch.setattr("users.talker._LASTED_S", 0.2)
+
+    def drops_late(peer: Peer) -> None:
+        assistant = Assistant(peer).ready()
+        while assistant.frames < 20:
+            assistant.listen()
+        peer.raw(b"\x88\x02\x03\xf3")
+        peer.drain()
+
+    conversation = {"turns": 3, "think_s": 30, "between_calls_s": 0}
+    with served(drops_late) as server:
+        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 1}, "conversation": conversation})
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: len(heard.sessions) == 3)
+    assert [(s.call, s.outcome) for s in heard.sessions[:3]] == [(0, SessionOutcome.LOST)] * 3
+
+
 def test_a_session_that_comes_back_in_a_later_call_has_recovered_since_the_loss(tmp_path: Path) -> None:
     def drops(peer: Peer) -> None:
         Assistant(peer).ready()

@@ -87,7 +87,8 @@ With `search` the run answers how many talkers the deployment holds: it tries `l
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
 was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there; both together are longer than it takes until a
 turn that gets no answer is over (`limits.response_s` and the speech before it). The answer is an interval: so many hold, so many do
-not.
+not. A step decides nothing by fewer than ten values of a metric: it goes on until there are as many. One that has too few when the run's
+time is over ends the search undecided, and the verdict says so; a criterion missed on enough values decides whatever the others have.
 
 `tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""
 

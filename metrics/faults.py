@@ -14,7 +14,8 @@ OUTAGE = "outage"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRecord:
-    """One fault, of one worker or, merged, of the run."""
+    """One fault, of one worker or, merged, of the run. A worker tells of one that is cut short once more, with nobody hit and what it
+    lasted."""
 
     fault: str
     """Its name in the run: the action's number in the scenario, or `hand`, and how often that was done before; `outage` and a number."""
@@ -45,7 +46,8 @@ def fault_from(plain: Mapping[str, Any]) -> FaultRecord:
 
 
 def merged(found: Iterable[FaultRecord]) -> list[FaultRecord]:
-    """The faults of a run from those of its workers, in their order: a fault has hit all that it has hit anywhere."""
+    """The faults of a run from those of its workers, in their order: a fault has hit all that it has hit anywhere, and lasted no longer
+    than anyone tells."""
     whole: dict[str, FaultRecord] = {}
     for one in found:
         so_far = whole.get(one.fault)
@@ -54,5 +56,6 @@ def merged(found: Iterable[FaultRecord]) -> list[FaultRecord]:
         else:
             hit, present = so_far.hit + one.hit, so_far.present + one.present
             talkers = None if so_far.talkers is None or one.talkers is None else so_far.talkers + one.talkers
-            whole[one.fault] = replace(so_far, t_s=min(so_far.t_s, one.t_s), hit=hit, present=present, talkers=talkers)
+            t_s, for_s = min(so_far.t_s, one.t_s), min(so_far.for_s, one.for_s)
+            whole[one.fault] = replace(so_far, t_s=t_s, for_s=for_s, hit=hit, present=present, talkers=talkers)
     return sorted(whole.values(), key=lambda fault: fault.t_s)

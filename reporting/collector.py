@@ -230,8 +230,8 @@ class Collector:
         self._try(_OURS, lambda: self.folder.note({"told": {key: value}}))
 
     def _look_ahead(self) -> None:
-        """Give a hopeless run up."""
-        if "aborted" not in self.told and self.under_way:
+        """Give a hopeless run up, unless its load has ended: talkers who end their turns are to leave anyway."""
+        if "aborted" not in self.told and self._load_ended_s is None:
             why = hopeless(self.facts.scenario, self.aggregate, self.elapsed_s)
             if why is not None:
                 self.tell("aborted", why)

@@ -97,7 +97,7 @@ _ABORT = """## Giving a run up
 A run that is hopeless need not go on for half an hour. From `abort.grace_s` on, each second, the criteria of `abort.unless` are judged by
 what was measured so far; where one does not hold, the run ends as `ABORTED`, with exit code 1 and everything that it measured. One that
 names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold. A grace that the
-run does not outlast is refused."""
+run does not outlast is refused. While the last turns end, nothing is judged any more."""
 
 _INTERRUPTIONS = """## Barge-ins and false alarms
 

@@ -20,6 +20,13 @@ def test_what_workers_did_is_added_up_and_put_in_order() -> None:
     assert merged([]) == []
 
 
+def test_a_fault_that_was_cut_short_lasted_as_long_as_it_did() -> None:
+    whole = [replace(fault("0.0", t_s, 2, 4), for_s=60.0, talkers=(0, 3)) for t_s in (5.0, 5.001)]
+    cut = [replace(one, for_s=7.5 + number, hit=0, present=0, talkers=()) for number, one in enumerate(whole)]
+    (told,) = merged([*whole, *cut])
+    assert (told.for_s, told.hit, told.present, told.talkers) == (7.5, 4, 8, (0, 3, 0, 3))
+
+
 def test_whom_workers_have_hit_is_hit() -> None:
     first, second = (replace(fault("0.0", 5.0), talkers=talkers) for talkers in ((0, 3), (5,)))
     assert merged([first, second])[0].talkers == (0, 3, 5)

@@ -12,7 +12,7 @@ import pytest
 from users_assistants import Assistant, Heard, a_run, locust_running
 from users_peers import Peer, Server, served, until
 
-from metrics.faults import FaultRecord
+from metrics.faults import FaultRecord, merged
 from metrics.records import ErrorKind, Outcome, SessionOutcome
 from scenarios import Action, Do, ScenarioError, hit
 from users.chaos import Chaos
@@ -77,6 +77,21 @@ def test_a_storm_calls_again_at_once(tmp_path: Path) -> None:
     for back in backs:
         assert back.lost_ns is not None
         assert back.started_ns - back.lost_ns < 250 * MS, "shorter than any back-off"
+
+
+def test_a_stall_that_the_runs_end_cuts_off_is_told_with_what_it_lasted(tmp_path: Path) -> None:
+    with talking(tmp_path) as (run, chaos, told, _, _):
+        chaos.by_hand({"do": "stall", "for_s": 60})
+        until(lambda: told)
+        assert [(fault.for_s, fault.hit) for fault in told] == [(60, 1)], "at once, as it is planned"
+        gevent.sleep(0.3)
+        chaos.stop()
+        assert len(told) == 2
+        assert (told[1].fault, told[1].hit, told[1].present, told[1].talkers) == (told[0].fault, 0, 0, ())
+        (whole,) = merged(told)
+        assert 0.3 <= whole.for_s <= (now_ns() - run.began_ns) / 1e9 < 60
+        assert (whole.hit, whole.talkers) == (1, (0,))
+        assert run.sessions[0].link.stall(), "the first is over"
 
 
 def test_a_stall_holds_the_talker_up_and_passes(tmp_path: Path) -> None:

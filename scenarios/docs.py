@@ -78,10 +78,10 @@ criteria:
 With `arrivals: poisson` (or `constant`) calls begin at `calls_per_s` whatever became of those before, as callers do who know nothing of
 each other; `talkers` is how many can be on the line at the same time. When calls begin, and whose they are, depends on the seed alone: of
 *n* talkers number *i* makes the calls *i*, *n* + *i*, 2*n* + *i* and so on. A call whose talker is still on the line at its instant, even
-if others are free, or whose tester is late by more than 100 ms, is not made: a caller turned away by the tester. `calls_begun` is the share
-of the planned calls that were made, and a run in which it is not above 95 % has failed, unless the scenario has a criterion of its own on
-it. So give more talkers than calls overlap: `talkers` / `calls_per_s` seconds, which lie between two calls of one talker on average, should
-be several times as long as a call.
+if others are free, or whose tester is late by more than 100 ms, is not made: a caller turned away by the tester; only what is due in the
+first two seconds, while talkers come, may begin late. `calls_begun` is the share of the planned calls that were made, and a run in which it
+is not above 95 % has failed, unless the scenario has a criterion of its own on it. So give more talkers than calls overlap: `talkers` /
+`calls_per_s` seconds, which lie between two calls of one talker on average, should be several times as long as a call.
 
 With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what

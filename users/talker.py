@@ -22,6 +22,8 @@ from users.turn_taking import TurnTaking
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
+_STARTING_NS = 2 * SECOND_NS
+"""So long after the run's start all talkers are there: a call of open arrivals that was due before begins when its talker comes."""
 _LASTED_S = 2.0
 """A session that lasted so long has held, though it brought no answer yet; one that an assistant accepts and drops has not."""
 
@@ -117,7 +119,7 @@ class Talker(User):
             if self.stopping:
                 return False
             self.run_.calls_next[self.number] = self._calls + 1
-            if not self.run_.starts.missed_call(self._calls_ns):
+            if not self.run_.starts.missed_call(max(self._calls_ns, self.run_.began_ns + _STARTING_NS)):
                 return True
             self._calls += 1
         self._stopped.wait()

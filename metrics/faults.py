@@ -40,8 +40,9 @@ class FaultRecord:
 
 
 def fault_from(plain: Mapping[str, Any]) -> FaultRecord:
-    """The record in plain data, as JSON and msgpack carry it. Raises TypeError for a field that it does not have."""
-    talkers = plain["talkers"]
+    """The record in plain data, as JSON and msgpack carry it; what is not told there has its default. Raises TypeError for a field that a
+    record does not have."""
+    talkers = plain.get("talkers")
     return FaultRecord(**{**plain, "talkers": None if talkers is None else tuple(talkers)})
 
 

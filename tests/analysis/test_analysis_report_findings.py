@@ -11,6 +11,7 @@ from analysis_report import facts_of, made, retold, truth
 
 from analysis.report.facts import Facts
 from analysis.report.findings import find
+from analysis.report.found_talk import explained
 from analysis.report.interruptions import stop_times
 from analysis.report.worst import worst
 from metrics.trend import Trend
@@ -113,6 +114,19 @@ def test_a_stop_that_never_came_is_censored_when_the_response_ended() -> None:
     found = stop_times(facts_of(turns), "stop_byte_ns")
     assert list(found["waited_s"]) == pytest.approx([0.2, 0.0, 3.5])
     assert list(found["stopped"]) == [1.0, 1.0, 0.0]
+
+
+def test_a_turn_that_failed_as_its_answer_was_silenced_is_explained_by_that() -> None:
+    failed = {"kind": "utterance", "outcome": "timeout", "error_kind": "timeout", "host_response_id": None}
+    alarm = {"kind": "false_alarm", "outcome": "not_resumed", "error_kind": None, "response_id": None, "host_response_id": "r1"}
+    turns = [
+        {**failed, "response_id": "r1"},
+        {**failed, "response_id": "r2"},
+        alarm,
+        {**alarm, "outcome": "continued", "host_response_id": "r2"},
+        {**failed, "response_id": "r1", "outcome": "completed", "error_kind": None},
+    ]
+    assert list(explained(facts_of(turns))) == [True, False, False, False, False]
 
 
 def test_the_worst_turns_are_failures_first_and_then_the_slowest() -> None:

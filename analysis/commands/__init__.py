@@ -8,6 +8,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "summary": "print the run's summary",
+    "report": "write what the run came to as a page and as Markdown",
     "recover": "make a run of what a killed one left behind, and print its summary",
 }
 """Each command's module in this package, and what it does."""

@@ -33,11 +33,13 @@ def held(judged: Sequence[Verdict]) -> Held:
     return Held.HOLDS if len(enough) == len(judged) else Held.FEW
 
 
-def step(stage: str, talkers: int, judged: Sequence[Verdict]) -> dict[str, Any]:
-    """One step of a search, as `run.json` has it under `capacity.steps`; `holds` is None where it rests on too few values to say."""
+def step(stage: str, talkers: int, judged: Sequence[Verdict], span_s: tuple[float, float]) -> dict[str, Any]:
+    """One step of a search, as `run.json` has it under `capacity.steps`; `holds` is None where it rests on too few values to say. `span_s`:
+    from when to when it was measured, in seconds of the run; turns belong to the step in which they ended."""
     criteria = [{"criterion": v.criterion.text, "measured": v.measured, "count": v.count, "holds": v.holds} for v in judged]
     said = held(judged)
-    return {"stage": stage, "talkers": talkers, "holds": None if said is Held.FEW else said is Held.HOLDS, "criteria": criteria}
+    holds = None if said is Held.FEW else said is Held.HOLDS
+    return {"stage": stage, "talkers": talkers, "begins_s": span_s[0], "ends_s": span_s[1], "holds": holds, "criteria": criteria}
 
 
 def found(holds: int, fails: int | None, complete: bool, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:

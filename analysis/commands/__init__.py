@@ -10,5 +10,8 @@ COMMANDS = {
     "summary": "print the run's summary",
     "report": "write what the run came to as a page and as Markdown",
     "recover": "make a run of what a killed one left behind, and print its summary",
+    "capacity": "say how many callers the target holds, where it bends, and what gives in first",
+    "cost": "say what calls cost, by component, from a file of prices",
+    "trend": "say since which run of a history a metric is better or worse, and what stood out within the last one",
 }
 """Each command's module in this package, and what it does."""

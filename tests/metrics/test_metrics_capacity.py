@@ -18,7 +18,10 @@ def run(known: dict[str, Any] | None, wanted: int = 1) -> dict[str, Any]:
     return {"scenario": {"load": {"search": {"wanted": wanted}}}, "capacity": known}
 
 
-STEPS = [step("step-1", 40, [replace(MISSED, value=1.0, count=50, holds=True)]), step("step-2", 42, [MISSED])]
+STEPS = [
+    step("step-1", 40, [replace(MISSED, value=1.0, count=50, holds=True)], (3.0, 11.0)),
+    step("step-2", 42, [MISSED], (14.5, 22.5)),
+]
 
 
 @pytest.mark.parametrize(
@@ -64,11 +67,11 @@ def of(*counted: tuple[str, int, bool]) -> list[Verdict]:
 )
 def test_a_step_says_nothing_by_a_few_values(judged: list[Verdict], said: Held) -> None:
     assert held(judged) is said
-    assert step("step-1", 5, judged)["holds"] is {Held.HOLDS: True, Held.FEW: None}.get(said, False)
+    assert step("step-1", 5, judged, (0.0, 8.0))["holds"] is {Held.HOLDS: True, Held.FEW: None}.get(said, False)
 
 
 def test_a_search_that_ended_undecided_says_so() -> None:
-    known = found(40, None, False, [*STEPS[:1], step("step-2", 80, of(("success > 95 %", 9, True)))])
+    known = found(40, None, False, [*STEPS[:1], step("step-2", 80, of(("success > 95 %", 9, True)), (14.5, 22.5))])
     assert known["undecided"] == 80
     assert verdict(run(known)) == (
         "PASSED: 40 talkers keep all criteria, more were not tried. The search was not finished: the interval is wider than asked for. "
@@ -76,6 +79,10 @@ def test_a_search_that_ended_undecided_says_so() -> None:
     )
     assert section(run(known)).splitlines()[-1].split("|")[3].strip() == "undecided"
     assert found(40, 42, True, STEPS)["undecided"] is None
+
+
+def test_a_step_says_from_when_to_when_it_was() -> None:
+    assert [(tried["begins_s"], tried["ends_s"], tried["holds"]) for tried in STEPS] == [(3.0, 11.0, True), (14.5, 22.5, False)]
 
 
 def test_what_was_tried() -> None:

@@ -9,5 +9,8 @@ from __future__ import annotations
 COMMANDS = {
     "summary": "print the run's summary",
     "recover": "make a run of what a killed one left behind, and print its summary",
+    "sweep": "run a scenario over a grid of settings",
+    "paper": "write tables and figures for a paper, in LaTeX, CSV and PDF",
+    "words": "print how many words the assistant misheard",
 }
 """Each command's module in this package, and what it does."""

@@ -1,7 +1,7 @@
 """How well the assistant heard its callers: word errors of its transcripts against what was spoken.
 
-An error is a word replaced, dropped or added: the least number of these that makes one text the other (Levenshtein, over words). The rate is
-errors over words spoken, and may exceed 1. Case and punctuation do not count.
+An error is a word replaced, dropped or added: the least number of these that makes one text the other (Levenshtein, over words). The rate
+is errors over words spoken, and may exceed 1. Case and punctuation do not count.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def words(text: str) -> list[str]:
 
 
 def counted(run: Loaded) -> pd.DataFrame:
-    """A row per utterance and barge-in that was transcribed, with the index of its turn: `errors` and `words` (int, of what was spoken), and
-    `session`. Without those of which the assistant told no transcript: they are failures, not errors."""
+    """A row per utterance and barge-in that was transcribed, with the index of its turn: `errors` and `words` (int, of what was spoken),
+    and `session`. Without those of which the assistant told no transcript: they are failures, not errors."""
     turns = run.turns
     heard = turns[(turns["kind"] != "false_alarm") & turns["transcript"].notna() & (turns["spoken"] != "")]
     pairs = list(zip(heard["spoken"], heard["transcript"], strict=True))

@@ -12,14 +12,17 @@ from analysis.files import RunError
 from analysis.sweep import plan as plans
 from analysis.sweep.manifest import FILE, Cell, done
 from analysis.sweep.plan import Plan, cells
-from analysis.sweep.run import begin, check, run as run_all
+from analysis.sweep.run import begin, check
+from analysis.sweep.run import run as run_all
 
 _ASSISTANT = "python -m assistant --port {port} --profile {profile} --seed {seed}"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """A file, or a scenario and its axes."""
-    parser.add_argument("what", metavar="FILE.yml|SCENARIO", help="a sweep's file; or with --over a scenario, against the bundled assistant")
+    parser.add_argument(
+        "what", metavar="FILE.yml|SCENARIO", help="a sweep's file; or with --over a scenario, against the bundled assistant"
+    )
     parser.add_argument("--over", action="append", default=[], metavar="KEY=VALUE,VALUE", help="a setting to vary; may be given again")
     parser.add_argument("--repeats", type=int, default=1, help="with --over: runs of each combination")
     parser.add_argument("--host", help="with --over: the assistant, in place of the bundled one")

@@ -10,18 +10,18 @@ import matplotlib as mpl
 import numpy as np
 
 from analysis.paper.latex import unit
-from analysis.paper.pool import Pool
 from analysis.paper.tables import Row
+from analysis.pool import Pool
 from analysis.statistics.estimate import Estimate
 from metrics.metric import Unit
 
 mpl.use("pdf")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _WIDTH_IN = 6.3
 _FACTOR = {Unit.SECONDS: 1000.0, Unit.SHARE: 100.0}
-_STYLE = {
+_STYLE: Any = {
     "font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "lines.linewidth": 1.2,
     "legend.frameon": False, "pdf.fonttype": 42, "savefig.bbox": "tight",
 }  # fmt: skip
@@ -37,7 +37,9 @@ def distribution(pool: Pool, column: str, path: Path) -> None:
         for level, colour in zip(pool.levels(column)[:_MOST_LINES] if column else [""], COLOURS, strict=False):
             ordered = np.sort(values["value"].to_numpy(float) if of is None else values["value"][of == level].to_numpy(float)) * 1000.0
             share = np.arange(1, len(ordered) + 1) / max(1, len(ordered)) * 100.0
-            axes.step(ordered, share, where="post", color=colour, label=f"{_short(level)} (n {len(ordered)})" if level else f"n {len(ordered)}")
+            axes.step(
+                ordered, share, where="post", color=colour, label=f"{_short(level)} (n {len(ordered)})" if level else f"n {len(ordered)}"
+            )
         axes.set(xlabel="End-to-end latency (ms)", ylabel="Turns answered (%)", ylim=(0, 101))
         axes.legend(loc="lower right")
         _save(figure, path)
@@ -57,13 +59,13 @@ def stages(rows: Sequence[Row], path: Path) -> None:
 
 
 def levels(rows: Sequence[Row], aggregates: Sequence[str], path: Path) -> None:
-    """What a setting or a group does to each metric: a panel per metric, a line per aggregate, a point with its interval per level. `rows`: of
-    one column, level by level."""
+    """What a setting or a group does to each metric: a panel per metric, a line per aggregate, a point with its interval per level.
+    `rows`: of one column, level by level."""
     names = list(dict.fromkeys(row.metric.name for row in rows))
-    wide = 2 if len(names) > 1 else 1
+    wide = 1 if len(names) == 1 else 2 if len(names) <= 4 else 3
     tall = -(-len(names) // wide)
     with plt.rc_context(_STYLE):
-        figure, grid = plt.subplots(tall, wide, figsize=(_WIDTH_IN, 2.1 * tall + 0.2), squeeze=False, layout="constrained")
+        figure, grid = plt.subplots(tall, wide, figsize=(_WIDTH_IN, 1.9 * tall + 0.2), squeeze=False, layout="constrained")
         for axes, name in zip(grid.flat, names, strict=False):
             _panel(axes, [row for row in rows if row.metric.name == name], aggregates)
         for axes in grid.flat[len(names) :]:

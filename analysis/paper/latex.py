@@ -52,8 +52,8 @@ def cell(estimate: Estimate, of: Unit, mark: str = "") -> str:
 
 
 def tables(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, caption: str, label: str, rules: Sequence[int] = ()) -> str:
-    """A table, or several where there are more rows than a page takes. Header and cells are LaTeX already; `caption` is plain text. `rules`:
-    rows before which there is a line, and where tables are cut if they must be."""
+    """A table, or several where there are more rows than a page takes. Header and cells are LaTeX already; `caption` is plain text.
+    `rules`: rows before which there is a line, and where tables are cut if they must be."""
     parts = _parts(len(rows), set(rules))
     made = []
     for i, (begin, end) in enumerate(parts, start=1):
@@ -61,7 +61,7 @@ def tables(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, cap
         which = f" ({i} of {len(parts)})" if len(parts) > 1 else ""
         made += [
             r"\begin{table}[htbp]\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{escaped(caption)}{which}}}",
+            rf"\caption{{{escaped(caption)}{which}}}\smallskip",
             *([rf"\label{{{label}}}"] if i == 1 else []),
             rf"\begin{{tabular}}{{{align}}}",
             r"\hline",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.paper.pool import LATENCIES, Pool
 from analysis.paper.significance import Difference, Sample, difference, holm
+from analysis.pool import LATENCIES, Pool
 from analysis.statistics import estimate
 from analysis.statistics.estimate import Estimate
 from metrics.catalog import METRICS

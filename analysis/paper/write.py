@@ -12,19 +12,18 @@ from analysis.files import RunError
 from analysis.paper import tables
 from analysis.paper.latex import cell, escaped, figure, number, unit
 from analysis.paper.latex import tables as latex_tables
-from analysis.paper.pool import GROUPS, Member, Pool
-from analysis.paper.tables import ALL, AGGREGATES, EFFECTS, Row, Test
-from metrics.metric import Unit
+from analysis.paper.tables import AGGREGATES, ALL, EFFECTS, Row, Test
+from analysis.pool import GROUPS, Member, Pool
 
 _COLUMNS = 4
 """Levels that a table of a setting has side by side, at most."""
 _SIGNIFICANT = 0.05
 _HEADS = {"mean": "Mean", "p50": "Median", "p95": "p95", "p99": "p99"}
 _METHOD = (
-    "Values are in milliseconds unless another unit is given; in brackets is the 95 % interval. The sampling unit of all intervals and tests is "
-    "the session, as turns of one call resemble one another. Latencies run from the last sample of the caller's speech, or of the stage's "
-    "beginning, as seen by the caller; network stages are half of the kernel's least round trip. A dagger marks fewer values than a verdict "
-    "needs. p-values are two-sided, and adjusted by Holm's method within each table."
+    "Values are in milliseconds unless another unit is given; in brackets is the 95 % interval. The sampling unit of all intervals and "
+    "tests is the session, as turns of one call resemble one another. Latencies run from the last sample of the caller's speech, or from "
+    "the beginning of the stage, as the caller meets them; network stages are half of the kernel's least round trip. A dagger marks fewer "
+    "values than a verdict needs. p-values are two-sided, and adjusted by Holm's method within each table."
 )
 
 
@@ -69,7 +68,12 @@ def write(pool: Pool, folder: Path, done: Callable[[], object] = lambda: None) -
                 effects = tables.rows(pool, column, EFFECTS, done)
                 there = [row for row in effects if row.metric.name in names]
                 tests = tables.tests(pool, column, names)
-                _put(folder, f"{slug}-effects", _side_by_side([*shown, *_named(found, "L"), *there], tests, title, f"{slug}-effects"), effects)
+                _put(
+                    folder,
+                    f"{slug}-effects",
+                    _side_by_side([*shown, *_named(found, "L"), *there], tests, title, f"{slug}-effects"),
+                    effects,
+                )
                 inputs.append(rf"\input{{tables/{slug}-effects}}")
                 shown += there
             else:
@@ -128,17 +132,20 @@ def _tests_csv(tested: Sequence[Test]) -> pd.DataFrame:
 def _latency(rows: Sequence[Row]) -> str:
     header = ["", "Stage", "$n$", "Sessions", *(_HEADS[which] for which in AGGREGATES)]
     lines = [[row.metric.code, escaped(row.metric.title), _n(row), str(row.sessions), *_cells(row)] for row in rows]
-    return latex_tables(header, lines, "llrrrrrr", "End-to-end latency and its stages, in ms.", "tab:latency", [1])
+    return latex_tables(header, lines, "llrrrrrr", "End-to-end latency and its stages over all runs, in ms.", "tab:latency", [1])
 
 
 def _by_level(rows: Sequence[Row], title: str, slug: str) -> str:
     levels = list(dict.fromkeys(row.level for row in rows))
-    lines, rules = [], []
+    lines: list[list[str]] = []
+    rules = []
     for level in levels:
         rules.append(len(lines))
         for i, row in enumerate(row for row in rows if row.level == level):
             lines.append([escaped(level) if i == 0 else "", row.metric.code, _n(row), *_cells(row)])
-    return latex_tables(["", "", "$n$", *(_HEADS[which] for which in AGGREGATES)], lines, "llrrrrr", f"{title}, in ms.", f"tab:{slug}", rules)
+    return latex_tables(
+        ["", "", "$n$", *(_HEADS[which] for which in AGGREGATES)], lines, "llrrrrr", f"{title}, in ms.", f"tab:{slug}", rules
+    )
 
 
 def _side_by_side(rows: Sequence[Row], tests: Sequence[Test], title: str, slug: str) -> str:
@@ -162,22 +169,30 @@ def _side_by_side(rows: Sequence[Row], tests: Sequence[Test], title: str, slug: 
 
 
 def _significance(tested: Sequence[Test]) -> str:
+    groups, levels = list(dict.fromkeys(t.group for t in tested)), list(dict.fromkeys((t.group, t.level) for t in tested))
     header = ["", "against", "", "Difference of means", "$n$", "$p$", "adjusted"]
-    lines, rules, last = [], [], ""
-    for test in tested:
-        if test.level != last:
+    lines: list[list[str]] = []
+    rules, last = [], ("", "")
+    for test in sorted(tested, key=lambda test: (groups.index(test.group), levels.index((test.group, test.level)))):
+        first = (test.group, test.level) != last
+        if first:
             rules.append(len(lines))
         word, result = unit(test.metric.unit), test.result
         effect = f"{number(result.effect, test.metric.unit)} {escaped(word)}"
         if result.low is not None and result.high is not None:
             effect += rf" {{\scriptsize [{number(result.low, test.metric.unit)}, {number(result.high, test.metric.unit)}]}}"
-        told = [_p(result.p), _p(result.adjusted)] if result.p is not None else [rf"\multicolumn{{2}}{{l}}{{{escaped(result.why)}}}"]
         name = test.metric.code or test.metric.title
-        first = test.level != last
         label = [escaped(test.level), escaped(test.against)] if first else ["", ""]
-        lines.append([*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", *told])
-        last = test.level
-    return latex_tables(header, lines, "lllrrrr", "Each group against the one it is compared with.", "tab:significance", rules)
+        lines.append([*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", _p(result.p), _p(result.adjusted)])
+        last = (test.group, test.level)
+    return latex_tables(
+        header,
+        lines,
+        "lllrrrr",
+        "Each group against the one it is compared with; a dash where no test can be made (the CSV file says why).",
+        "tab:significance",
+        rules,
+    )
 
 
 def _runs(pool: Pool) -> str:
@@ -242,7 +257,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _first(row: Row, mark: str) -> str:
-    return cell(next(iter(row.estimates.values())), row.metric.unit, mark + (r"$^\dagger$" if row.few else ""))
+    shown = cell(next(iter(row.estimates.values())), row.metric.unit, mark + (r"$^\dagger$" if row.few else ""))
+    return rf"{shown} {{\scriptsize $n$ {row.n}}}"
 
 
 def _n(row: Row) -> str:

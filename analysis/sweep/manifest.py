@@ -18,8 +18,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A run of a sweep. `settings`: the value of each axis; `repeat`: from 1; `seed`: the run's, the same for all settings of a repeat, so that
-    they meet the same talkers. `folder`: of the run, below the sweep's; `code`: its exit code; `valid`: whether the tester was fit to
+    """A run of a sweep. `settings`: the value of each axis; `repeat`: from 1; `seed`: the run's, the same for all settings of a repeat, so
+    that they meet the same talkers. `folder`: of the run, below the sweep's; `code`: its exit code; `valid`: whether the tester was fit to
     measure. None: it has not been run yet."""
 
     number: int
@@ -38,8 +38,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`axes`: each setting that was varied, and its values in the author's order. `plan`: the sweep's file as it was understood. `cells`: in
-    the order in which they are run."""
+    """`axes`: each setting that was varied, and its values in the author's order. `plan`: the sweep's file as it was understood. `cells`:
+    in the order in which they are run."""
 
     name: str
     scenario: str

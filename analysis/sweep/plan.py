@@ -152,7 +152,7 @@ def profile(made: Plan, settings: dict[str, Any]) -> str | dict[str, Any]:
     """The bundled assistant's profile for these settings: its name, or what its file is to hold. An axis `assistant.profile` names the one
     that axes `profile.KEY` change."""
     varied = {key.removeprefix(PROFILE): value for key, value in settings.items() if key.startswith(PROFILE)}
-    base = settings.get(f"{ASSISTANT}profile", made.assistant.profile if made.assistant else "")
+    base: str | dict[str, Any] = settings.get(f"{ASSISTANT}profile", made.assistant.profile if made.assistant else "")
     if not varied:
         return base
     held: dict[str, Any] = {"like": base} if isinstance(base, str) else _copied(base)

@@ -49,8 +49,8 @@ def assistant(command: str, host: str, ready_s: float, env: dict[str, str], log:
 
 
 def finish(line: Sequence[str], log: Path, limit_s: float) -> int:
-    """Run this to its end, its output in `log`; returns its exit code. After `limit_s`, or where we are interrupted ourselves, it is told to
-    end, and killed where it does not. Raises RunError where it took too long."""
+    """Run this to its end, its output in `log`; returns its exit code. After `limit_s`, or where we are interrupted ourselves, it is told
+    to end, and killed where it does not. Raises RunError where it took too long."""
     with log.open("wb") as written:
         process = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True, env=_environment()

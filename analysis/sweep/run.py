@@ -27,8 +27,8 @@ _SPARE_S = 120.0
 
 
 def check(plan: Plan) -> dict[str, float]:
-    """Whether all runs could start; returns each set of changes with the scenario's length in seconds. Raises RunError: the first that could
-    not, and why."""
+    """Whether all runs could start; returns each set of changes with the scenario's length in seconds. Raises RunError: the first that
+    could not, and why."""
     planned = cells(plan)
     lengths: dict[str, float] = {}
     for cell in planned:
@@ -41,7 +41,7 @@ def check(plan: Plan) -> dict[str, float]:
             lengths[json.dumps(changes)] = float(json.loads(told.stdout)["length_s"])
     tried = set()
     for cell in planned:
-        options = [word for word in locust_options(plan.model_copy(update={"set": {}}), _options_of(cell))]
+        options = locust_options(plan.model_copy(update={"set": {}}), _options_of(cell))
         if json.dumps(options) not in tried:
             tried.add(json.dumps(options))
             _try(plan, cell)
@@ -62,8 +62,8 @@ def begin(plan: Plan, folder: Path) -> Manifest:
 
 
 def run(plan: Plan, begun: Manifest, folder: Path, lengths: dict[str, float], told: Callable[[Cell], None]) -> Manifest:
-    """Run what has not been run; `told` hears of each run that was. The list in `sweep.json` is true at any time. Raises RunError where a run
-    cannot be started, or nothing comes of it."""
+    """Run what has not been run; `told` hears of each run that was. The list in `sweep.json` is true at any time. Raises RunError where a
+    run cannot be started, or nothing comes of it."""
     found = begun
     manifest.write(folder, found)
     with processes.ended_in_order():
@@ -84,7 +84,11 @@ def _one(plan: Plan, cell: Cell, folder: Path, length_s: float) -> Cell:
         "port": processes.free_port(),
         "seed": cell.seed,
         "profile": _profile(plan, cell, place),
-        **{key.removeprefix(ASSISTANT): value for key, value in cell.settings.items() if key.startswith(ASSISTANT) and key != f"{ASSISTANT}profile"},
+        **{
+            key.removeprefix(ASSISTANT): value
+            for key, value in cell.settings.items()
+            if key.startswith(ASSISTANT) and key != f"{ASSISTANT}profile"
+        },
     }
     limit_s = plan.limit_s or length_s + _SPARE_S
     log = place / "locust.log"

@@ -29,7 +29,13 @@ PARTS = ("greeting", "query", "interruption", "closing")
 turn of a call that the talker ended. A call of one turn is a greeting."""
 QUIET, DIRECT = "quiet", "direct"
 """Who has no noise around it, and no network profile."""
-GROUPS = {"part": "stage of the conversation", "network": "network profile", "accent": "accent or voice", "noise": "noise", "system": "system"}
+GROUPS = {
+    "part": "stage of the conversation",
+    "network": "network profile",
+    "accent": "accent or voice",
+    "noise": "noise",
+    "system": "system",
+}
 """The columns that turns are always grouped by, and how tables call them."""
 _UNIT = 10**13
 """Greater than any number of a session of one run."""
@@ -37,8 +43,8 @@ _UNIT = 10**13
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A run, and how the tables call its system (empty: all are one). Of a run of a sweep: `settings`, the value of each axis as text; `axes`,
-    the values that each had in all; `talkers`, the same text where the same talkers called."""
+    """A run, and how the tables call its system (empty: all are one). Of a run of a sweep: `settings`, the value of each axis as text;
+    `axes`, the values that each had in all; `talkers`, the same text where the same talkers called."""
 
     run: Loaded
     system: str = ""
@@ -89,9 +95,9 @@ class Pool:
 
 
 def members(texts: Sequence[str]) -> list[Member]:
-    """The runs that these name: a run's folder, a sweep's, or a folder of runs, each with `LABEL=` in front where it is a system of its own.
-    Raises RunError."""
-    found = []
+    """The runs that these name: a run's folder, a sweep's, or a folder of runs, each with `SYSTEM=` in front where it is a system of its
+    own. Raises RunError."""
+    found: list[Member] = []
     for text in texts:
         label, equals, path = text.partition("=")
         folder = Path(path if equals else text)

@@ -183,11 +183,13 @@ def _mistake(made: Plan) -> tuple[Sequence[int | str], str] | None:
         return ("over",), f"over: these are {runs} runs; {MOST} are the most: vary fewer settings, or write fewer values"
     if made.assistant and made.host:
         return ("host",), "host: leave it out: the assistant that is started has a host of its own"
-    for key in [*made.options, *(axis.removeprefix(OPTIONS) for axis in made.over if axis.startswith(OPTIONS))]:
-        if key.lstrip("-") in _OURS:
-            return ("options", key), f"options: {key.lstrip('-')}: a sweep sets it by itself"
-        if key.startswith("-"):
-            return ("options", key), f"options: {key}: write it without the dashes in front"
+    places = [(("options", key), key, key) for key in made.options]
+    places += [(("over", axis), axis, axis.removeprefix(OPTIONS)) for axis in made.over if axis.startswith(OPTIONS)]
+    for place, key, option in places:
+        if option.lstrip("-") in _OURS:
+            return place, f"{place[0]}: {key}: a sweep sets it by itself"
+        if option.startswith("-"):
+            return place, f"{place[0]}: {key}: write it without the dashes in front"
     for axis, values in made.over.items():
         twice = next((value for i, value in enumerate(values) if value in values[:i]), None)
         if twice is not None:

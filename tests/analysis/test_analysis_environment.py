@@ -96,6 +96,13 @@ def test_a_run_is_read(site: Path, tmp_path: Path) -> None:
 
 
 def test_figures_say_what_they_need(site: Path, tmp_path: Path) -> None:
-    done = python(site, "from analysis.__main__ import main\nsys.exit(main(sys.argv[1:]))", "paper", str(finished(tmp_path)), "--out", str(tmp_path / "p"))
+    done = python(
+        site,
+        "from analysis.__main__ import main\nsys.exit(main(sys.argv[1:]))",
+        "paper",
+        str(finished(tmp_path)),
+        "--out",
+        str(tmp_path / "p"),
+    )
     assert done.returncode == 2
     assert done.stderr == "doubletalk: paper: matplotlib is not installed: pip install 'matplotlib>=3.9,<4'\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ _WIDTH_IN = 6.3
 _FACTOR = {Unit.SECONDS: 1000.0, Unit.SHARE: 100.0}
 _STYLE: Any = {
     "font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "lines.linewidth": 1.2,
-    "legend.frameon": False, "pdf.fonttype": 42, "savefig.bbox": "tight",
+    "legend.frameon": False, "text.parse_math": False, "pdf.fonttype": 42, "savefig.bbox": "tight",
 }  # fmt: skip
 _MOST_LINES = len(COLOURS)
+_LONGEST = 28
 
 
 def distribution(pool: Pool, column: str, path: Path) -> None:
@@ -107,7 +109,9 @@ def _places(labels: Sequence[str]) -> tuple[Any, bool]:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 28 else f"{label[:27]}…"
+    """As the figures' font can show it."""
+    known = re.sub(r"[^\x20-\u017f]", "?", label)
+    return known if len(known) <= _LONGEST else f"{known[: _LONGEST - 1]}…"
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -60,7 +60,7 @@ def tables(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, cap
         lines = [rf"\hline{chr(10)}{_row(row)}" if begin + k in rules and k else _row(row) for k, row in enumerate(rows[begin:end])]
         which = f" ({i} of {len(parts)})" if len(parts) > 1 else ""
         made += [
-            r"\begin{table}[htbp]\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+            r"\begin{table}[htbp]\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escaped(caption)}{which}}}\smallskip",
             *([rf"\label{{{label}}}"] if i == 1 else []),
             rf"\begin{{tabular}}{{{align}}}",

@@ -78,7 +78,14 @@ def test_every_module_can_be_imported(site: Path) -> None:
 
 
 def test_every_command_says_what_it_takes(site: Path) -> None:
-    code = f"from analysis.__main__ import main\nfor name in {list(COMMANDS)!r}:\n    try: main([name, '--help'])\n    except SystemExit as e: assert e.code == 0\n"
+    code = f"""
+from analysis.__main__ import main
+for name in {list(COMMANDS)!r}:
+    try:
+        main([name, "--help"])
+    except SystemExit as ended:
+        assert ended.code == 0
+"""
     done = python(site, code)
     assert done.returncode == 0, done.stderr
     assert all(f"usage: python -m analysis {name}" in done.stdout for name in COMMANDS)

@@ -43,7 +43,7 @@ def test_each_repeat_has_each_combination_once_in_an_order_of_its_own(file: Path
     assert [cell.repeat for cell in planned] == [1] * 6 + [2] * 6 + [3] * 6
     assert {(cell.repeat, cell.seed) for cell in planned} == {(1, 7), (2, 8), (3, 9)}, "those of a repeat meet the same talkers"
     orders = [[json.dumps(cell.settings) for cell in planned if cell.repeat == repeat] for repeat in (1, 2, 3)]
-    assert set(Counter(sum(orders, [])).values()) == {3}
+    assert set(Counter(order for repeat in orders for order in repeat).values()) == {3}
     assert orders[0] != orders[1] != orders[2], "what drifts does not meet one setting first each time"
     assert planned == cells(read(file)), "the same plan, the same order: it can go on where it was broken off"
 

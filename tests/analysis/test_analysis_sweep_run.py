@@ -99,7 +99,12 @@ def test_an_assistant_that_does_not_come_up(tmp_path: Path) -> None:
 
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
-    code = f"import subprocess, sys, pathlib, time; p = subprocess.Popen({SLEEPS!r}); pathlib.Path({str(child)!r}).write_text(str(p.pid)); time.sleep(60)"
+    code = f"""
+import subprocess, pathlib, time
+started = subprocess.Popen({SLEEPS!r})
+pathlib.Path({str(child)!r}).write_text(str(started.pid))
+time.sleep(60)
+"""
     with pytest.raises(RunError, match="took longer than 2 s: raise limit_s"):
         processes.finish([sys.executable, "-c", code], tmp_path / "log", 2.0)
     assert gone(int(child.read_text()))

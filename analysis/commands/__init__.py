@@ -8,6 +8,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "summary": "print the run's summary",
+    "report": "write what the run came to as a page and as Markdown",
     "recover": "make a run of what a killed one left behind, and print its summary",
     "sweep": "run a scenario over a grid of settings",
     "paper": "write tables and figures for a paper, in LaTeX, CSV and PDF",

@@ -23,7 +23,7 @@ RULES = {
     "wiring": ({"scenarios", "users", "metrics", "reporting"}, {"locust", "gevent"}),
     "analysis": (
         {"metrics", "reporting"},
-        {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
+        {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "markupsafe", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
     ),
     "benchmarks": (
         {"audio", "protocol", "metrics", "reporting", "analysis"},

@@ -228,6 +228,15 @@ class Ratio:
         self.denominator_units += _units(denominator)
         self.count += 1
 
+    def add_all(self, numerators: Sequence[float], denominators: Sequence[float]) -> None:
+        """Count many records' parts at once, as `add` does each. Raises ValueError for NaN and infinities, and then counts none."""
+        parts = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
+        if not all(np.isfinite(part).all() for part in parts):
+            _refuse(math.nan)
+        self.numerator_units += _sum(parts[0])
+        self.denominator_units += _sum(parts[1])
+        self.count += len(numerators)
+
     def merge(self, other: Ratio) -> None:
         """Count all that `other` has counted."""
         self.numerator_units += other.numerator_units

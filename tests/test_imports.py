@@ -26,8 +26,8 @@ RULES = {
         {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "markupsafe", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
     ),
     "benchmarks": (
-        {"audio", "protocol", "metrics", "reporting", "analysis"},
-        {"locust", "gevent", "websocket", "pandas", "msgpack", "psutil"},
+        {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis"},
+        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "msgpack", "psutil"},
     ),
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (

@@ -224,3 +224,15 @@ def test_ratios_merge(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> Non
     assert Ratio.from_plain(msgpack.unpackb(msgpack.packb(merged.to_plain()))) == merged
     below = sum(d for _, d in a + b)
     assert merged.value == (sum(n for n, _ in a + b) / below if below else None)
+
+
+def test_a_ratio_counts_many_as_it_counts_each() -> None:
+    one, many = Ratio(), Ratio()
+    numerators, denominators = [1.0, 0.0, 0.1234567891, 3e7], [1.0, 1.0, 0.3, 7.25]
+    for numerator, denominator in zip(numerators, denominators, strict=True):
+        one.add(numerator, denominator)
+    many.add_all(numerators, denominators)
+    assert many == one
+    with pytest.raises(ValueError, match="nan is not a measurement"):
+        many.add_all([math.nan], [1.0])
+    assert many == one

@@ -13,5 +13,8 @@ COMMANDS = {
     "sweep": "run a scenario over a grid of settings",
     "paper": "write tables and figures for a paper, in LaTeX, CSV and PDF",
     "words": "print how many words the assistant misheard",
+    "capacity": "say how many callers the target holds, where it bends, and what gives in first",
+    "cost": "say what calls cost, by component, from a file of prices",
+    "trend": "say since which run of a history a metric is better or worse, and what stood out within the last one",
 }
 """Each command's module in this package, and what it does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,13 +65,3 @@ def difference(first: Sample, second: Sample) -> Difference:
     freedom = min(counts) - 1
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * spread
     return Difference(effect, effect - reach, effect + reach, 2.0 * float(stats.t.sf(abs(effect) / spread, freedom)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Each p-value adjusted for the others, so that a difference is claimed of any that does not differ in at most 5 % of tables (Holm,
-    Scandinavian Journal of Statistics 6, 1979)."""
-    order = np.argsort(p_values)
-    steps = np.maximum.accumulate([min(1.0, (len(p_values) - i) * p_values[place]) for i, place in enumerate(order)])
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = steps
-    return [float(value) for value in adjusted]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.paper.significance import Difference, Sample, difference, holm
+from analysis.paper.significance import Difference, Sample, difference
 from analysis.pool import LATENCIES, Pool
 from analysis.statistics import estimate
+from analysis.statistics.difference import holm
 from analysis.statistics.estimate import Estimate
 from metrics.catalog import METRICS
 from metrics.metric import Shape, Unit

@@ -63,7 +63,9 @@ def draws(units: int, seed: int) -> NDArray[np.float32]:
     return made
 
 
-def ratio(numerators: Floats, denominators: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, counts: bool) -> Side:
+def ratio(
+    numerators: Floats, denominators: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, counts: bool
+) -> Side:
     """A sum over a sum: a share, a rate, a mean; arrays of shape (n,), `units` are columns of `drawn`.
 
     `counts`: numerators count what happened. Where all or none of it did, draws do not scatter; the variance is then at least that of a

@@ -1,4 +1,4 @@
-"""The pure parts of a paper: tests of differences, Holm's correction, LaTeX and numbers; and words that were misheard."""
+"""The pure parts of a paper: tests of differences, LaTeX and numbers; and words that were misheard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import stats
 from analysis import words
 from analysis.__main__ import main
 from analysis.paper.latex import ROWS, cell, escaped, number, tables
-from analysis.paper.significance import LEAST_SESSIONS, Sample, difference, holm
+from analysis.paper.significance import LEAST_SESSIONS, Sample, difference
 from analysis.statistics.estimate import Estimate
 from benchmarks.made import make
 from metrics.metric import Unit
@@ -68,12 +68,6 @@ def test_what_cannot_be_told_says_why() -> None:
     assert (difference(few, nothing).effect, difference(few, nothing).why) == (None, "nothing was measured")
     same = sample(np.full(20, 0.01), np.arange(20))
     assert difference(same, same).why == "the values do not differ from session to session"
-
-
-def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 @given(st.text(max_size=80))

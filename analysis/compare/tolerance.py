@@ -74,7 +74,7 @@ def tolerance(text: str | None) -> Tolerance:
 
 def _suits(metric: Metric, kind: str, part: str) -> None:
     share = metric.unit is Unit.SHARE
-    if kind == "pp" and not share or kind in ("ms", "s") and metric.unit is not Unit.SECONDS:
+    if (kind == "pp" and not share) or (kind in ("ms", "s") and metric.unit is not Unit.SECONDS):
         raise RunError(f"--tolerance {part}: {metric.name} is {'a share' if share else f'no {_NAMES[kind]}'}: {_WRITE}")
 
 

@@ -21,7 +21,7 @@ from analysis.compare.comparison import Comparison, compare
 from analysis.compare.judge import Row, Verdict
 from analysis.compare.tolerance import tolerance
 from analysis.load import load
-from analysis.statistics.difference import holm
+from analysis.statistics.several import holm
 from benchmarks.made import make
 from benchmarks.made_truth import Truth
 from metrics.grid import markdown

@@ -152,13 +152,3 @@ def _freedom(a: Side, b: Side, paired: bool) -> float:
     of_a, of_b = a.variance or 0.0, b.variance or 0.0
     below = of_a**2 / (a.sessions - 1) + of_b**2 / (b.sessions - 1)
     return (of_a + of_b) ** 2 / below if below > 0.0 else float(a.sessions + b.sessions - 2)
-
-
-def holm(ps: list[float]) -> list[float]:
-    """p values with which all of these tests together call a difference that is none in at most the share that is asked for (Holm,
-    Scandinavian Journal of Statistics 6, 1979); in their order, whatever they depend on one another."""
-    made, above = [1.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        above = max(above, min(1.0, ps[index] * (len(ps) - rank)))
-        made[index] = above
-    return made

@@ -1,4 +1,4 @@
-"""A document as one HTML page that needs nothing but itself: no request to any host, readable without scripts, in light, dark and on paper."""
+"""A document as one HTML page that needs nothing but itself: no request to any host; it reads without scripts, in light, dark, on paper."""
 
 from __future__ import annotations
 

@@ -9,10 +9,12 @@ from metrics.criteria import Verdict
 from metrics.grid import markdown
 
 
-def step(stage: str, talkers: int, judged: Sequence[Verdict]) -> dict[str, Any]:
-    """One step of a search, as `run.json` has it under `capacity.steps`."""
+def step(stage: str, talkers: int, judged: Sequence[Verdict], span_s: tuple[float, float]) -> dict[str, Any]:
+    """One step of a search, as `run.json` has it under `capacity.steps`. `span_s`: from when to when it was measured, in seconds of the
+    run; turns belong to the step in which they ended."""
     criteria = [{"criterion": v.criterion.text, "measured": v.measured, "count": v.count, "holds": v.holds} for v in judged]
-    return {"stage": stage, "talkers": talkers, "holds": all(v.holds for v in judged), "criteria": criteria}
+    span = {"begins_s": span_s[0], "ends_s": span_s[1]}
+    return {"stage": stage, "talkers": talkers, **span, "holds": all(v.holds for v in judged), "criteria": criteria}
 
 
 def found(holds: int, fails: int | None, complete: bool, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:

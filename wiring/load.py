@@ -7,7 +7,7 @@ from typing import Any
 from metrics import capacity
 from metrics.criteria import judge
 from reporting.collector import Collector
-from users.clock import now_ns
+from users.clock import SECOND_NS, now_ns
 from users.conductor import Conductor, Stand, Step
 from users.options import conducted
 from users.run import Run
@@ -20,9 +20,11 @@ def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) 
     if not conducted(run) and not run.timed:
         return None
     steps: list[dict[str, Any]] = []
+    begun_ns: dict[str, int] = {}
 
     def stage(name: str) -> None:
-        run.stages.begin(now_ns(), name)
+        begun_ns[name] = now_ns()
+        run.stages.begin(begun_ns[name], name)
         collector.begin_stage(name)
         talkers.stage(name)
 
@@ -30,7 +32,8 @@ def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) 
         judged = [judge(criterion, collector.aggregate.stage(step.stage)) for criterion in run.criteria]
         if all(verdict.value is None for verdict in judged):
             return None
-        steps.append(capacity.step(step.stage, step.talkers, judged))
+        span_s = ((begun_ns[step.stage] - run.began_ns) / SECOND_NS, (now_ns() - run.began_ns) / SECOND_NS)
+        steps.append(capacity.step(step.stage, step.talkers, judged, span_s))
         return bool(steps[-1]["holds"])
 
     stand = Stand(

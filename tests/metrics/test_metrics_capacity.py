@@ -17,7 +17,7 @@ def run(known: dict[str, Any] | None, wanted: int = 1) -> dict[str, Any]:
     return {"scenario": {"load": {"search": {"wanted": wanted}}}, "capacity": known}
 
 
-STEPS = [step("step-1", 40, []), step("step-2", 42, [MISSED])]
+STEPS = [step("step-1", 40, [], (3.0, 11.0)), step("step-2", 42, [MISSED], (14.5, 22.5))]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,10 @@ STEPS = [step("step-1", 40, []), step("step-2", 42, [MISSED])]
 def test_the_verdict(known: dict[str, Any] | None, wanted: int, told: str) -> None:
     assert verdict(run(known, wanted)) == told
     assert short(run(known, wanted)) == told.startswith("FAILED")
+
+
+def test_a_step_says_from_when_to_when_it_was() -> None:
+    assert [(tried["begins_s"], tried["ends_s"], tried["holds"]) for tried in STEPS] == [(3.0, 11.0, True), (14.5, 22.5, False)]
 
 
 def test_what_was_tried() -> None:

@@ -29,6 +29,12 @@ from metrics.tracker import Limits, Notice
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, AudioDone, Unknown
 
+USAGE = {
+    "input_tokens": 12,
+    "output_tokens": "many",
+    "input_token_details": {"audio_tokens": 7, "cached_tokens": 4, "cached_tokens_details": {"audio_tokens": 3}},
+    "output_token_details": "none",
+}
 E2E = spans.span("speech_offset_ns", "first_audible_ns")
 
 
@@ -44,7 +50,7 @@ def test_an_ordinary_turn() -> None:
             (3.6, text("r1")),
             (3.7, audio("r1", 1.0, silence=0.2)),
             (3.8, AudioDone("r1", "item-r1")),
-            (3.9, done("r1", usage={"input_tokens": 12, "output_tokens": "many"})),
+            (3.9, done("r1", usage=USAGE)),
         ]
     )
     assert turn.kind is TurnKind.UTTERANCE
@@ -77,6 +83,7 @@ def test_an_ordinary_turn() -> None:
     assert (turn.spoken, turn.transcript, turn.response_id, turn.response_status) == ("words", "what time is it", "r1", "completed")
     assert (turn.audio_s, turn.chunks, turn.underruns, turn.jitter_s, turn.rfc3550_jitter_s) == (1.2, 1, 0, None, None)
     assert (turn.input_tokens, turn.output_tokens) == (12, None)
+    assert (turn.input_audio_tokens, turn.cached_tokens, turn.cached_audio_tokens, turn.output_audio_tokens) == (7, 4, 3, None)
     assert turn.span_s == pytest.approx(4.96)
     assert E2E(turn) == pytest.approx(0.96)
 

@@ -9,22 +9,25 @@ from analysis.files import RunError
 from analysis.load import Loaded
 from metrics.verdicts import COMPLETE
 
-Conditions = dict[str, Any]
+Conditions = dict[str, list[str]]
+"""By key of `run.json`, with dots between, the values that the runs of a side have."""
 _SHOWN = 6
-_UNTOLD = ("scenario.description", "scenario.criteria", "scenario.abort", "options")
+_PASSED_OVER = ("scenario.description", "scenario.criteria", "scenario.abort")
+CATALOG = "catalog_version"
 
 
-def of(info: dict[str, Any]) -> Conditions:
-    """Under which conditions a run was made: what must be alike for its numbers to compare with another's."""
-    return {
-        "catalog_version": info["catalog_version"],
-        "scenario": info["scenario"],
-        "dialect": info["dialect"],
-        "frame_ms": info["frame_ms"],
-        "host": info["host"],
-        "tester": sorted({worker["host"] for worker in info["workers"]}),
-        "doubletalk": info["versions"].get("doubletalk"),
-    }
+def of(runs: Sequence[Loaded]) -> Conditions:
+    """Under which conditions runs were made: what must be alike for their numbers to compare with others'."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        info = run.info
+        kept = {key: info[key] for key in (CATALOG, "dialect", "frame_ms", "host", "scenario")}
+        kept["tester"] = sorted({worker["host"] for worker in info["workers"]})
+        kept["doubletalk"] = info["versions"].get("doubletalk")
+        for key, value in _flat("", kept):
+            if not key.startswith(_PASSED_OVER):
+                found.setdefault(key, set()).add(value)
+    return {key: sorted(values) for key, values in found.items()}
 
 
 def refuse(runs: Sequence[Loaded]) -> None:
@@ -40,11 +43,12 @@ def refuse(runs: Sequence[Loaded]) -> None:
             raise RunError(f"{run.path}: no turn was measured: there is nothing to compare")
 
 
-def refuse_versions(a: Conditions, b: Conditions, name_a: str, name_b: str) -> None:
+def refuse_versions(a: Conditions, b: Conditions) -> None:
     """Raises RunError where metrics are defined otherwise."""
-    if a["catalog_version"] != b["catalog_version"]:
-        versions = f"catalogue version {a['catalog_version']}, {name_b} of {b['catalog_version']}"
-        raise RunError(f"{name_a}: metrics of {versions}: they are defined otherwise; make both with one version of Doubletalk")
+    versions = sorted({*a.get(CATALOG, []), *b.get(CATALOG, [])})
+    if len(versions) > 1:
+        which = " and ".join(versions)
+        raise RunError(f"metrics of catalogue versions {which} are defined otherwise: make all runs with one version of Doubletalk")
 
 
 def unfit(runs: Sequence[Loaded]) -> list[str]:
@@ -52,18 +56,14 @@ def unfit(runs: Sequence[Loaded]) -> list[str]:
     return [f"{run.name} is INVALID: {'; '.join(run.info['faults']) or 'the tester was not fit'}" for run in runs if not run.info["valid"]]
 
 
-def warnings(a: Sequence[Conditions], b: Sequence[Conditions]) -> list[str]:
-    """A line for each condition that differs between A and B, or within a side."""
-    found: dict[str, list[set[str]]] = {}
-    for side, group in enumerate((a, b)):
-        for conditions in group:
-            for key, value in _flat("", conditions):
-                found.setdefault(key, [set(), set()])[side].add(value)
+def warnings(a: Conditions, b: Conditions) -> list[str]:
+    """A line for each condition that differs between A and B, or within both."""
     lines = []
-    for key, (of_a, of_b) in found.items():
-        if of_a != of_b and not key.startswith(_UNTOLD):
+    for key in dict.fromkeys([*a, *b]):
+        of_a, of_b = a.get(key, []), b.get(key, [])
+        if of_a != of_b:
             lines.append(f"{key}: {_values(of_a)} in A, {_values(of_b)} in B")
-        elif len(of_a) > 1 and not key.startswith(_UNTOLD):
+        elif len(of_a) > 1:
             lines.append(f"{key}: {_values(of_a)} within each side")
     if len(lines) > _SHOWN:
         return [*lines[: _SHOWN - 1], f"and {len(lines) - _SHOWN + 1} conditions more"]
@@ -75,8 +75,8 @@ def cut(runs: Sequence[Loaded]) -> list[str]:
     return [f"{run.name} is not whole: it was {run.info['ended']}" for run in runs if run.info["ended"] != COMPLETE]
 
 
-def _values(found: set[str]) -> str:
-    return " and ".join(sorted(found)) or "nothing"
+def _values(found: list[str]) -> str:
+    return " and ".join(found) or "nothing"
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:

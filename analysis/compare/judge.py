@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from analysis.compare.asked import judged
 from analysis.compare.tolerance import Tolerance, beyond
-from analysis.statistics.difference import Difference, Side, difference, holm
+from analysis.statistics.difference import Difference, Side, difference
 from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.several import holm
 from metrics.metric import Metric
 
 LEAST_SESSIONS = 5

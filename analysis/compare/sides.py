@@ -62,29 +62,26 @@ def sides(
     in runs of the same seed are drawn together. A progress bar goes to stderr where that is a terminal, unless `quiet`."""
     both = [runs_a] if runs_b is None else [runs_a, runs_b]
     sampled = {tokens: _sampled(both, tokens, paired and not tokens) for tokens in (False, True)}
-    wanted = asked()
-    for metric, aggregate in tqdm(wanted, desc="metrics", unit="", leave=False, disable=True if quiet else None):
-        frames = sampled[metric.record is TokenRecord]
-        yield metric, aggregate, tuple(_side(metric, aggregate, sample) for sample in frames)
+    for metric, aggregates in tqdm(asked(), desc="metrics", unit="", leave=False, disable=True if quiet else None):
+        of_each = [_of(metric, aggregates, sample) for sample in sampled[metric.record is TokenRecord]]
+        for aggregate, *made in zip(aggregates, *of_each, strict=True):
+            yield metric, aggregate, tuple(made)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
     """One side: its runs, with the number that their sessions begin with, and all sessions, in order."""
 
     runs: Sequence[tuple[int, Loaded]]
     universe: Keys
     drawn: NDArray[np.float32]
-    known: dict[str, tuple[pd.DataFrame, NDArray[np.intp], int]]
 
     def values(self, name: str) -> tuple[pd.DataFrame, NDArray[np.intp], int]:
         """Values of a metric, the unit of each, and how many sessions they are of."""
-        if name not in self.known:
-            frames = [measured.values(run, name) for _, run in self.runs]
-            keys = np.concatenate([_keys(number, frame["session"]) for (number, _), frame in zip(self.runs, frames, strict=True)])
-            units = np.searchsorted(self.universe, keys) % self.drawn.shape[1]
-            self.known = {name: (pd.concat(frames), units, len(np.unique(keys)))}
-        return self.known[name]
+        frames = [measured.values(run, name) for _, run in self.runs]
+        keys = np.concatenate([_keys(number, frame["session"]) for (number, _), frame in zip(self.runs, frames, strict=True)])
+        units = np.searchsorted(self.universe, keys) % self.drawn.shape[1]
+        return pd.concat(frames), units, len(np.unique(keys))
 
 
 def _sampled(both: Sequence[Sequence[Loaded]], tokens: bool, paired: bool) -> list[_Sample]:
@@ -96,7 +93,7 @@ def _sampled(both: Sequence[Sequence[Loaded]], tokens: bool, paired: bool) -> li
     if paired:
         universes = [np.unique(np.concatenate(universes))] * len(universes)
     drawn = [difference.draws(max(1, min(len(one), MOST_UNITS)), 0 if paired else side) for side, one in enumerate(universes)]
-    return [_Sample(*one, known={}) for one in zip(numbered, universes, drawn, strict=True)]
+    return [_Sample(*one) for one in zip(numbered, universes, drawn, strict=True)]
 
 
 def _all(number: int, run: Loaded, tokens: bool) -> Keys:
@@ -111,12 +108,13 @@ def _keys(number: int, sessions: pd.Series) -> Keys:
     return made
 
 
-def _side(metric: Metric, aggregate: str, sample: _Sample) -> Side:
+def _of(metric: Metric, aggregates: Sequence[str], sample: _Sample) -> list[Side]:
+    """The aggregates, in their order: the mean of a distribution stands first."""
     frame, units, sessions = sample.values(metric.name)
     if metric.shape is Shape.RATIO:
         above, below = frame["numerator"].to_numpy(float), frame["denominator"].to_numpy(float)
-        return difference.ratio(above, below, units, sample.drawn, sessions, counts=not metric.weighed)
+        return [difference.ratio(above, below, units, sample.drawn, sessions, counts=not metric.weighed)]
     values = frame["value"].to_numpy(float)
-    if aggregate == "mean":
-        return difference.ratio(values, np.ones_like(values), units, sample.drawn, sessions, counts=False)
-    return difference.quantile(values, units, sample.drawn, sessions, float(aggregate.removeprefix("p")) / 100.0)
+    means = [difference.ratio(values, np.ones_like(values), units, sample.drawn, sessions, counts=False) for a in aggregates if a == "mean"]
+    qs = [float(aggregate.removeprefix("p")) / 100.0 for aggregate in aggregates if aggregate != "mean"]
+    return means + difference.quantiles(values, units, sample.drawn, sessions, qs)

@@ -1,13 +1,14 @@
 """How two samples differ, with the session as the sampling unit: a cluster bootstrap. Pure: arrays in, numbers out, the same each time.
 
-Whole sessions are drawn with replacement (Field and Welsh, JRSS B 69, 2007), and what is asked for is computed of each draw; how far the draws
-scatter is its variance, intervals are Student's. Paired samples draw the same sessions on both sides: what makes a turn slow in both of them
-cancels.
+Whole sessions are drawn with replacement (Field and Welsh, JRSS B 69, 2007), and what is asked for is computed of each draw; how far the
+draws scatter is its variance, intervals are Student's. Paired samples draw the same sessions on both sides: what makes a turn slow in both
+of them cancels.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +69,8 @@ def ratio(
 ) -> Side:
     """A sum over a sum: a share, a rate, a mean; arrays of shape (n,), `units` are columns of `drawn`.
 
-    `counts`: numerators count what happened. Where all or none of it did, draws do not scatter; the variance is then at least that of a
-    share with one more of each (Agresti and Coull, American Statistician 52, 1998), of a rate with half an event more.
+    `counts`: numerators count what happened. Where all or none of it did, draws do not scatter; the variance is then that of a share with
+    one more of each (Agresti and Coull, American Statistician 52, 1998), of a rate with half an event more.
     """
     whole = float(denominators.sum())
     if not len(numerators) or whole <= 0.0:
@@ -80,34 +81,35 @@ def ratio(
     of_draws = np.divide(above, below, out=np.full(DRAWS, value), where=below > 0.0)
     least = 0.0
     if counts and bool((denominators == 1.0).all()):
-        near = (float(numerators.sum()) + 1.0) / (whole + 2.0)
-        least = near * (1.0 - near) / (whole + 2.0)
-    elif counts:
-        least = (float(numerators.sum()) + 0.5) / whole**2
+        near = (value * whole + 1.0) / (whole + 2.0)
+        least = near * (1.0 - near) / (whole + 2.0) if value in (0.0, 1.0) else 0.0
+    elif counts and value == 0.0:
+        least = 0.5 / whole**2
     return Side(value, len(numerators), sessions, _variance(of_draws, sessions, least), of_draws)
 
 
-def quantile(values: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, q: float) -> Side:
-    """The quantile `q`, as numpy's `linear` method has it; arrays as for `ratio`."""
+def quantiles(values: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, qs: Sequence[float]) -> list[Side]:
+    """The quantiles `qs`, as numpy's `linear` method has them; arrays as for `ratio`."""
     n = len(values)
     if not n:
-        return Side(None, 0, sessions, None)
+        return [Side(None, 0, sessions, None)] * len(qs)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     bins = min(n, _BINS)
     of_value = np.arange(n) * bins // n
     middles = ordered[np.searchsorted(of_value, np.arange(bins)) + (np.bincount(of_value) - 1) // 2]
-    counts = sparse.csr_array((np.ones(n, np.float32), (units[order], of_value)), shape=(drawn.shape[1], bins))
-    reached = np.cumsum(drawn @ counts, axis=1, dtype=np.float64)
-    wanted = q * (reached[:, -1:] - 1.0) + 0.5
-    at = np.minimum((reached < wanted).sum(axis=1), bins - 1)
-    rows = np.arange(DRAWS)
-    upper = reached[rows, at]
-    lower = np.where(at > 0, reached[rows, at - 1], 0.0)
-    part = np.clip((wanted[:, 0] - lower) / np.maximum(upper - lower, 1e-9), 0.0, 1.0)
     edges = np.r_[ordered[0], (middles[1:] + middles[:-1]) / 2.0, ordered[-1]]
-    of_draws = edges[at] + part * (edges[at + 1] - edges[at])
-    return Side(float(np.quantile(values, q)), n, sessions, _variance(of_draws, sessions, 0.0), of_draws)
+    counts = sparse.csr_array((np.ones(n, np.float32), (units[order], of_value)), shape=(drawn.shape[1], bins))
+    reached = np.cumsum(drawn @ counts, axis=1)
+    rows, made = np.arange(DRAWS), []
+    for q in qs:
+        wanted = q * (reached[:, -1] - 1.0) + 0.5
+        at = np.minimum((reached < wanted[:, None]).sum(axis=1), bins - 1)
+        upper, lower = reached[rows, at], np.where(at > 0, reached[rows, at - 1], 0.0)
+        part = np.clip((wanted - lower) / np.maximum(upper - lower, 1e-9), 0.0, 1.0)
+        of_draws = edges[at] + part * (edges[at + 1] - edges[at])
+        made.append(Side(float(np.quantile(values, q)), n, sessions, _variance(of_draws, sessions, 0.0), of_draws))
+    return made
 
 
 def _variance(of_draws: Floats, sessions: int, least: float) -> float | None:
@@ -150,13 +152,3 @@ def _freedom(a: Side, b: Side, paired: bool) -> float:
     of_a, of_b = a.variance or 0.0, b.variance or 0.0
     below = of_a**2 / (a.sessions - 1) + of_b**2 / (b.sessions - 1)
     return (of_a + of_b) ** 2 / below if below > 0.0 else float(a.sessions + b.sessions - 2)
-
-
-def holm(ps: list[float]) -> list[float]:
-    """p values with which all of these tests together call a difference that is none in at most the share that is asked for (Holm,
-    Scandinavian Journal of Statistics 6, 1979); in their order, whatever they depend on one another."""
-    made, above = [1.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        above = max(above, min(1.0, ps[index] * (len(ps) - rank)))
-        made[index] = above
-    return made

@@ -1,0 +1,76 @@
+"""How differences are shown: `+2366 ms`, `+31.9 pp`, with their interval."""
+
+from __future__ import annotations
+
+from analysis.compare.judge import Row, Verdict
+from metrics.metric import Metric, Unit, show
+
+_WORDS = {Unit.SECONDS: ("slower", "faster"), Unit.SHARE: ("higher", "lower")}
+_ELSE = ("more", "less")
+
+
+def amount(value: float | None, unit: Unit) -> str:
+    """A difference with its sign, shares in percentage points; a dash where there is none."""
+    if value is None:
+        return "-"
+    sign = "+" if value > 0 else "-" if value < 0 else "±"
+    if unit is Unit.SHARE:
+        return f"{sign}{abs(value) * 100:.1f} pp"
+    return sign + show(abs(value), unit)
+
+
+def interval(low: float | None, high: float | None, unit: Unit) -> str:
+    """`+2281 ms to +2450 ms`; a dash where there is none."""
+    return "-" if low is None or high is None else f"{amount(low, unit)} to {amount(high, unit)}"
+
+
+def percent(row: Row) -> str:
+    """A difference as a share of A with its interval: `+1487 % (1350 to 1640)`; empty for shares, and where A is not above 0."""
+    told = row.difference
+    if row.metric.unit is Unit.SHARE or told.share is None or told.share_low is None or told.share_high is None:
+        return ""
+    if max(abs(told.share_low), abs(told.share_high)) > 99.0:
+        return f"{told.share * 100:+.0f} %"
+    digits = 0 if abs(told.share) >= 1.0 else 1
+    return f"{told.share * 100:+.{digits}f} % ({told.share_low * 100:+.{digits}f} to {told.share_high * 100:+.{digits}f})"
+
+
+def least(row: Row) -> str:
+    """The smallest effect that would have been seen: of A's value where that is above 0, `14 %`; of shares in percentage points."""
+    seen, value = row.difference.least, row.a.value
+    if seen is None:
+        return "-"
+    if row.metric.unit is Unit.SHARE:
+        return f"{seen * 100:.1f} pp"
+    return f"{seen / value * 100:.1f} %" if value is not None and value > 0.0 else show(seen, row.metric.unit)
+
+
+def verdict(row: Row) -> str:
+    """`worse`, `better (within tolerance)`, `cannot tell (few: n 3 in A)`."""
+    if row.why:
+        return f"{row.verdict.value} ({row.why})"
+    within = row.differs and not row.matters and row.verdict in (Verdict.WORSE, Verdict.BETTER)
+    return f"{row.verdict.value} (within tolerance)" if within else row.verdict.value
+
+
+def moved(row: Row) -> str:
+    """`LLM time to first token (L5): p50 159 ms → 2525 ms, +2366 ms (95 %: +2281 ms to +2450 ms)`."""
+    metric, told = row.metric, row.difference
+    values = f"{_aggregate(row)}{show(row.a.value, metric.unit)} → {show(row.b.value, metric.unit)}"
+    return f"{values}, {amount(told.effect, metric.unit)} (95 %: {interval(told.low, told.high, metric.unit)}; n {row.a.n} and {row.b.n})"
+
+
+def title(metric: Metric) -> str:
+    """`LLM time to first token (L5)`."""
+    return f"{metric.title} ({metric.code})" if metric.code else metric.title
+
+
+def way(row: Row) -> str:
+    """`2366 ms slower`, `20.0 pp lower`."""
+    effect = row.difference.effect or 0.0
+    up, down = _WORDS.get(row.metric.unit, _ELSE) if row.metric.table != "streaming" else _ELSE
+    return f"{amount(abs(effect), row.metric.unit).lstrip('+')} {up if effect > 0 else down}"
+
+
+def _aggregate(row: Row) -> str:
+    return "" if row.aggregate == "value" else f"{row.aggregate} "

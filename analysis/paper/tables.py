@@ -10,8 +10,8 @@ import pandas as pd
 from analysis.measured import sampled_of
 from analysis.pool import LATENCIES, Pool
 from analysis.statistics.difference import Difference, between
-from analysis.statistics.several import holm
 from analysis.statistics.sampled import Estimate, Sampled
+from analysis.statistics.several import holm
 from analysis.words import rate as word_errors
 from metrics.catalog import METRICS
 from metrics.metric import Shape, Unit
@@ -65,8 +65,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A group against the one it is compared with: of the mean, the share or the rate. `n`: values of both, the other's first; `result`: None
-    where there are few; `adjusted`: its p-value with all others of the table corrected for; `why`: why there is none."""
+    """A group against the one it is compared with: of the mean, the share or the rate. `n`: values of both, the other's first; `result`:
+    None where there are few; `adjusted`: its p-value with all others of the table corrected for; `why`: why there is none."""
 
     group: str
     level: str

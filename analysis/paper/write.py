@@ -180,7 +180,9 @@ def _significance(tested: Sequence[Test]) -> str:
         effect = _effect(test)
         name = test.metric.code or test.metric.title
         label = [escaped(test.level), escaped(test.against)] if first else ["", ""]
-        lines.append([*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", _p(test.result and test.result.p), _p(test.adjusted)])
+        lines.append(
+            [*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", _p(test.result.p if test.result else None), _p(test.adjusted)]
+        )
         last = (test.group, test.level)
     return latex_tables(
         header,

@@ -1,154 +1,101 @@
-"""How two samples differ, with the session as the sampling unit: a cluster bootstrap. Pure: arrays in, numbers out, the same each time.
+"""How much more one run has of something than another, with its confidence interval. Pure: two estimates in, numbers out.
 
-Whole sessions are drawn with replacement (Field and Welsh, JRSS B 69, 2007), and what is asked for is computed of each draw; how far the
-draws scatter is its variance, intervals are Student's. Paired samples draw the same sessions on both sides: what makes a turn slow in both
-of them cancels.
+Two runs of the same seed meet the same talkers who plan the same turns: `paired`, what both have in common is left out of the interval.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import stats
 
-from analysis.statistics.estimate import CONFIDENCE, Floats
+from analysis.statistics.sampled import Estimate, Sampled, student
+from metrics.trend import Trend
 
-DRAWS = 1000
-"""The variance of so many draws is off by 4 % (1 standard deviation)."""
-MOST_UNITS = 2000
-"""Sessions beyond this are drawn in groups of some: as they are independent of one another, so are groups of them."""
-POWER = 0.80
-"""Of the smallest effect that is told (Cohen, Statistical Power Analysis, 2nd ed., 1988)."""
-_BINS = 1000
-"""Groups of values, in their order, that a quantile is looked for in: 0.1 % of the values each."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """What an aggregate comes to in one sample: `value` in the metric's unit, None where nothing was measured; `n` values of so many
-    `sessions`; `variance` of the value, None below two sessions; `draws`: its value in each draw, shape (DRAWS,), None where not known."""
-
-    value: float | None
-    n: int
-    sessions: int
-    variance: float | None
-    draws: Floats | None = None
+POWER = 0.8
+"""Chance with which the least effect would have been seen."""
+MANY = 1e4
+"""Degrees of freedom of what is as good as normal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """B less A, in the metric's unit. `low` and `high`: its 95 % interval; `p`: two-sided; `least`: the smallest effect that such samples
-    show with a probability of POWER. `share`: B over A, less one, with `share_low` and `share_high`; None where a side is not above 0. All
-    None where a side has no value; without an interval where one has no variance."""
+    """`b` less `a`, in the metric's unit: `value` with its 95 % interval `low` to `high`. `part`, `part_low`, `part_high`: the same as a
+    part of `a` (0.1: a tenth more); None where a value, or an end, is not positive. `p`: how likely a difference as large is where there
+    is none; `least`: the least difference, in the metric's unit, that these runs would have shown with POWER. None, and `why`, where the
+    data cannot tell."""
 
-    effect: float | None = None
+    a: Estimate
+    b: Estimate
+    value: float | None = None
     low: float | None = None
     high: float | None = None
+    part: float | None = None
+    part_low: float | None = None
+    part_high: float | None = None
     p: float | None = None
     least: float | None = None
-    share: float | None = None
-    share_low: float | None = None
-    share_high: float | None = None
+    paired: bool = False
+    why: str = ""
 
 
-def draws(units: int, seed: int) -> NDArray[np.float32]:
-    """How often each of so many units is in each draw; shape (DRAWS, units)."""
-    rng = np.random.default_rng(seed)
-    made = np.empty((DRAWS, units), np.float32)
-    for row in made:
-        row[:] = np.bincount(rng.integers(units, size=units), minlength=units)
-    return made
+def between(a: Sampled, b: Sampled, paired: bool = False) -> Difference:
+    """Two of the same kind: means, quantiles, shares or rates, as `sampled` has them. `paired`: units of the same number are the same in
+    both, and the correlation of what they add to both errors is taken off."""
+    correlation = _correlation(a, b) if paired else 0.0
+    freedom = min(a.freedom, b.freedom) if paired else _welch(a, b)
+    return joined(a.estimate, b.estimate, correlation, freedom, paired)
 
 
-def ratio(
-    numerators: Floats, denominators: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, counts: bool
-) -> Side:
-    """A sum over a sum: a share, a rate, a mean; arrays of shape (n,), `units` are columns of `drawn`.
+def growth(a: Trend, b: Trend) -> Difference:
+    """Of two growths per hour, as `metrics.trend` has them."""
+    estimates = []
+    for trend in (a, b):
+        low, high = trend.interval or (None, None)
+        estimates.append(Estimate(trend.slope, low, high, trend.count, 0, "too few samples" if trend.interval is None else ""))
+    return joined(estimates[0], estimates[1])
 
-    `counts`: numerators count what happened. Where all or none of it did, draws do not scatter; the variance is then that of a share with
-    one more of each (Agresti and Coull, American Statistician 52, 1998), of a rate with half an event more.
+
+def joined(a: Estimate, b: Estimate, correlation: float = 0.0, freedom: float = MANY, paired: bool = False) -> Difference:
+    """Of estimates whose errors are so correlated; `freedom`: degrees of freedom of their intervals, together.
+
+    The interval joins those of both, so that it keeps their shape (Zou and Donner, Statistics in Medicine 27, 2008; of correlated estimates:
+    Zou, Psychological Methods 12, 2007). `p` is what its end that is nearer to no difference says.
     """
-    whole = float(denominators.sum())
-    if not len(numerators) or whole <= 0.0:
-        return Side(None, len(numerators), sessions, None)
-    value, width = float(numerators.sum()) / whole, drawn.shape[1]
-    above = drawn @ np.bincount(units, numerators, width)
-    below = drawn @ np.bincount(units, denominators, width)
-    of_draws = np.divide(above, below, out=np.full(DRAWS, value), where=below > 0.0)
-    least = 0.0
-    if counts and bool((denominators == 1.0).all()):
-        near = (value * whole + 1.0) / (whole + 2.0)
-        least = near * (1.0 - near) / (whole + 2.0) if value in (0.0, 1.0) else 0.0
-    elif counts and value == 0.0:
-        least = 0.5 / whole**2
-    return Side(value, len(numerators), sessions, _variance(of_draws, sessions, least), of_draws)
-
-
-def quantiles(values: Floats, units: NDArray[np.intp], drawn: NDArray[np.float32], sessions: int, qs: Sequence[float]) -> list[Side]:
-    """The quantiles `qs`, as numpy's `linear` method has them; arrays as for `ratio`."""
-    n = len(values)
-    if not n:
-        return [Side(None, 0, sessions, None)] * len(qs)
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    bins = min(n, _BINS)
-    of_value = np.arange(n) * bins // n
-    middles = ordered[np.searchsorted(of_value, np.arange(bins)) + (np.bincount(of_value) - 1) // 2]
-    edges = np.r_[ordered[0], (middles[1:] + middles[:-1]) / 2.0, ordered[-1]]
-    counts = sparse.csr_array((np.ones(n, np.float32), (units[order], of_value)), shape=(drawn.shape[1], bins))
-    reached = np.cumsum(drawn @ counts, axis=1)
-    rows, made = np.arange(DRAWS), []
-    for q in qs:
-        wanted = q * (reached[:, -1] - 1.0) + 0.5
-        at = np.minimum((reached < wanted[:, None]).sum(axis=1), bins - 1)
-        upper, lower = reached[rows, at], np.where(at > 0, reached[rows, at - 1], 0.0)
-        part = np.clip((wanted - lower) / np.maximum(upper - lower, 1e-9), 0.0, 1.0)
-        of_draws = edges[at] + part * (edges[at + 1] - edges[at])
-        made.append(Side(float(np.quantile(values, q)), n, sessions, _variance(of_draws, sessions, 0.0), of_draws))
-    return made
-
-
-def _variance(of_draws: Floats, sessions: int, least: float) -> float | None:
-    """Drawing from `sessions` themselves makes a variance too small by one in so many."""
-    return max(float(of_draws.var()) * sessions / (sessions - 1), least) if sessions > 1 else None
-
-
-def difference(a: Side, b: Side, paired: bool = False, tests: int = 1) -> Difference:
-    """How `b` differs from `a`. `paired`: both were drawn with the same sessions. `tests`: how many are made at once: the smallest effect
-    is then that which is seen beside them all (Bonferroni)."""
     if a.value is None or b.value is None:
-        return Difference()
-    effect = b.value - a.value
-    if a.variance is None or b.variance is None:
-        return Difference(effect)
-    both = 0.0
-    if paired and a.draws is not None and b.draws is not None:
-        both = float(np.cov(a.draws, b.draws, ddof=0)[0, 1])
-    variance = max(a.variance + b.variance - 2.0 * both, 0.0)
-    freedom = _freedom(a, b, paired)
-    off = math.sqrt(variance)
-    reach = float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, freedom))
-    if off > 0.0:
-        p = float(2.0 * stats.t.sf(abs(effect) / off, freedom))
-    else:
-        p = 1.0 if effect == 0.0 else 0.0
-    seen = float(stats.t.ppf(1.0 - (1.0 - CONFIDENCE) / 2.0 / tests, freedom) + stats.t.ppf(POWER, freedom))
-    share = low = high = None
-    if a.value > 0.0 and b.value > 0.0:
-        log = math.log(b.value / a.value)
-        off_log = math.sqrt(max(a.variance / a.value**2 + b.variance / b.value**2 - 2.0 * both / (a.value * b.value), 0.0))
-        share, low, high = (math.expm1(min(log + k * off_log, 50.0)) for k in (0.0, -reach, reach))
-    return Difference(effect, effect - reach * off, effect + reach * off, p, seen * off, share, low, high)
+        return Difference(a, b, paired=paired, why=a.why if a.value is None else b.why)
+    value = b.value - a.value
+    part = value / a.value if a.value > 0.0 and b.value > 0.0 else None
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return Difference(a, b, value, part=part, paired=paired, why=a.why or b.why)
+    below = _reach(b.value - b.low, a.high - a.value, correlation)
+    above = _reach(b.high - b.value, a.value - a.low, correlation)
+    t, towards = student(freedom), below if value > 0 else above
+    p = float(2.0 * stats.t.sf(abs(value) / towards * t, freedom)) if towards > 0 else float(value == 0.0)
+    least = (below + above) / 2.0 / t * (t + float(stats.t.ppf(POWER, freedom)))
+    found = Difference(a, b, value, value - below, value + above, part, p=p, least=least, paired=paired)
+    if part is None or min(a.low, b.low) <= 0.0:
+        return found
+    a_low, a_mid, a_high, b_low, b_mid, b_high = np.log([a.low, a.value, a.high, b.low, b.value, b.high]).tolist()
+    part_low = float(np.expm1(b_mid - a_mid - _reach(b_mid - b_low, a_high - a_mid, correlation)))
+    part_high = float(np.expm1(b_mid - a_mid + _reach(b_high - b_mid, a_mid - a_low, correlation)))
+    return replace(found, part_low=part_low, part_high=part_high)
 
 
-def _freedom(a: Side, b: Side, paired: bool) -> float:
-    """Degrees of freedom: of pairs, one less than there are; else Welch's (Biometrika 34, 1947)."""
-    if paired:
-        return float(min(a.sessions, b.sessions) - 1)
-    of_a, of_b = a.variance or 0.0, b.variance or 0.0
-    below = of_a**2 / (a.sessions - 1) + of_b**2 / (b.sessions - 1)
-    return (of_a + of_b) ** 2 / below if below > 0.0 else float(a.sessions + b.sessions - 2)
+def _reach(own: float, other: float, correlation: float) -> float:
+    return float(np.sqrt(max(0.0, own * own + other * other - 2.0 * correlation * own * other)))
+
+
+def _correlation(a: Sampled, b: Sampled) -> float:
+    """Of the errors of both, by the units that they share."""
+    _, at_a, at_b = np.intersect1d(a.units, b.units, assume_unique=True, return_indices=True)
+    squares = float((a.off**2).sum() * (b.off**2).sum())
+    return float((a.off[at_a] * b.off[at_b]).sum()) / float(np.sqrt(squares)) if squares > 0 else 0.0
+
+
+def _welch(a: Sampled, b: Sampled) -> float:
+    """Degrees of freedom of both together (Welch, Biometrika 34, 1947)."""
+    widths = [0.0 if s.estimate.low is None or s.estimate.high is None else (s.estimate.high - s.estimate.low) ** 2 for s in (a, b)]
+    parts = widths[0] ** 2 / a.freedom + widths[1] ** 2 / b.freedom
+    return (widths[0] + widths[1]) ** 2 / parts if parts > 0 else min(a.freedom, b.freedom)

@@ -81,7 +81,7 @@ class Pool:
 
     def words(self) -> pd.DataFrame:
         """Word errors as `numerator` over words spoken as `denominator`, with the index of `turns` and its `session`."""
-        return self._gathered(lambda run: words.counted(run).rename(columns={"errors": "numerator", "words": "denominator"}))
+        return self._gathered(words.counted)
 
     def _gathered(self, values: Callable[[Loaded], pd.DataFrame]) -> pd.DataFrame:
         parts = []

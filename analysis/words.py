@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import Loaded
+from analysis.statistics import sampled
+from analysis.statistics.sampled import Sampled
 
 _NOT_A_WORD = re.compile(r"[^\w']+")
 
@@ -35,16 +37,22 @@ def words(text: str) -> list[str]:
 
 
 def counted(run: Loaded) -> pd.DataFrame:
-    """A row per utterance and barge-in that was transcribed, with the index of its turn: `errors` and `words` (int, of what was spoken),
-    and `session`. Without those of which the assistant told no transcript: they are failures, not errors."""
+    """A row per utterance and barge-in that was transcribed, with the index of its turn: `numerator` (int, errors) and `denominator`
+    (int, words spoken), and `session`. Without those of which the assistant told no transcript: they are failures, not errors."""
     turns = run.turns
     heard = turns[(turns["kind"] != "false_alarm") & turns["transcript"].notna() & (turns["spoken"] != "")]
     pairs = list(zip(heard["spoken"], heard["transcript"], strict=True))
     return pd.DataFrame(
         {
-            "errors": np.array([errors(*pair) for pair in pairs], dtype=np.int64),
-            "words": np.array([len(words(spoken)) for spoken, _ in pairs], dtype=np.int64),
+            "numerator": np.array([errors(*pair) for pair in pairs], dtype=np.int64),
+            "denominator": np.array([len(words(spoken)) for spoken, _ in pairs], dtype=np.int64),
             "session": heard["session"].to_numpy(np.int64),
         },
         index=heard.index,
     )
+
+
+def rate(counted: pd.DataFrame) -> Sampled:
+    """Errors over words spoken, with the session as the unit: of columns `numerator`, `denominator` and `session`."""
+    errors, spoken = counted["numerator"].to_numpy(float), counted["denominator"].to_numpy(float)
+    return sampled.rate(errors, spoken, counted["session"].to_numpy(np.int64))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.capacity.measured import Pooled
+from analysis.capacity.measured import APART, Pooled
+from analysis.frames import open_at
 from analysis.statistics import estimate
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.knee import Knee, knee
@@ -70,25 +71,35 @@ class Tester:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`latency`, `failures`: where each bends upwards. `refused`: sessions that never became ready, of how many, and at how many callers
-    the first. `verdict`: what it comes to, in a sentence."""
+    """`latency`, `failures`: where each bends upwards. `more_fail`: how much the share that fails rises with each caller, over all loads.
+    `refused`: sessions that never became ready, of how many, and at how many callers the first."""
 
     latency: Knee | None
     failures: Knee | None
+    more_fail: Estimate
     growths: Sequence[Growth]
     kinds: Sequence[Failures]
     refused: tuple[int, int, int | None]
     tester: Tester | None
-    verdict: str
+
+    @property
+    def fails(self) -> bool:
+        """Whether failures become more with the callers, beyond chance and LOST."""
+        return self.failures is not None or (self.more_fail.low is not None and self.more_fail.low > 0)
+
+    @property
+    def slowest(self) -> Growth | None:
+        """The stage that grows most; None where none does."""
+        return max((g for g in self.growths if g.grows), key=lambda g: g.per_caller.value or 0.0, default=None)
 
 
 def signature(pooled: Pooled) -> Signature:
     """Of these runs."""
     latency, failures = _bend(pooled, "e2e_latency", "p50"), _bend(pooled, "success", "value")
-    growths, kinds, refused, tester = _growths(pooled), _kinds(pooled), _refused(pooled), _tester(pooled)
-    return Signature(
-        latency, failures, growths, kinds, refused, tester, _verdict(pooled, latency, failures, growths, kinds, refused, tester)
-    )
+    asked = pooled.values("success")
+    failed = (asked["denominator"] - asked["numerator"]).to_numpy(float)
+    more_fail = slope(asked["concurrency"].to_numpy(float), failed, asked["session"].to_numpy(np.int64))
+    return Signature(latency, failures, more_fail, _growths(pooled), _kinds(pooled), _refused(pooled), _tester(pooled))
 
 
 def _bend(pooled: Pooled, name: str, aggregate: str) -> Knee | None:
@@ -104,9 +115,10 @@ def _bend(pooled: Pooled, name: str, aggregate: str) -> Knee | None:
 def _growths(pooled: Pooled) -> list[Growth]:
     found = []
     for name in STAGES:
-        x, y, sessions = pooled.column(f"{name}_s")
-        if not len(y):
+        table = pooled.values(name)
+        if table.empty:
             continue
+        x, y, sessions = table["concurrency"].to_numpy(float), table["value"].to_numpy(float), table["session"].to_numpy(np.int64)
         per_caller = slope(x, y, sessions, len(STAGES))
         low, high = np.quantile(x, [0.2, 0.8])
         calm, crowded = float(y[x <= low].mean()), float(y[x >= high].mean())
@@ -120,7 +132,7 @@ def _kinds(pooled: Pooled) -> list[Failures]:
     rows = []
     for number, run in enumerate(pooled.runs):
         turns = run.turns[run.turns["success"].notna()]
-        rows.append(turns[["concurrency", "success", "error_kind"]].assign(session=turns["session"] + number * 10**13))
+        rows.append(turns[["concurrency", "success", "error_kind"]].assign(session=turns["session"] + number * APART))
     turns = pd.concat(rows, ignore_index=True)
     failed = turns[turns["success"] == 0.0]
     found = []
@@ -139,10 +151,7 @@ def _refused(pooled: Pooled) -> tuple[int, int, int | None]:
         sessions = run.sessions
         refused = sessions[(sessions["outcome"] == "refused") & ~sessions["error_kind"].isin(list(SELF_MADE))]
         count, whole = count + len(refused), whole + len(sessions)
-        opened, closed = (np.sort(sessions[name].dropna().to_numpy(float)) for name in ("ready_s", "closed_s"))
-        at_s = refused["t_s"].to_numpy(float)
-        closed = np.sort(sessions.loc[sessions["ready_s"].notna(), "closed_s"].to_numpy(float))
-        first += list(np.searchsorted(opened, at_s, side="right") - np.searchsorted(closed, at_s, side="right"))
+        first += list(open_at(refused["t_s"].to_numpy(float), sessions))
     return count, whole, int(min(first)) if first else None
 
 
@@ -154,40 +163,34 @@ def _tester(pooled: Pooled) -> Tester | None:
         return None
     low, high = np.quantile(seconds["talkers"], [0.2, 0.8])
     calm, crowded = seconds[seconds["talkers"] <= low].median(), seconds[seconds["talkers"] >= high].median()
-    pairs = [(float(calm[name]), float(crowded[name])) for name in columns[1:4]]
+    lateness_s, lag_s, cpu_share = ((float(calm[name]), float(crowded[name])) for name in columns[1:4])
     limit_s = min(run.info["frame_ms"] for run in pooled.runs) / 2000.0
-    return Tester(*pairs, limit_s, max(1, int(seconds["workers"].max())), len(seconds))
+    return Tester(lateness_s, lag_s, cpu_share, limit_s, max(1, int(seconds["workers"].max())), len(seconds))
 
 
-def _verdict(
-    pooled: Pooled,
-    latency: Knee | None,
-    failures: Knee | None,
-    growths: Sequence[Growth],
-    kinds: Sequence[Failures],
-    refused: tuple[int, int, int | None],
-    tester: Tester | None,
-) -> str:
-    """The first rule that holds, in the order in which one hides the next."""
+def verdict(signed: Signature, most_callers: int) -> str:
+    """What it comes to, in a sentence: the first rule that holds, in the order in which one hides the next."""
+    latency, failures, tester = signed.latency, signed.failures, signed.tester
+    most = next((kind for kind in signed.kinds if kind.of_all > MAJORITY), None) if signed.fails else None
     if tester is not None and tester.busy:
         return "**The tester itself** is at its limit with the most callers: give it more workers before you blame the target."
-    most = kinds[0] if kinds and kinds[0].share.value is not None and kinds[0].of_all > MAJORITY else None
     if most is not None and most.kind == "rate_limited":
         return f"**Rate limits**: {most.of_all:.0%} of the failures, from {most.begins} callers on."
-    if refused[0] > LOST * refused[1]:
-        return f"**Sessions are refused**: {refused[0]} of {refused[1]}, from {refused[2]} callers on: a limit on connections."
-    slowest = max((g for g in growths if g.grows), key=lambda g: g.per_caller.value or 0.0, default=None)
-    if slowest is not None and (latency is None or failures is None or latency.at <= failures.at):
+    count, whole, first = signed.refused
+    if count > LOST * whole:
+        return f"**Sessions are refused**: {count} of {whole}, from {first} callers on: a limit on connections."
+    slowest = signed.slowest
+    if slowest is not None and (latency is None or failures is None or latency.low <= failures.high):
         where = f", most of all {METRICS[slowest.metric].title} (`{slowest.metric}`)"
-        before = " before anything fails" if failures is None or (latency is not None and latency.at < failures.at) else ""
+        before = ", before anything fails" if not signed.fails or (latency and failures and latency.high < failures.low) else ""
         return f"**Queueing**: answers become slower as callers become more{before}{where}."
-    if failures is not None and most is not None:
-        if most.kind == "timeout":
-            return (
-                f"**A limit on how many are served at a time**: latency does not rise, and from some {failures.at:.0f} callers on answers "
-                "do not come in time. Those that are served are served as quickly as before; the rest wait."
-            )
+    if not signed.fails:
+        return f"None was seen up to {most_callers} callers at a time: neither latency nor failures rise beyond what chance explains."
+    begins = f"the first with {min(kind.begins for kind in signed.kinds)} callers"
+    if most is not None and most.kind == "timeout":
         return (
-            f"**Failures** of kind {most.kind}, {most.of_all:.0%} of them, from some {failures.at:.0f} callers on; latency does not rise."
+            f"**A limit on how many are served at a time**: latency does not rise, but more and more answers never come, {begins}. Those "
+            "that are served are served as quickly as before; the rest wait."
         )
-    return f"None was seen up to {pooled.most} callers at a time: neither latency nor failures rise beyond what chance explains."
+    kinds = f"of kind {most.kind}, {most.of_all:.0%} of them" if most else "of several kinds"
+    return f"**Failures** {kinds}, {begins}; latency does not rise."

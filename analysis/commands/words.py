@@ -6,14 +6,12 @@ import argparse
 import sys
 from collections import Counter
 
-import numpy as np
 import pandas as pd
 
 from analysis import shown
 from analysis.files import RunError
 from analysis.pool import GROUPS, Pool, members, pool
-from analysis.statistics import estimate
-from analysis.statistics.estimate import Estimate
+from analysis.words import rate
 from metrics.metric import Unit
 
 _LEAST = 10
@@ -38,7 +36,7 @@ def run(chosen: argparse.Namespace) -> int:
     if any(not member.run.info["valid"] for member in pooled.members):
         print("**INVALID: the tester was not fit to measure; do not use these numbers.**\n")
     counted = pooled.words()
-    whole = _rate(counted)
+    whole = rate(counted).estimate
     print(
         f"Word error rate: {shown.full(whole, Unit.SHARE)} utterances\n"
         if whole.value is not None
@@ -59,18 +57,15 @@ def run(chosen: argparse.Namespace) -> int:
     return 0 if holds else 1
 
 
-def _rate(counted: pd.DataFrame) -> Estimate:
-    numerators, denominators = counted["numerator"].to_numpy(float), counted["denominator"].to_numpy(float)
-    return estimate.ratio(numerators, denominators, counted["session"].to_numpy(np.int64))
-
-
 def _lines(pooled: Pool, counted: pd.DataFrame, column: str) -> list[str]:
     of = pooled.turns.loc[counted.index, column]
     made = []
     for level in pooled.levels(column):
-        rate = _rate(counted[of == level])
-        few = " (few)" if rate.n < _LEAST else ""
-        made.append(f"| {GROUPS[column]} {level} | {shown.value(rate, Unit.SHARE)} | {shown.interval(rate, Unit.SHARE)} | {rate.n}{few} |")
+        found = rate(counted[of == level]).estimate
+        few = " (few)" if found.n < _LEAST else ""
+        made.append(
+            f"| {GROUPS[column]} {level} | {shown.value(found, Unit.SHARE)} | {shown.interval(found, Unit.SHARE)} | {found.n}{few} |"
+        )
     return made
 
 

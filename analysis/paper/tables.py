@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
-from analysis.paper.significance import Difference, Sample, difference, holm
+from analysis.measured import sampled_of
 from analysis.pool import LATENCIES, Pool
-from analysis.statistics import estimate
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.difference import Difference, between
+from analysis.statistics.sampled import Estimate, Sampled
+from analysis.statistics.several import holm
+from analysis.words import rate as word_errors
 from metrics.catalog import METRICS
 from metrics.metric import Shape, Unit
 
@@ -64,14 +65,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A group against the one it is compared with: of the mean, the share or the rate."""
+    """A group against the one it is compared with: of the mean, the share or the rate. `n`: values of both, the other's first; `result`:
+    None where there are few; `adjusted`: its p-value with all others of the table corrected for; `why`: why there is none."""
 
     group: str
     level: str
     against: str
     metric: Named
     n: tuple[int, int]
-    result: Difference
+    result: Difference | None
+    adjusted: float | None = None
+    why: str = ""
 
 
 def named(name: str) -> Named:
@@ -101,22 +105,25 @@ def rows(pool: Pool, column: str, names: Sequence[str], done: Callable[[], objec
 
 
 def tests(pool: Pool, column: str, names: Sequence[str]) -> list[Test]:
-    """Each level of a column against the first, of each metric; p-values adjusted for all of them."""
+    """Each level of a column against the first, of each metric. Sessions that are in both count as pairs; p-values are corrected for all of
+    them (Holm)."""
     levels = pool.levels(column)
     made = []
     for name in names:
         values = _values(pool, name)
         of = pool.turns.loc[values.index, column]
-        first = values[of == levels[0]]
+        parts = {level: values[of == level] for level in levels}
         for level in levels[1:]:
-            second = values[of == level]
-            n = (len(first), len(second))
-            few = min(n) < named(name).least
-            result = Difference(None, why="few values") if few else difference(_sample(first), _sample(second))
-            made.append(Test(column, level, levels[0], named(name), n, result))
-    told = [i for i, test in enumerate(made) if test.result.p is not None]
-    for i, adjusted in zip(told, holm([made[i].result.p or 0.0 for i in told]), strict=True):
-        made[i] = replace(made[i], result=replace(made[i].result, adjusted=adjusted))
+            n = (len(parts[levels[0]]), len(parts[level]))
+            test = Test(column, level, levels[0], named(name), n, None, why="few values")
+            if min(n) >= test.metric.least:
+                result = between(_sampled(parts[levels[0]], name), _sampled(parts[level], name), paired=True)
+                test = replace(test, result=result, why=result.why)
+            made.append(test)
+    told = [i for i, test in enumerate(made) if test.result is not None and test.result.p is not None]
+    ps = [p for test in made if test.result is not None and (p := test.result.p) is not None]
+    for i, adjusted in zip(told, holm(ps), strict=True):
+        made[i] = replace(made[i], adjusted=adjusted)
     return made
 
 
@@ -130,16 +137,11 @@ def _values(pool: Pool, name: str) -> pd.DataFrame:
 
 
 def _estimates(part: pd.DataFrame, name: str) -> dict[str, Estimate]:
-    sessions = part["session"].to_numpy(np.int64)
     if name == WORDS or METRICS[name].shape is Shape.RATIO:
-        return {"value": estimate.ratio(part["numerator"].to_numpy(float), part["denominator"].to_numpy(float), sessions)}
-    values = part["value"].to_numpy(float)
-    made = {"mean": estimate.mean(values, sessions)}
-    return made | {which: estimate.quantile(values, sessions, float(which[1:]) / 100.0) for which in AGGREGATES[1:]}
+        return {"value": _sampled(part, name).estimate}
+    return {which: sampled_of(METRICS[name], part, which).estimate for which in AGGREGATES}
 
 
-def _sample(part: pd.DataFrame) -> Sample:
-    sessions = part["session"].to_numpy(np.int64)
-    if "value" in part:
-        return Sample(part["value"].to_numpy(float), np.ones(len(part)), sessions)
-    return Sample(part["numerator"].to_numpy(float), part["denominator"].to_numpy(float), sessions)
+def _sampled(part: pd.DataFrame, name: str) -> Sampled:
+    """The mean, the share or the rate."""
+    return word_errors(part) if name == WORDS else sampled_of(METRICS[name], part, AGGREGATES[0])

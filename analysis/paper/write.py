@@ -121,8 +121,8 @@ def _tests_csv(tested: Sequence[Test]) -> pd.DataFrame:
         [
             {
                 "group": t.group, "level": t.level, "against": t.against, "metric": t.metric.name, "unit": t.metric.unit.value,
-                "n": t.n[1], "n_against": t.n[0], "effect": t.result.effect, "low": t.result.low, "high": t.result.high, "p": t.result.p,
-                "p_adjusted": t.result.adjusted, "why": t.result.why,
+                "n": t.n[1], "n_against": t.n[0], "effect": t.result and t.result.value, "low": t.result and t.result.low,
+                "high": t.result and t.result.high, "p": t.result and t.result.p, "p_adjusted": t.adjusted, "why": t.why,
             }
             for t in tested
         ]
@@ -151,7 +151,7 @@ def _by_level(rows: Sequence[Row], title: str, slug: str) -> str:
 def _side_by_side(rows: Sequence[Row], tests: Sequence[Test], title: str, slug: str) -> str:
     """A line per metric, a column per level; a star where it differs from the first."""
     levels = list(dict.fromkeys(row.level for row in rows))
-    stars = {(t.level, t.metric.name) for t in tests if t.result.adjusted is not None and t.result.adjusted < _SIGNIFICANT}
+    stars = {(t.level, t.metric.name) for t in tests if t.adjusted is not None and t.adjusted < _SIGNIFICANT}
     names = list(dict.fromkeys(row.metric.name for row in rows))
     made = []
     for begin in range(0, len(levels), _COLUMNS):
@@ -177,13 +177,12 @@ def _significance(tested: Sequence[Test]) -> str:
         first = (test.group, test.level) != last
         if first:
             rules.append(len(lines))
-        word, result = unit(test.metric.unit), test.result
-        effect = f"{number(result.effect, test.metric.unit)} {escaped(word)}"
-        if result.low is not None and result.high is not None:
-            effect += rf" {{\scriptsize [{number(result.low, test.metric.unit)}, {number(result.high, test.metric.unit)}]}}"
+        effect = _effect(test)
         name = test.metric.code or test.metric.title
         label = [escaped(test.level), escaped(test.against)] if first else ["", ""]
-        lines.append([*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", _p(result.p), _p(result.adjusted)])
+        lines.append(
+            [*label, escaped(name), effect, f"{test.n[1]}, {test.n[0]}", _p(test.result.p if test.result else None), _p(test.adjusted)]
+        )
         last = (test.group, test.level)
     return latex_tables(
         header,
@@ -193,6 +192,16 @@ def _significance(tested: Sequence[Test]) -> str:
         "tab:significance",
         rules,
     )
+
+
+def _effect(test: Test) -> str:
+    of, result = test.metric.unit, test.result
+    if result is None:
+        return "--"
+    effect = f"{number(result.value, of)} {escaped(unit(of))}"
+    if result.low is None or result.high is None:
+        return effect
+    return rf"{effect} {{\scriptsize [{number(result.low, of)}, {number(result.high, of)}]}}"
 
 
 def _runs(pool: Pool) -> str:

@@ -13,11 +13,16 @@ from metrics.metric import OPS
 
 LEAST_BINS = 6
 """A line that bends has four parameters; with fewer bins it fits anything."""
+TWICE_BINS = 10
+"""From so many bins on the line may bend twice: what breaks down does not go on as it began."""
 SUP_WALD = 8.85
 """5 % critical value of the greatest Wald statistic over all places of one break, 15 % trimmed (Andrews, Econometrica 61, 1993, table I): a
 bend that was searched for is not one that was known of. For a line that does not jump it errs on the safe side."""
 _TRIM = 0.15
 _PLACES = 200
+_PAIRS = 40
+_HEAVIEST = 4.0
+"""A bin weighs as much as so many of median size at most: a run that stays at its greatest load would be fitted there alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +47,83 @@ class Limit:
 
 
 def knee(curve: Curve, least_rise: float) -> Knee | None:
-    """Where the curve begins to rise more steeply; None where no bend can be told from chance, or where it makes `y` at the greatest x no
-    more than `least_rise` higher than the line before it would.
+    """Where the curve begins to rise more steeply; None where no bend can be told from chance, or where it makes `y` no more than
+    `least_rise` higher at the greatest x, or at the next bend, than the line before it would.
 
-    Two lines that meet, by least squares weighed by n, over all places at which 15 % of the bins are on either side. Its interval is
-    that of the places in the resamples. A bend counts where its Wald statistic, with the variance of the resamples, is above SUP_WALD.
+    Lines that meet, by least squares weighed by n, over all places at which 15 % of the bins are on either side: two, or three where that
+    is better by Schwarz's criterion; then the first bend upwards is the knee. Its interval is that of the places in the resamples. A bend
+    counts where its Wald statistic, with the variance of the resamples, is above SUP_WALD.
     """
     known = ~np.isnan(curve.y)
-    x, y, weight = curve.x[known], curve.y[known], np.sqrt(curve.n[known].astype(float))
+    x, y, n = curve.x[known], curve.y[known], curve.n[known].astype(float)
     if len(x) < LEAST_BINS:
         return None
-    drawn = np.where(np.isnan(curve.drawn[:, known]), y, curve.drawn[:, known])
-    spare = max(1, round(_TRIM * len(x)))
-    places = np.linspace(x[spare], x[-1 - spare], _PLACES)
-    off, slopes = np.empty((_PLACES, len(drawn) + 1)), np.empty((_PLACES, len(drawn) + 1, 3))
-    both = np.vstack([y, drawn])
-    for number, place in enumerate(places):
-        line = np.stack([np.ones_like(x), x - place, np.maximum(0.0, x - place)], axis=1) * weight[:, None]
-        slopes[number] = (np.linalg.pinv(line) @ (both * weight).T).T
-        off[number] = (((both * weight) - slopes[number] @ line.T) ** 2).sum(axis=1)
-    best = off.argmin(axis=0)
-    level, before, bend = slopes[best[0], 0]
-    spread = slopes[best[0], 1:, 2].std(ddof=1)
-    if bend <= 0 or bend**2 <= SUP_WALD * spread**2 or bend * (x[-1] - places[best[0]]) <= least_rise:
+    weight = np.sqrt(np.minimum(n, _HEAVIEST * np.median(n)))
+    both = np.vstack([y, np.where(np.isnan(curve.drawn[:, known]), y, curve.drawn[:, known])])
+    fit = _fitted(x, both, weight, _singles(x))
+    if len(x) >= TWICE_BINS:
+        twice = _fitted(x, both, weight, _pairs(x))
+        if _schwarz(twice.off[0], len(x), 6) < _schwarz(fit.off[0], len(x), 4):
+            fit = twice
+    upwards = fit.bends > 0
+    first = np.where(upwards.any(axis=1), upwards.argmax(axis=1), 0)
+    each = np.arange(len(both))
+    places, bends = fit.places[each, first], fit.bends[each, first]
+    ends = np.append(fit.places[0], x[-1])[first[0] + 1]
+    spread = fit.spread[first[0]]
+    if bends[0] <= 0 or bends[0] ** 2 <= SUP_WALD * spread**2 or bends[0] * (ends - places[0]) <= least_rise:
         return None
-    rising = best[1:][slopes[best[1:], np.arange(1, len(both)), 2] > 0]
-    low, high = np.quantile(places[rising], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Knee(float(places[best[0]]), float(low), float(high), float(level), float(before), float(before + bend))
+    low, high = np.quantile(places[1:][bends[1:] > 0], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]) + fit.apart / 2 * np.array([-1, 1])
+    level, before = fit.lines[0, 0], fit.lines[0, 1] + fit.bends[0, : first[0]].sum()
+    at = float(places[0])
+    reached = level + fit.lines[0, 1] * at + float((fit.bends[0] * np.maximum(0.0, at - fit.places[0])).sum())
+    return Knee(at, float(low), float(high), float(reached), float(before), float(before + bends[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The best fit of each row. `off`: its squared residuals, of shape (rows,); `lines`: level at 0 and slope before all bends, (rows, 2);
+    `places`, `bends`: of shape (rows, bends); `spread`: of the bends of all rows but the first, at the places of the first, (bends,).
+    `apart`: how far the places that were tried are from one another: no interval is finer."""
+
+    off: Floats
+    lines: Floats
+    places: Floats
+    bends: Floats
+    spread: Floats
+    apart: float
+
+
+def _fitted(x: Floats, rows: Floats, weight: Floats, places: Floats) -> _Fit:
+    """Over all `places`, of shape (choices, bends)."""
+    off = np.full(len(rows), np.inf)
+    found, chosen = np.empty((len(rows), 2 + places.shape[1])), np.zeros(len(rows), np.int64)
+    weighed, at_first = rows * weight, np.empty(0)
+    for number, at in enumerate(places):
+        lines = np.column_stack([np.ones_like(x), x, np.maximum(0.0, x[:, None] - at)]) * weight[:, None]
+        fitted = weighed @ np.linalg.pinv(lines).T
+        left = ((weighed - fitted @ lines.T) ** 2).sum(axis=1)
+        better = left < off
+        off[better], found[better], chosen[better] = left[better], fitted[better], number
+        if better[0]:
+            at_first = fitted[1:, 2:]
+    return _Fit(off, found[:, :2], places[chosen], found[:, 2:], at_first.std(axis=0, ddof=1), float(np.diff(np.unique(places))[0]))
+
+
+def _schwarz(off: float, bins: int, parameters: int) -> float:
+    return bins * float(np.log(max(off, 1e-30) / bins)) + parameters * float(np.log(bins))
+
+
+def _singles(x: Floats) -> Floats:
+    spare = max(1, round(_TRIM * len(x)))
+    return np.linspace(x[spare], x[-1 - spare], _PLACES)[:, None]
+
+
+def _pairs(x: Floats) -> Floats:
+    """Two places with two bins between them at least."""
+    places = np.linspace(x[max(1, round(_TRIM * len(x)))], x[-2], _PAIRS)
+    bins = np.searchsorted(x, places)
+    return np.array([(a, b) for i, a in enumerate(places) for j, b in enumerate(places) if bins[j] >= bins[i] + 2])
 
 
 def crossings(curve: Curve, op: str, bound: float) -> Floats:
@@ -90,7 +145,7 @@ def limit(crossed: Floats) -> Limit:
 
 def _crossing(x: Floats, y: Floats, n: Floats, op: str, bound: float) -> float:
     fitted = isotonic_regression(y, weights=n, increasing=op.startswith("<")).x
-    beyond = ~OPS[op](fitted, bound)
+    beyond = ~np.asarray(OPS[op](fitted, bound))
     if not beyond.any():
         return np.inf
     first = int(beyond.argmax())

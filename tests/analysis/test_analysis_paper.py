@@ -179,7 +179,7 @@ def test_few_values_are_marked_and_no_test_is_made_of_them(tmp_path: Path) -> No
     assert main(["paper", str(few), "--out", str(tmp_path / "p")]) == 0
     tests = table(tmp_path / "p", "significance")
     assert tests["p"].isna().all()
-    assert set(tests["why"]) <= {"few values", "fewer than 8 sessions"}
+    assert set(tests["why"]) <= {"few values", "fewer than 8 sessions tell nothing of others"}
     assert table(tmp_path / "p", "part").query("n < 10")["few"].all()
     assert r"^\dagger" in (tmp_path / "p/tables/part.tex").read_text()
 

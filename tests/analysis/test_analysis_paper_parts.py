@@ -1,79 +1,20 @@
-"""The pure parts of a paper: tests of differences, Holm's correction, LaTeX and numbers; and words that were misheard."""
+"""The pure parts of a paper: LaTeX and numbers; and words that were misheard."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from analysis import words
 from analysis.__main__ import main
 from analysis.paper.latex import ROWS, cell, escaped, number, tables
-from analysis.paper.significance import LEAST_SESSIONS, Sample, difference, holm
 from analysis.statistics.estimate import Estimate
 from benchmarks.made import make
 from metrics.metric import Unit
-
-
-def sample(values: np.ndarray, sessions: np.ndarray) -> Sample:
-    return Sample(values, np.ones(len(values)), sessions)
-
-
-def test_one_value_of_each_session_in_both_groups_is_the_paired_t_test() -> None:
-    drawn = np.random.default_rng(1)
-    first, second, sessions = drawn.normal(1, 0.2, 30), drawn.normal(1.1, 0.2, 30), np.arange(30)
-    found = difference(sample(first, sessions), sample(second, sessions))
-    truth = stats.ttest_rel(second, first)
-    assert found.effect == pytest.approx((second - first).mean())
-    assert found.p == pytest.approx(truth.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(truth.confidence_interval()))
-
-
-def test_sessions_of_their_own_are_about_the_welch_test() -> None:
-    drawn = np.random.default_rng(2)
-    first, second = drawn.normal(1, 0.2, 60), drawn.normal(1.08, 0.3, 50)
-    found = difference(sample(first, np.arange(60)), sample(second, np.arange(100, 150)))
-    assert found.p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue, rel=0.2)
-
-
-def test_no_difference_is_claimed_where_turns_of_a_session_resemble_one_another() -> None:
-    drawn, claimed, naive = np.random.default_rng(3), 0, 0
-    for _ in range(400):
-        groups = []
-        for i in range(2):
-            sessions = np.repeat(np.arange(20) + 100 * i, 8)
-            groups.append(sample(np.repeat(drawn.normal(0, 1, 20), 8) + drawn.normal(0, 1, 160), sessions))
-        claimed += (difference(*groups).p or 0.0) < 0.05
-        naive += stats.ttest_ind(groups[0].numerators, groups[1].numerators).pvalue < 0.05
-    assert claimed / 400 < 0.075
-    assert naive / 400 > 0.2, "that would be the fault of turns as units"
-
-
-def test_a_share_and_a_rate() -> None:
-    sessions = np.arange(40)
-    first = Sample(np.tile([0.0, 1.0], 20), np.full(40, 2.0), sessions)
-    second = Sample(np.tile([1.0, 1.0], 20), np.full(40, 2.0), sessions + 50)
-    assert difference(first, second).effect == pytest.approx(0.25)
-
-
-def test_what_cannot_be_told_says_why() -> None:
-    few = sample(np.arange(5.0), np.arange(5))
-    assert difference(few, few).why == f"fewer than {LEAST_SESSIONS} sessions"
-    nothing = sample(np.empty(0), np.empty(0, np.int64))
-    assert (difference(few, nothing).effect, difference(few, nothing).why) == (None, "nothing was measured")
-    same = sample(np.full(20, 0.01), np.arange(20))
-    assert difference(same, same).why == "the values do not differ from session to session"
-
-
-def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 @given(st.text(max_size=80))

@@ -9,6 +9,7 @@ from __future__ import annotations
 COMMANDS = {
     "baseline": "keep what a run came to in a file, or tell whether a run is worse than that",
     "compare": "tell whether runs are worse than others, and which stage moved",
+    "experiment": "run two variants in turn, and tell what differs",
     "summary": "print the run's summary",
     "report": "write what the run came to as a page and as Markdown",
     "recover": "make a run of what a killed one left behind, and print its summary",

@@ -1,19 +1,18 @@
 """A baseline: what runs came to, as a small file that lies in a repository, and the comparison of later runs with it.
 
-Of each aggregate it keeps the standard error, in which the session is the sampling unit. That is all that comparing with other sessions
-needs; pairs it knows none.
+Of each aggregate it keeps the interval, in which the session is the sampling unit, and its degrees of freedom. That is all that comparing
+with other sessions needs; pairs it knows none.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy import stats
+import numpy as np
 
 from analysis.compare import conditions
 from analysis.compare.comparison import Comparison, named
@@ -23,8 +22,7 @@ from analysis.compare.sides import sides
 from analysis.compare.tolerance import Tolerance
 from analysis.files import RunError
 from analysis.load import Loaded
-from analysis.statistics.difference import Side
-from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.sampled import Estimate, Sampled
 from metrics.catalog import METRICS
 
 VERSION = 1
@@ -38,7 +36,7 @@ class Baseline:
 
     runs: tuple[str, ...]
     conditions: Conditions
-    aggregates: dict[tuple[str, str], Side]
+    aggregates: dict[tuple[str, str], Sampled]
 
     @property
     def name(self) -> str:
@@ -53,7 +51,7 @@ def baseline(runs: Sequence[Loaded], quiet: bool = False) -> Baseline:
         raise RunError(f"{line}; a baseline needs valid runs")
     of_runs = conditions.of(runs)
     conditions.refuse_versions(of_runs, of_runs)
-    kept = {(metric.name, aggregate): both[0] for metric, aggregate, both in sides(runs, None, False, quiet) if both[0].n}
+    kept = {(metric.name, aggregate): both[0] for metric, aggregate, both in sides(runs, None, False, quiet) if both[0].estimate.n}
     return Baseline(tuple(run.name for run in runs), of_runs, kept)
 
 
@@ -61,10 +59,8 @@ def write(made: Baseline, path: Path) -> None:
     """The file, a line for each aggregate. Raises RunError."""
     lines = []
     for (name, aggregate), side in made.aggregates.items():
-        error = None if side.variance is None else math.sqrt(side.variance)
-        reach = None if error is None else error * float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, side.sessions - 1))
-        ends = [None if reach is None or side.value is None else side.value + way * reach for way in (-1.0, 1.0)]
-        told = {"value": side.value, "low": ends[0], "high": ends[1], "standard_error": error, "n": side.n, "sessions": side.sessions}
+        one = side.estimate
+        told = {"value": one.value, "low": one.low, "high": one.high, "n": one.n, "sessions": one.sessions, "freedom": side.freedom}
         lines.append(f"{json.dumps(f'{name} {aggregate}')}: {json.dumps({key: _rounded(value) for key, value in told.items()})}")
     of_runs = [f"{json.dumps(key)}: {json.dumps(values[0] if len(values) == 1 else values)}" for key, values in made.conditions.items()]
     parts = [
@@ -108,9 +104,10 @@ def _key(text: str) -> tuple[str, str]:
     return name, aggregate
 
 
-def _side(told: dict[str, Any]) -> Side:
-    error = told["standard_error"]
-    return Side(float(told["value"]), int(told["n"]), int(told["sessions"]), None if error is None else float(error) ** 2)
+def _side(told: dict[str, Any]) -> Sampled:
+    value, low, high = (None if told[key] is None else float(told[key]) for key in ("value", "low", "high"))
+    estimate = Estimate(value, low, high, int(told["n"]), int(told["sessions"]), "" if low is not None else "no interval could be told")
+    return Sampled(estimate, np.empty(0, np.int64), np.empty(0), float(told["freedom"]))
 
 
 def check(kept: Baseline, runs: Sequence[Loaded], tolerance: Tolerance, only: Sequence[str] = (), quiet: bool = False) -> Comparison:
@@ -118,7 +115,7 @@ def check(kept: Baseline, runs: Sequence[Loaded], tolerance: Tolerance, only: Se
     conditions.refuse(runs)
     of_runs = conditions.of(runs)
     conditions.refuse_versions(kept.conditions, of_runs)
-    nothing = Side(None, 0, 0, None)
+    nothing = Sampled(Estimate(None, None, None, 0, 0, "nothing was measured"), np.empty(0, np.int64), np.empty(0), 1.0)
     measured = (
         (metric, aggregate, kept.aggregates.get((metric.name, aggregate), nothing), both[0])
         for metric, aggregate, both in sides(runs, None, False, quiet)

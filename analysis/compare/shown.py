@@ -27,17 +27,17 @@ def interval(low: float | None, high: float | None, unit: Unit) -> str:
 def percent(row: Row) -> str:
     """A difference as a share of A with its interval: `+1487 % (1350 to 1640)`; empty for shares, and where A is not above 0."""
     told = row.difference
-    if row.metric.unit is Unit.SHARE or told.share is None or told.share_low is None or told.share_high is None:
+    if row.metric.unit is Unit.SHARE or told.part is None or told.part_low is None or told.part_high is None:
         return ""
-    if max(abs(told.share_low), abs(told.share_high)) > 99.0:
-        return f"{told.share * 100:+.0f} %"
-    digits = 0 if abs(told.share) >= 1.0 else 1
-    return f"{told.share * 100:+.{digits}f} % ({told.share_low * 100:+.{digits}f} to {told.share_high * 100:+.{digits}f})"
+    if max(abs(told.part_low), abs(told.part_high)) > 99.0:
+        return f"{told.part * 100:+.0f} %"
+    digits = 0 if abs(told.part) >= 1.0 else 1
+    return f"{told.part * 100:+.{digits}f} % ({told.part_low * 100:+.{digits}f} to {told.part_high * 100:+.{digits}f})"
 
 
 def least(row: Row) -> str:
     """The smallest effect that would have been seen: of A's value where that is above 0, `14 %`; of shares in percentage points."""
-    seen, value = row.difference.least, row.a.value
+    seen, value = row.least, row.difference.a.value
     if seen is None:
         return "-"
     if row.metric.unit is Unit.SHARE:
@@ -56,8 +56,8 @@ def verdict(row: Row) -> str:
 def moved(row: Row) -> str:
     """`LLM time to first token (L5): p50 159 ms → 2525 ms, +2366 ms (95 %: +2281 ms to +2450 ms)`."""
     metric, told = row.metric, row.difference
-    values = f"{_aggregate(row)}{show(row.a.value, metric.unit)} → {show(row.b.value, metric.unit)}"
-    return f"{values}, {amount(told.effect, metric.unit)} (95 %: {interval(told.low, told.high, metric.unit)}; n {row.a.n} and {row.b.n})"
+    values = f"{_aggregate(row)}{show(row.difference.a.value, metric.unit)} → {show(row.difference.b.value, metric.unit)}"
+    return f"{values}, {amount(told.value, metric.unit)} (95 %: {interval(told.low, told.high, metric.unit)}; n {row.difference.a.n} and {row.difference.b.n})"
 
 
 def title(metric: Metric) -> str:
@@ -67,7 +67,7 @@ def title(metric: Metric) -> str:
 
 def way(row: Row) -> str:
     """`2366 ms slower`, `20.0 pp lower`."""
-    effect = row.difference.effect or 0.0
+    effect = row.difference.value or 0.0
     up, down = _WORDS.get(row.metric.unit, _ELSE) if row.metric.table != "streaming" else _ELSE
     return f"{amount(abs(effect), row.metric.unit).lstrip('+')} {up if effect > 0 else down}"
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from analysis import measured
 from analysis.compare.asked import asked
 from analysis.load import Loaded
-from analysis.statistics import difference
-from analysis.statistics.difference import MOST_UNITS, Side
-from metrics.metric import Metric, Shape
+from analysis.statistics.sampled import Sampled
+from metrics.metric import Metric
 from metrics.records import TokenRecord, TurnKind
 
-Keys = NDArray[np.int64]
-_RUN, _TOKENS = 10**12, 5 * 10**11
-"""A session's number within its run is below the one, that of a token request is counted from the other."""
+_RUN = 10**12
+"""Numbers of sessions within a run are below it, and those of token requests above its negative."""
 _ALIKE, _SHARED = 0.99, 0.5
-"""Plans agree where of the turns that both runs made at least the one share spoke the same clip; pairs pay where they made at least the other
-share of their turns both."""
+"""Plans agree where, of the turns that both runs made, at least the one share spoke the same clip; pairs pay where they made at least the
+other share of their turns both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,64 +53,31 @@ def _spoken(run: Loaded) -> pd.DataFrame:
 
 def sides(
     runs_a: Sequence[Loaded], runs_b: Sequence[Loaded] | None, paired: bool, quiet: bool = False
-) -> Iterator[tuple[Metric, str, tuple[Side, ...]]]:
+) -> Iterator[tuple[Metric, str, tuple[Sampled, ...]]]:
     """Each metric and aggregate that is compared with what it comes to in A and, unless None, in B. `paired`: sessions with the same number
-    in runs of the same seed are drawn together. A progress bar goes to stderr where that is a terminal, unless `quiet`."""
-    both = [runs_a] if runs_b is None else [runs_a, runs_b]
-    sampled = {tokens: _sampled(both, tokens, paired and not tokens) for tokens in (False, True)}
+    in runs of the same seed are one unit. A progress bar goes to stderr where that is a terminal, unless `quiet`."""
+    both = [_numbered(runs, paired) for runs in ([runs_a] if runs_b is None else [runs_a, runs_b])]
     for metric, aggregates in tqdm(asked(), desc="metrics", unit="", leave=False, disable=True if quiet else None):
-        of_each = [_of(metric, aggregates, sample) for sample in sampled[metric.record is TokenRecord]]
-        for aggregate, *made in zip(aggregates, *of_each, strict=True):
-            yield metric, aggregate, tuple(made)
+        frames = [_values(runs, metric.name) for runs in both]
+        for aggregate in aggregates:
+            yield metric, aggregate, tuple(measured.sampled_of(metric, frame, aggregate) for frame in frames)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sample:
-    """One side: its runs, with the number that their sessions begin with, and all sessions, in order."""
-
-    runs: Sequence[tuple[int, Loaded]]
-    universe: Keys
-    drawn: NDArray[np.float32]
-
-    def values(self, name: str) -> tuple[pd.DataFrame, NDArray[np.intp], int]:
-        """Values of a metric, the unit of each, and how many sessions they are of."""
-        frames = [measured.values(run, name) for _, run in self.runs]
-        keys = np.concatenate([_keys(number, frame["session"]) for (number, _), frame in zip(self.runs, frames, strict=True)])
-        units = np.searchsorted(self.universe, keys) % self.drawn.shape[1]
-        return pd.concat(frames), units, len(np.unique(keys))
+def pairs(metric: Metric) -> bool:
+    """Whether units of such a metric can be pairs: a token request has no number that the next run's has, too."""
+    return metric.record is not TokenRecord
 
 
-def _sampled(both: Sequence[Sequence[Loaded]], tokens: bool, paired: bool) -> list[_Sample]:
-    numbered = []
-    for runs in both:
-        seeds = sorted({run.info["seed"] for run in runs})
-        numbered.append([(seeds.index(run.info["seed"]) if paired else number, run) for number, run in enumerate(runs)])
-    universes = [np.unique(np.concatenate([_all(number, run, tokens) for number, run in runs])) for runs in numbered]
-    if paired:
-        universes = [np.unique(np.concatenate(universes))] * len(universes)
-    drawn = [difference.draws(max(1, min(len(one), MOST_UNITS)), 0 if paired else side) for side, one in enumerate(universes)]
-    return [_Sample(*one) for one in zip(numbered, universes, drawn, strict=True)]
+def _numbered(runs: Sequence[Loaded], paired: bool) -> list[tuple[int, Loaded]]:
+    """Runs, each with what sets its sessions apart from those of others: its seed, or its place."""
+    seeds = sorted({run.info["seed"] for run in runs})
+    return [(seeds.index(run.info["seed"]) if paired else place, run) for place, run in enumerate(runs)]
 
 
-def _all(number: int, run: Loaded, tokens: bool) -> Keys:
-    if tokens:
-        return _keys(number, pd.Series(-1 - np.arange(len(run.tokens))))
-    return _keys(number, pd.concat([run.sessions["session"], run.turns["session"]]))
-
-
-def _keys(number: int, sessions: pd.Series) -> Keys:
-    of_run = sessions.to_numpy(np.int64)
-    made: Keys = number * _RUN + np.where(of_run < 0, _TOKENS - of_run, of_run)
-    return made
-
-
-def _of(metric: Metric, aggregates: Sequence[str], sample: _Sample) -> list[Side]:
-    """The aggregates, in their order: the mean of a distribution stands first."""
-    frame, units, sessions = sample.values(metric.name)
-    if metric.shape is Shape.RATIO:
-        above, below = frame["numerator"].to_numpy(float), frame["denominator"].to_numpy(float)
-        return [difference.ratio(above, below, units, sample.drawn, sessions, counts=not metric.weighed)]
-    values = frame["value"].to_numpy(float)
-    means = [difference.ratio(values, np.ones_like(values), units, sample.drawn, sessions, counts=False) for a in aggregates if a == "mean"]
-    qs = [float(aggregate.removeprefix("p")) / 100.0 for aggregate in aggregates if aggregate != "mean"]
-    return means + difference.quantiles(values, units, sample.drawn, sessions, qs)
+def _values(runs: Sequence[tuple[int, Loaded]], name: str) -> pd.DataFrame:
+    """As `measured.values` gives them, of all runs; `session` tells the runs' apart."""
+    frames = []
+    for number, run in runs:
+        frame = measured.values(run, name)
+        frames.append(frame.assign(session=frame["session"] + number * _RUN * frame["session"].lt(0).map({True: -1, False: 1})))
+    return pd.concat(frames) if len(frames) > 1 else frames[0]

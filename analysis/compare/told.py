@@ -81,8 +81,8 @@ def _table(rows: Sequence[Row]) -> Table:
         unit, told = row.metric.unit, row.difference
         name = row.metric.name if row.aggregate == "value" else f"{row.metric.name} {row.aggregate}"
         cells.append((
-            name, row.metric.code, show(row.a.value, unit), str(row.a.n), show(row.b.value, unit), str(row.b.n),
-            shown.amount(told.effect, unit), shown.interval(told.low, told.high, unit), shown.percent(row), shown.least(row),
+            name, row.metric.code, show(row.difference.a.value, unit), str(row.difference.a.n), show(row.difference.b.value, unit), str(row.difference.b.n),
+            shown.amount(told.value, unit), shown.interval(told.low, told.high, unit), shown.percent(row), shown.least(row),
             shown.verdict(row),
         ))  # fmt: skip
     moods = {i: _MOODS[row.verdict] for i, row in enumerate(rows) if row.verdict in _MOODS and (row.matters or row.why)}
@@ -94,11 +94,11 @@ def _chart(comparison: Comparison) -> list[Block]:
     rows = [
         row
         for row in comparison.rows
-        if row.difference.share is not None and row.difference.share_low is not None and row.verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.NONE)
+        if row.difference.part is not None and row.difference.part_low is not None and row.verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.NONE)
     ]  # fmt: skip
     if not rows:
         return []
-    percents = [(100 * (d.share or 0.0), 100 * (d.share_low or 0.0), 100 * (d.share_high or 0.0)) for d in (row.difference for row in rows)]
+    percents = [(100 * (d.part or 0.0), 100 * (d.part_low or 0.0), 100 * (d.part_high or 0.0)) for d in (row.difference for row in rows)]
     names = [f"{row.metric.title} {row.aggregate}".removesuffix(" value") for row in rows]
     trace = {
         "type": "scatter", "mode": "markers", "x": [p[0] for p in percents], "y": names,
@@ -111,7 +111,7 @@ def _chart(comparison: Comparison) -> list[Block]:
         "shapes": [zero],
         "margin": {"l": 220},
     }
-    least = min(min(row.a.n, row.b.n) for row in rows)
-    most = max(max(row.a.n, row.b.n) for row in rows)
+    least = min(min(row.difference.a.n, row.difference.b.n) for row in rows)
+    most = max(max(row.difference.a.n, row.difference.b.n) for row in rows)
     says = f"Each metric's difference as a share of its value in A, with its 95 % interval (n {least} to {most} values a side)."
     return [Chart("Difference of B from A (% of A)", {"data": [trace], "layout": layout}, says, height=120 + 22 * len(rows))]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,12 +48,18 @@ def assistant(command: str, host: str, ready_s: float, env: dict[str, str], log:
             end(process, signal.SIGTERM)
 
 
-def finish(line: Sequence[str], log: Path, limit_s: float) -> int:
-    """Run this to its end, its output in `log`; returns its exit code. After `limit_s`, or where we are interrupted ourselves, it is told
-    to end, and killed where it does not. Raises RunError where it took too long."""
+def finish(line: Sequence[str], log: Path, limit_s: float, env: Mapping[str, str] | None = None) -> int:
+    """Run this to its end, its output in `log`, with `env` added to its environment; returns its exit code. After `limit_s`, or where we
+    are interrupted ourselves, it is told to end, and killed where it does not. Raises RunError where it took too long."""
+    given = {**_environment(), **(env or {})}
     with log.open("wb") as written:
         process = subprocess.Popen(
-            line, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT, start_new_session=True, env=_environment()
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=given,
         )
         try:
             return process.wait(limit_s)

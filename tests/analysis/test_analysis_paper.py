@@ -185,6 +185,8 @@ def test_a_run_that_is_not_valid_is_left_out_and_named(run: Path, tmp_path: Path
     with undrawn():
         assert main(["paper", str(bad), "--invalid", "--out", str(tmp_path / "q")]) == 0
     assert r"\textbf{INVALID: the tester was not fit to measure; do not use these numbers." in (tmp_path / "q/paper.tex").read_text()
+    text = (tmp_path / "q/paper.tex").read_text()
+    assert text.index("INVALID") < text.index("Values are in milliseconds")
     assert "(INVALID)" in (tmp_path / "q/tables/runs.tex").read_text()
 
 

@@ -36,6 +36,7 @@ assistant:
   command: python -m assistant --port {{port}} --profile {{profile}} --seed {{seed}}
   profile: ideal
 """
+DEAF = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"]
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
@@ -101,7 +102,7 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -
     child = tmp_path / "child"
     code = f"""
 import subprocess, pathlib, time
-started = subprocess.Popen({SLEEPS!r})
+started = subprocess.Popen({DEAF!r})
 pathlib.Path({str(child)!r}).write_text(str(started.pid))
 time.sleep(60)
 """

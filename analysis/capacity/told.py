@@ -27,7 +27,7 @@ def document(pooled: Pooled, left_out: Sequence[str] = ()) -> Document:
     run = pooled.runs[0]
     criteria, unfit, own = judged(run)
     found, signed = holds.holds(pooled, criteria), signature(pooled)
-    names = ", ".join(one.name for one in pooled.runs)
+    names = run.name if len(pooled.runs) == 1 else f"{len(pooled.runs)} runs ({run.name} to {pooled.runs[-1].name})"
     lead: list[Block] = []
     invalid = [f"{one.name}: {'; '.join(one.info['faults'])}" for one in pooled.runs if not one.info["valid"]]
     if invalid:
@@ -71,7 +71,8 @@ def _search(run: Loaded) -> list[Block]:
         moods[number] = "good" if tried["holds"] else "bad"
     note = "A search judges each step by itself. Its interval is between two numbers that were tried; that above is of all turns together."
     header = ("step", "talkers", "when", "n of each criterion", "verdict", "missed")
-    return [Text(f"{run.name}: {capacity.verdict(run.info)}"), Table(header, rows, note=note, numeric=frozenset({0, 1}), moods=moods)]
+    whose = run.name if run.info["valid"] else f"{run.name} (invalid)"
+    return [Text(f"{whose}: {capacity.verdict(run.info)}"), Table(header, rows, note=note, numeric=frozenset({0, 1}), moods=moods)]
 
 
 def _little(run: Loaded) -> list[Block]:

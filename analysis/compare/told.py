@@ -42,8 +42,8 @@ def document(comparison: Comparison, title: str = "") -> Document:
 
 _READING = (
     "The interval is of B less A, with the session as the sampling unit. A verdict holds beside all others of its table: with a chance "
-    "of at most 0.05 is any of them called where there is nothing (Holm). **would have seen**: the smallest difference that such runs show, "
-    "beside those others, with a probability of 80 %. **told**: neither good nor bad, or of the talkers themselves, or not asked for."
+    "of at most 0.05 is any of them called where there is nothing (Holm). **would have seen**: the smallest difference that such runs "
+    "show, beside those others, with a probability of 80 %. **told**: neither good nor bad, or of the talkers themselves, or not asked for."
 )
 
 

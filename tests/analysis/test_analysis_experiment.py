@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,14 @@ def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text: str, told: st
         parse(text, "e.yml", Experiment, {})
     assert str(error.value).replace("variant_a: value", "value").count("\n") == 0
     assert told in str(error.value)
+
+
+def test_the_examples_of_the_page_are_experiments() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text(encoding="utf-8")
+    made = [parse(text, "docs", Experiment, {}) for text in re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)]
+    assert [one.name for one in made] == ["faster-voice", "larger-model", "longer-silence"]
+    keys = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]*) \|.*\|.*\|$", page.partition("| key |")[2], re.MULTILINE)))
+    assert set(keys) == Experiment.model_fields.keys() - {"description"}
 
 
 def test_what_may_hold_a_password_is_not_quoted() -> None:

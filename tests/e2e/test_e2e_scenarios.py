@@ -59,6 +59,8 @@ def test_the_verdict_is_right(case: Case, outcomes: dict[str, Future[Outcome]]) 
 def test_the_capacity_is_found(outcomes: dict[str, Future[Outcome]]) -> None:
     found = outcomes["capacity-quick"].result().run
     assert found is not None
+    if not found["valid"]:
+        pytest.skip("others took the machine: a search among them finds theirs")
     assert 38 <= found["capacity"]["holds"] <= 42
     assert found["capacity"]["fails"] <= 45
     tried = [step["talkers"] for step in found["capacity"]["steps"]]

@@ -41,11 +41,14 @@ class Reporter:
     """Reports the runs of this process or, on a master, of its workers. Each gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
     `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal, or
-    somebody in the browser, ends the run before its time.
+    somebody in the browser, ends the run before its time. `write` makes the page of a complete run folder and returns it, None where it
+    could not; it may block, and nothing waits for it until the process ends.
     """
 
-    def __init__(self, parent: Path, now_ns: Callable[[], int]) -> None:
+    def __init__(self, parent: Path, now_ns: Callable[[], int], write: Callable[[Path], Path | None] = lambda _: None) -> None:
         self.finished: Finished | None = None
+        self._write = write
+        self._writing: gevent.Greenlet | None = None
         self.interrupted = self._told = self._concluded = False
         self._parent = parent
         self._now_ns = now_ns
@@ -139,6 +142,7 @@ class Reporter:
         self._collector = self.finished = None
         try:
             self.finished = collector.finish(self.interrupted)
+            self._writing = gevent.spawn(self._write, self.finished.path)
         except OSError as error:
             path, why = collector.folder.path, error.strerror or error
             logger.error("%s: the run cannot be completed: %s; make room, then: python -m analysis recover %s", path, why, path)
@@ -150,10 +154,22 @@ class Reporter:
             return
         self._concluded = True
         if finished is not None:
-            environment.events.quit.add_listener(lambda **_: print_finished(finished))
+            page = self._page()
+            environment.events.quit.add_listener(lambda **_: print_finished(finished, page))
             environment.process_exit_code = 0 if finished.passed else 1
         elif environment.parsed_options.headless and environment.process_exit_code is None:
             environment.process_exit_code = 1
+
+    def _page(self) -> Path | None:
+        """The last run's, once it is written; None where there is none, or somebody does not want to wait for it."""
+        if self._writing is None:
+            return None
+        try:
+            self._writing.join()
+        except KeyboardInterrupt:
+            self._writing.kill()
+        made = self._writing.value
+        return made if isinstance(made, Path) else None
 
     def _report(self) -> None:
         if self._local is not None:

@@ -37,7 +37,7 @@ _PROMETHEUS: dict[str, tuple[Any, str]] = {
     "prometheus_host": ("127.0.0.1", "address on which it can; this machine only unless told otherwise"),
     "prometheus_linger": (60.0, "seconds for which a process that is to end waits for Prometheus to read how the run ended; 0: none"),
 }
-_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs", *_PROMETHEUS}
+_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs", "no_report", *_PROMETHEUS}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -62,6 +62,9 @@ def add_options(parser: ArgumentParser) -> None:
         _show(action, field.name in _FORM)
     runs: Any = group.add_argument("--runs", env_var="DOUBLETALK_RUNS", default="runs", help="folder in which each run gets a folder")
     _show(runs, False)
+    told_not = "leave the report out that each run writes into its folder when it is over"
+    report: Any = group.add_argument("--no-report", env_var="DOUBLETALK_NO_REPORT", action="store_true", default=False, help=told_not)
+    _show(report, False)
     for name, (default, told) in _PROMETHEUS.items():
         flag, variable = f"--{name.replace('_', '-')}", f"DOUBLETALK_{name.upper()}"
         option: Any = group.add_argument(flag, env_var=variable, default=default, type=type(default), help=told)

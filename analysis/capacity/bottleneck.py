@@ -140,7 +140,7 @@ def _kinds(pooled: Pooled) -> list[Failures]:
         if kind in SELF_MADE:
             continue
         counts = turns.index.isin(of_it.index).astype(float)
-        share = estimate.ratio(counts, np.ones(len(turns)), turns["session"].to_numpy(np.int64))
+        share = estimate.share(counts, np.ones(len(turns)), turns["session"].to_numpy(np.int64))
         found.append(Failures(str(kind), len(of_it), share, len(of_it) / len(failed), int(of_it["concurrency"].min())))
     return sorted(found, key=lambda one: -one.count)
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis import measured
 from analysis.load import Loaded
-from analysis.statistics import estimate
 from analysis.statistics.curve import Curve, Draws, binned, draws, of_quantile, of_ratio
 from analysis.statistics.estimate import Estimate
 from metrics.catalog import METRICS
@@ -59,12 +58,12 @@ class Pooled:
 
     def bins(self, name: str, aggregate: str) -> list[Estimate]:
         """The points of a curve with the intervals of each bin alone."""
-        return [_of(name, aggregate, found) for _, found in self.values(name).groupby("bin")]
+        return [measured.sampled_of(METRICS[name], found, aggregate).estimate for _, found in self.values(name).groupby("bin")]
 
     def up_to(self, name: str, aggregate: str, most: float) -> Estimate:
         """The aggregate over all turns with so many callers or fewer."""
         found = self.values(name)
-        return _of(name, aggregate, found[found["concurrency"] <= most])
+        return measured.sampled_of(METRICS[name], found[found["concurrency"] <= most], aggregate).estimate
 
 
 def pool(runs: Sequence[Loaded]) -> Pooled:
@@ -100,13 +99,3 @@ def _curve(name: str, aggregate: str, found: pd.DataFrame, drawn: Draws) -> Curv
     if aggregate == "mean":
         return of_ratio(x, bins, values, np.ones_like(values), sessions, drawn)
     return of_quantile(x, bins, values, float(aggregate.removeprefix("p")) / 100.0, sessions, drawn)
-
-
-def _of(name: str, aggregate: str, found: pd.DataFrame) -> Estimate:
-    sessions = found["session"].to_numpy(np.int64)
-    if METRICS[name].shape is Shape.RATIO:
-        return estimate.ratio(found["numerator"].to_numpy(float), found["denominator"].to_numpy(float), sessions)
-    values = found["value"].to_numpy(float)
-    if aggregate == "mean":
-        return estimate.mean(values, sessions)
-    return estimate.quantile(values, sessions, float(aggregate.removeprefix("p")) / 100.0)

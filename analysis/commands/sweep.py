@@ -27,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=1, help="with --over: runs of each combination")
     parser.add_argument("--host", help="with --over: the assistant, in place of the bundled one")
     parser.add_argument("--out", type=Path, help="folder for the runs; default: sweeps/NAME")
+    parser.add_argument("--again", action="store_true", help="run once more what was not valid")
     parser.add_argument("--check", action="store_true", help="say what would be run, and start nothing")
 
 
@@ -34,7 +35,7 @@ def run(chosen: argparse.Namespace) -> int:
     """0 where every run is there and valid, 1 where one is not valid."""
     plan = _plan(chosen)
     folder: Path = chosen.out or Path("sweeps") / plan.name
-    begun = begin(plan, folder)
+    begun = begin(plan, folder, chosen.again)
     lengths = check(plan)
     left = [cell for cell in begun.cells if cell.folder is None]
     about_min = (sum(lengths.values()) / len(lengths) + 15.0) * len(left) / 60.0

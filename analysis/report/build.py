@@ -11,7 +11,8 @@ from analysis.report.facts import Facts
 from metrics.catalog import METRICS
 
 SECTIONS: tuple[Callable[[Facts], Section], ...] = (
-    verdict.criteria, verdict.snapshot, issues.section, latency.section, interruptions.barge_ins, interruptions.false_alarms, streaming.section, load.section,
+    verdict.criteria, verdict.snapshot, issues.section, latency.section, interruptions.barge_ins, interruptions.false_alarms,
+             streaming.section, load.section,
     load.recovery, network.section, machines.target, machines.tester, worst.section, targets.section, targets.readiness,
 )  # fmt: skip
 """In the order in which they are read."""

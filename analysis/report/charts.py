@@ -48,14 +48,17 @@ def estimated(x: Sequence[float], found: Sequence[Estimate], name: str, colour: 
 
 def limit(value: float, name: str, colour: str = "grey") -> dict[str, Any]:
     """A horizontal line that something is held against."""
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": {"color": f"--{colour}", "width": 1.2, "dash": "dot"},
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": {"color": f"--{colour}", "width": 1.2,
+             "dash": "dot"},
             "label": {"text": name, "textposition": "end", "font": {"size": 10, "color": "--soft"}, "yanchor": "bottom"}}  # fmt: skip
 
 
 def mark(value: float, name: str, colour: str = "grey", dash: str = "dot") -> dict[str, Any]:
     """A vertical line at something that is named."""
-    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value, "line": {"color": f"--{colour}", "width": 1.2, "dash": dash},
-            "label": {"text": name, "textposition": "end", "font": {"size": 10, "color": "--soft"}, "textangle": 0, "yanchor": "top"}}  # fmt: skip
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value, "line": {"color": f"--{colour}", "width": 1.2,
+             "dash": dash},
+            "label": {"text": name, "textposition": "end", "font": {"size": 10, "color": "--soft"}, "textangle": 0,
+            "yanchor": "bottom"}}  # fmt: skip
 
 
 def figure(data: list[dict[str, Any]], x: str, y: str, **layout: Any) -> Figure:

@@ -36,7 +36,7 @@ class Standing(StrEnum):
 
 MOODS = {
     Standing.MET: "good",
-    Standing.LIKELY_MET: "good",
+    Standing.LIKELY_MET: "plain",
     Standing.MISSED: "bad",
     Standing.LIKELY_MISSED: "warning",
     Standing.FEW: "warning",
@@ -140,7 +140,8 @@ def cell(found: Estimate, metric: Metric) -> str:
         return "-"
     if found.low is None:
         return shown.value(found, metric.unit)
-    return f"{shown.value(found, metric.unit)} ({shown.interval(found, metric.unit)})"
+    value, interval = shown.value(found, metric.unit), shown.interval(found, metric.unit)
+    return f"{value} ({interval.removesuffix(' ' + value.partition(' ')[2])})"
 
 
 def told(name: str, found: Estimate, aggregate: str = "") -> str:

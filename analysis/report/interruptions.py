@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+import pandas as pd
 
 from analysis.document import Block, Chart, Section, Table, Text
 from analysis.report import charts, tables
 from analysis.report.facts import Facts, cell
+from analysis.statistics import survival
 from metrics.catalog import METRICS
 from metrics.records import BargeInClass, Outcome, TurnKind
 from metrics.windows import FALSE_STOP_S, FALSE_STOP_WINDOW_S, RESUME_WINDOW_S, YIELD_WINDOW_S
@@ -16,6 +16,11 @@ from metrics.windows import FALSE_STOP_S, FALSE_STOP_WINDOW_S, RESUME_WINDOW_S, 
 _PARTS = ("bargein_detection", "playback_stop", "server_cancel", "buffer_flush", "barge_in_latency")
 _CLOCKS = (("stop_by_event", "stop_event_ns", "violet"), ("stop_by_byte", "stop_byte_ns", "blue"), ("stop_by_ear", "stop_ear_ns", "orange"))
 _ALARMS = ("false_alarm_resume", "false_stop_rate", "resume_rate", "resume_time", "spurious_response")
+
+_LEAST = 3
+"""Stops that a curve needs."""
+_POINTS = 80
+"""Points that it is drawn through, at most."""
 
 
 def barge_ins(facts: Facts) -> Section:
@@ -31,7 +36,8 @@ def barge_ins(facts: Facts) -> Section:
             facts,
             [name for name, *_ in _CLOCKS],
             "Three clocks of the assistant's stop",
-            "By event: it says that it stopped; by byte: it sends no more; by ear: a caller who does not silence the speaker hears no more.",
+            "By event: it says that it stopped; by byte: it sends no more; by ear: a caller who does not silence the speaker hears no "
+            "more.",
         ),
         *_curve(facts),
         tables.metrics(facts, ("server_detection", "talked_over", "yield_rate", "interruption_success"), "What came of it"),
@@ -40,49 +46,54 @@ def barge_ins(facts: Facts) -> Section:
     return Section("Barge-in", "barge-in", blocks)
 
 
-def stop_times(facts: Facts, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Seconds from the onset to the stop by a clock, and whether each did stop, of the barge-ins into a response still being generated.
+def stop_times(facts: Facts, column: str) -> pd.DataFrame:
+    """Of the barge-ins into a response still being generated: `waited_s`, seconds from the onset to the stop by a clock; `stopped`, 1 where
+    it did stop; `session`.
 
-    One that was never yielded to is seen until the response ended by itself: it talked over the caller for `talked_over_s`, and was not going
-    to stop until then. A response that was cancelled and brought no audio after the onset stopped at once, as in `yield_rate`.
+    One that was never yielded to was waited for until the response ended by itself: it talked over the caller for `talked_over_s`. A
+    response that was cancelled and brought no audio after the onset stopped at once, as in `yield_rate`.
     """
     turns = facts.turns
     asked = turns[(turns["kind"] == "barge_in") & turns["barge_in_class"].notna() & (turns["barge_in_class"] != BargeInClass.GENERATED)]
     never = (asked["barge_in_class"] == BargeInClass.NO_REACTION).to_numpy()
     after = (asked[column].astype(float) - asked["speech_onset_ns"].astype(float)).to_numpy() / 1e9
-    stopped = ~never
-    seen = np.where(never, np.nan_to_num(asked["talked_over_s"].to_numpy(float)), np.nan_to_num(after))
-    return np.maximum(seen, 0.0), stopped
+    waited = np.maximum(np.nan_to_num(np.where(never, asked["talked_over_s"].to_numpy(float), after)), 0.0)
+    return pd.DataFrame({"waited_s": waited, "stopped": (~never).astype(float), "session": asked["session"].to_numpy(np.int64)})
 
 
 def _curve(facts: Facts) -> list[Block]:
     """Kaplan-Meier: the share of barge-ins after which the assistant has stopped, by the time since the onset."""
-    data, n, never = [], 0, 0
+    data, n, censored = [], 0, 0
     for name, column, colour in _CLOCKS:
-        seen, stopped = stop_times(facts, column)
-        if stopped.sum() < 3:
+        found = stop_times(facts, column)
+        if found["stopped"].sum() < _LEAST:
             continue
-        n, never = len(seen), int((~stopped).sum())
-        curve = stats.ecdf(stats.CensoredData.right_censored(seen, ~stopped))
-        x = np.concatenate([[0.0], curve.cdf.quantiles * 1000.0])
-        y = np.concatenate([[0.0], curve.cdf.probabilities * 100.0])
-        if name == "stop_by_byte" and len(x) > 3:
-            low, high = (np.concatenate([[0.0], end.probabilities * 100.0]) for end in curve.cdf.confidence_interval(method="log-log"))
-            data += charts.band(x.tolist(), low.tolist(), high.tolist(), colour, "hv")
-        drawn = charts.line(x, y, METRICS[name].title.lower(), colour, mode="lines", hovertemplate="%{y:.1f} % by %{x:.0f} ms")
+        steps = np.unique(found.loc[found["stopped"] > 0, "waited_s"])
+        drawn_at = np.quantile(steps, np.linspace(0.0, 1.0, min(_POINTS, len(steps))), method="nearest")
+        at = np.unique(np.r_[0.0, drawn_at, found["waited_s"].max()])
+        waited, stopped, units = (found[column].to_numpy() for column in ("waited_s", "stopped", "session"))
+        reached = survival.curve(waited, stopped, units, at)
+        n, censored = reached.n, reached.censored
+        x, percent = at * 1000.0, [None if e.value is None else e.value * 100.0 for e in reached.happened]
+        if name == "stop_by_byte":
+            low, high = ([None if v is None else v * 100.0 for v in (getattr(e, end) for e in reached.happened)] for end in ("low", "high"))
+            data += charts.band(x.tolist(), low, high, colour, "hv")
+        drawn = charts.line(x, percent, METRICS[name].title.lower(), colour, mode="lines", hovertemplate="%{y:.1f} % by %{x:.0f} ms")
         drawn["line"]["shape"] = "hv"
         data.append(drawn)
+        facts.step()
     if not data:
         return [
-            Text(
-                "The curve of the share stopped needs three barge-ins that the assistant reacted to, into a response still being generated."
-            )
+            Text("The share stopped by a time needs three barge-ins that the assistant reacted to, into a response still being generated.")
         ]
-    figure = charts.figure(data, "ms after the talker's first sound", "% stopped", yaxis={"range": [0, 102]},
-                           shapes=[charts.mark(YIELD_WINDOW_S * 1000.0, f"{YIELD_WINDOW_S:g} s")])  # fmt: skip
+    most = max([YIELD_WINDOW_S * 1000.0, *(float(np.max(trace["x"])) for trace in data if len(trace["x"]))])
+    axes = {"xaxis": {"range": [0, most * 1.05]}, "yaxis": {"range": [0, 102]}}
+    marks = [charts.mark(YIELD_WINDOW_S * 1000.0, f"{YIELD_WINDOW_S:g} s")]
+    figure = charts.figure(data, "ms after the talker's first sound", "% stopped", shapes=marks, **axes)
     says = (
-        f"Kaplan-Meier estimate over {n} barge-ins into a response still being generated; {never} never stopped and count as censored when their "
-        f"response ended by itself. The band is the 95 % interval of stop by byte (Greenwood, log-log). Beyond {YIELD_WINDOW_S:g} s it does not count as yielding."
+        f"Kaplan-Meier estimate over {n} barge-ins into a response still being generated; {censored} never stopped and are censored when "
+        "their response ended by itself. The band is the 95 % interval of stop by byte, with the session as the sampling unit. Beyond "
+        f"{YIELD_WINDOW_S:g} s it does not count as yielding."
     )
     return [Chart(f"Share of barge-ins after which the assistant had stopped (%), n {n}", figure, says)]
 
@@ -106,7 +117,8 @@ def false_alarms(facts: Facts) -> Section:
             "False alarms", "false-alarms", [Text(f"Nothing was measured: {METRICS['false_alarm_resume'].absent}.")] if wanted else []
         )
     note = (
-        f"A false stop: inaudible for more than {FALSE_STOP_S:g} s, beginning within {FALSE_STOP_WINDOW_S:g} s of the false alarm's end; resumed: "
+        f"A false stop: inaudible for more than {FALSE_STOP_S:g} s, beginning within {FALSE_STOP_WINDOW_S:g} s of the false alarm's "
+        "end; resumed: "
         f"audible again within {RESUME_WINDOW_S:g} s of it."
     )
     rows = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from analysis.document import Block, Part, Section, Text
 from analysis.report.facts import Facts
-from analysis.report.findings import RULES, Finding, find
+from analysis.report.finding import Finding
+from analysis.report.findings import RULES, find
 
 _PRIORITIES = {"P0": "critical", "P1": "high", "P2": "to know"}
 _MOODS = {"P0": "bad", "P1": "bad", "P2": "warning"}
@@ -18,7 +19,10 @@ def section(facts: Facts) -> Section:
     if not found:
         told = f"None found: {len(RULES)} rules looked at {facts.aggregate.turns()} turns, and none is broken by more than chance."
         return Section("Critical issues", "issues", [Text(told, mood="good")])
-    blocks: list[Block] = [_issue(number, finding, bool(facts.info["valid"])) for number, finding in enumerate(found, 1)]
+    blocks: list[Block] = []
+    if facts.info["capacity"]:
+        blocks.append(Text("This run searched for the capacity: its steps beyond that were meant to fail, and are among these numbers."))
+    blocks += [_issue(number, finding, bool(facts.info["valid"])) for number, finding in enumerate(found, 1)]
     return Section("Critical issues", "issues", blocks)
 
 

@@ -46,7 +46,8 @@ def recovery(facts: Facts) -> Section:
             moods[at] = "bad" if back is None else "plain"
             rows.append((
                 fault["fault"], f"{fault['t_s']:.1f} s", what, fault["by"], f"{fault['hit']} of {fault['present']}",
-                str(fault["noticed"]), str(fault["sessions_lost"]), str(fault["turns_failed"]), show(fault["automatic_recovery_rate"], Unit.SHARE),
+                str(fault["noticed"]), str(fault["sessions_lost"]), str(fault["turns_failed"]), show(fault["automatic_recovery_rate"],
+                         Unit.SHARE),
                 show(fault["availability"], Unit.SHARE), "never" if back is None else show(back or None, Unit.SECONDS),
             ))  # fmt: skip
         header = (
@@ -84,15 +85,16 @@ def _over_time(facts: Facts) -> Chart:
     failed, turns = (seconds.groupby(group)[name].sum().to_numpy(float) for name in ("failures", "turns"))
     length = max(1.0, float(seconds["t_s"].max()) / max(len(x), 1)) if len(seconds) else 1.0
     drawn = charts.line(x, talkers, "talkers there", "blue", mode="lines")
-    drawn["line"]["shape"] = "hv"
-    bar = {"type": "bar", "x": x, "yaxis": "y2"}
+    drawn["line"] |= {"shape": "hv", "width": 2.4}
+    bar = {"type": "bar", "x": x, "yaxis": "y2", "width": length}
     data = [
         {**bar, "y": (turns - failed) / length, "name": "turns a second", "marker": {"color": "--green/0.55"}},
         {**bar, "y": failed / length, "name": "failed a second", "marker": {"color": "--orange"}},
         drawn,
     ]
     figure = charts.figure(data, "seconds of the run", "talkers", barmode="stack", bargap=0, yaxis={"rangemode": "tozero"},
-                           yaxis2={"title": {"text": "turns a second"}, "overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero"},
+                           yaxis2={"title": {"text": "turns a second"}, "overlaying": "y", "side": "right", "showgrid": False,
+                                    "rangemode": "tozero"},
                            margin={"r": 56})  # fmt: skip
     chaos = [charts.mark(fault["t_s"], fault["fault"], "grey", "dash") for fault in facts.info.get("chaos") or []]
     figure["layout"]["shapes"] = chaos
@@ -108,7 +110,7 @@ def _thinned(seconds: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outcomes(facts: Facts) -> list[Block]:
-    rows, moods = [], {}
+    rows = []
     for outcome in Outcome:
         counts = [facts.aggregate.turns(kind, outcome) for kind in TurnKind]
         if any(counts):
@@ -118,16 +120,17 @@ def _outcomes(facts: Facts) -> list[Block]:
     n = [facts.aggregate.turns(kind) for kind in TurnKind]
     rows.append(("all", *map(str, n)))
     note = "`completed` and `interrupted` are successes; `cut_by_run_end` counts neither way; false alarms are owed no answer."
-    return [Table(("outcome", "utterances", "barge-ins", "false alarms"), rows, "Outcomes", note, frozenset({1, 2, 3}), moods)]
+    return [Table(("outcome", "utterances", "barge-ins", "false alarms"), rows, "Outcomes", note, frozenset({1, 2, 3}))]
 
 
 def errors(facts: Facts) -> pd.DataFrame:
-    """Each failure of a turn, a session or a token: columns `kind`, `error`, `of` (turn, session, token), `t_s`, `concurrency` (of turns)."""
+    """Each failure of a turn, a session or a token. Columns: `kind`, `error`, `of` (turn, session, token), `t_s`, `concurrency` (NaN but of
+    turns)."""
     parts = []
     for of, table in (("turn", facts.run.turns), ("session", facts.run.sessions), ("token", facts.run.tokens)):
         failed = table[table["error_kind"].notna()]
         parts.append(pd.DataFrame({"kind": failed["error_kind"], "error": failed["error"], "of": of, "t_s": failed["t_s"],
-                                   "concurrency": failed["concurrency"] if "concurrency" in failed else np.nan}))  # fmt: skip
+                                   "concurrency": failed.get("concurrency", np.nan)}))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
@@ -158,7 +161,10 @@ def _success(facts: Facts) -> list[Block]:
     target = facts.target("success", "value")
     shapes = [charts.limit(target.bound * 100.0, "target")] if target else []
     figure = charts.figure(data, "sessions open when the talker spoke", "% of turns answered", shapes=shapes, showlegend=False)
-    says = f"Success is {cell(series[0], METRICS['success'])} at {x[0]:.0f} sessions and {cell(series[-1], METRICS['success'])} at {x[-1]:.0f}; n {sum(e.n for e in series)}."
+    says = (
+        f"Success is {cell(series[0], METRICS['success'])} at {x[0]:.0f} sessions and {cell(series[-1], METRICS['success'])} at "
+        f"{x[-1]:.0f}; n {sum(e.n for e in series)}."
+    )
     return [Chart(f"Success against concurrency (%), n {sum(e.n for e in series)}", figure, says)]
 
 

@@ -25,7 +25,8 @@ def target(facts: Facts) -> Section:
             [Text(f"Nothing is known of them: {METRICS['target_memory'].absent}. docs/target.md says how to tell.")],
         )
     seconds = facts.run.timeline
-    drawn = (("target_memory_bytes", "Memory of the target", "MB", 1e-6, "blue"), ("target_cpu_share", "CPU of the target", "% of a core", 100.0, "green"),
+    drawn = (("target_memory_bytes", "Memory of the target", "MB", 1e-6, "blue"), ("target_cpu_share", "CPU of the target", "% of a core",
+             100.0, "green"),
              ("target_sessions", "Sessions that the target has open", "sessions", 1.0, "violet"))  # fmt: skip
     blocks: list[Block] = [tables.metrics(facts, _TARGET, "The target")]
     for column, title, unit, scale, colour in drawn:
@@ -43,8 +44,10 @@ def tester(facts: Facts) -> Section:
         blocks = [Text("**Invalid.** The tester was not fit to measure:", tuple(info["faults"]), "bad")]
     late, lag = health["send_lateness"], health["loop_lag"]
     limit_s = info["frame_ms"] / 2000.0
-    rows = [(w["name"], w["host"], w["state"], str(w["talkers_max"]), str(w["turns"]), _cpu(w["health"]), *_late(w["health"]["send_lateness"]),
-             *_late(w["health"]["loop_lag"]), str(w["health"]["missed_starts"]), str(w["health"]["frames_dropped"]), str(w["health"]["records_lost"]))
+    rows = [(w["name"], w["host"], w["state"], str(w["talkers_max"]), str(w["turns"]), _cpu(w["health"]),
+             *_late(w["health"]["send_lateness"]),
+             *_late(w["health"]["loop_lag"]), str(w["health"]["missed_starts"]), str(w["health"]["frames_dropped"]),
+             str(w["health"]["records_lost"]))
             for w in info["workers"]]  # fmt: skip
     header = (
         "worker",
@@ -62,7 +65,8 @@ def tester(facts: Facts) -> Section:
         "records lost",
     )
     note = (
-        f"n {late['count']} frames and {lag['count']} looks at the event loop. The run is invalid where sends are late by more than {limit_s * 1000:g} ms "
+        f"n {late['count']} frames and {lag['count']} looks at the event loop. The run is invalid where sends are late by more than "
+        f"{limit_s * 1000:g} ms "
         f"(half a frame) or the loop by more than {LOOP_LAG_LIMIT_S * 1000:g} ms at p99 on any worker."
     )
     blocks.append(Table(header, rows, "Workers", note, frozenset(range(3, 13))))
@@ -98,7 +102,8 @@ def _error_bars(facts: Facts) -> list[Block]:
             rows.append((title, str(bar["count"]), *(show(bar[f"{which}_s"], Unit.SECONDS) for which in ("median", "p99", "max"))))
     where = "on this machine" if bars["own"] else "on another machine"
     note = (
-        f"Calibrated {where} with {bars['talkers']} talkers, {bars['frame_ms']:g} ms frames and {bars['clock']} times against an assistant whose delays "
+        f"Calibrated {where} with {bars['talkers']} talkers, {bars['frame_ms']:g} ms frames and {bars['clock']} times against an "
+        "assistant whose delays "
         "are known. These come on top of the intervals, which are about the callers that were not measured."
     )
     return [
@@ -120,7 +125,10 @@ def _lateness(seconds: pd.DataFrame, limit_s: float) -> Chart:
     most = float(points[[column for column, *_ in names]].max().max()) * 1000.0
     limits = [(limit_s * 1000.0, "limit of sends"), (LOOP_LAG_LIMIT_S * 1000.0, "limit of the loop")]
     shapes = [charts.limit(value, name) for value, name in limits if most > value / 4]
-    says = f"Of each second (n {len(seconds)}); at most {most:.1f} ms. The limits are {limit_s * 1000:g} ms and {LOOP_LAG_LIMIT_S * 1000:g} ms, over the whole run."
+    says = (
+        f"Of each second (n {len(seconds)}); at most {most:.1f} ms. The limits are {limit_s * 1000:g} ms and "
+        f"{LOOP_LAG_LIMIT_S * 1000:g} ms, over the whole run."
+    )
     figure = charts.figure(data, "seconds of the run", "ms", shapes=shapes, yaxis={"rangemode": "tozero"})
     return Chart(f"The tester's lateness over time (ms), n {len(seconds)} seconds", figure, says, 260)
 

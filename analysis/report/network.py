@@ -33,18 +33,18 @@ def _profiles(facts: Facts) -> list[Block]:
     for name in sorted(profiles):
         where = turns["network"] == name
         found = {metric: facts.estimate(metric, "p50", where) for metric in ("e2e_latency", "network_delay", "assistant_latency")}
-        means.append((name, *(facts.estimate(metric, "mean", where) for metric in ("assistant_latency", "network_delay"))))
+        means.append([facts.estimate(metric, "mean", where) for metric in ("assistant_latency", "network_delay")])
         rows.append((name, str(found["e2e_latency"].n), *(cell(e, METRICS[m]) for m, e in found.items())))
     header = ("profile", "n", "End-to-end p50", "the profile's delay p50", "without it p50")
-    labels = [name for name, *_ in means]
-    data = [
-        {"type": "bar", "name": title, "x": labels, "y": [None if m[at].value is None else m[at].value * 1000.0 for m in means], "marker": {"color": f"--{colour}"},
-         "hovertemplate": "%{y:.0f} ms"}
-        for at, title, colour in ((1, "assistant", "blue"), (2, "network profile", "orange"))
-    ]  # fmt: skip
-    n = sum(m[1].n for m in means)
+    data = []
+    for at, (title, colour) in enumerate((("assistant", "blue"), ("network profile", "orange"))):
+        y = [None if found[at].value is None else (found[at].value or 0.0) * 1000.0 for found in means]
+        common = {"type": "bar", "name": title, "hovertemplate": "%{y:.0f} ms", "marker": {"color": f"--{colour}"}}
+        data.append({**common, "x": [row[0] for row in rows], "y": y})
+    n = sum(found[0].n for found in means)
     figure = charts.figure(data, "network profile", "ms (means)", barmode="stack", xaxis={"type": "category"})
-    says = f"{told('assistant_latency', facts.estimate('assistant_latency', 'mean'), 'mean')}; {told('network_delay', facts.estimate('network_delay', 'mean'), 'mean')}."
+    parts = [told(name, facts.estimate(name, "mean"), "mean") for name in ("assistant_latency", "network_delay")]
+    says = f"{'; '.join(parts)}."
     return [
         Chart(f"Latency: the assistant's part and the network profile's (means, ms), n {n}", figure, says),
         Table(header, rows, "By profile", tables.INTERVALS, frozenset(range(1, 5))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from analysis.document import Block, Chart, Section, Text
@@ -29,10 +31,11 @@ def _gaps(facts: Facts, gaps: np.ndarray) -> Chart:
     edges = (*_GAPS_MS, np.inf)
     counts = [
         int((gaps <= 0).sum()),
-        *(int(((gaps > low) & (gaps <= high)).sum()) for low, high in zip(edges[:-1], edges[1:], strict=True)),
+        *(int(((gaps > low) & (gaps <= high)).sum()) for low, high in pairwise(edges)),
     ]
     labels = ["none", *(f"to {high:g}" if np.isfinite(high) else f"over {_GAPS_MS[-1]}" for high in edges[1:])]
-    bars = {"type": "bar", "x": labels, "y": [c / len(gaps) * 100.0 for c in counts], "text": [str(c) for c in counts], "textposition": "outside",
+    bars = {"type": "bar", "x": labels, "y": [c / len(gaps) * 100.0 for c in counts], "text": [str(c) for c in counts],
+             "textposition": "outside",
             "cliponaxis": False, "marker": {"color": "--blue/0.8"}, "hovertemplate": "%{y:.1f} % (%{text} responses)"}  # fmt: skip
     shares = [facts.estimate(name, "value").value for name in ("c50", "c100", "c200")]
     c = ", ".join(f"C{ms} {share * 100:.1f} %" for ms, share in zip((50, 100, 200), shares, strict=True) if share is not None)
@@ -52,5 +55,8 @@ def _jitter(facts: Facts, jitter: np.ndarray) -> Chart:
     }
     target = facts.target("jitter", "p50")
     shapes = [charts.mark(target.bound * 1000.0, "target of p50")] if target and target.bound * 1000.0 <= edges[-1] * 1.3 else []
-    says = f"Standard deviation of the spacing of a response's audio messages; n {len(jitter)} responses with three messages or more, the top 1 % not drawn."
+    says = (
+        f"Standard deviation of the spacing of a response's audio messages; n {len(jitter)} responses with three messages or more, the "
+        "top 1 % not drawn."
+    )
     return Chart(f"Jitter (ms), n {len(jitter)}", charts.figure([bars], "jitter (ms)", "responses", shapes=shapes, showlegend=False), says)

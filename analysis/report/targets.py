@@ -16,7 +16,8 @@ _SOURCES = "SD system design, MG monitoring guide, VB voice-bot summary, LX Live
 
 def section(facts: Facts) -> Section:
     """Every target of the catalogue, and the grades."""
-    rows, moods = [], {}
+    rows: list[tuple[str, ...]] = []
+    moods: dict[int, str] = {}
     for metric in METRICS.values():
         for target in metric.targets:
             if target.grade != "target":
@@ -26,8 +27,7 @@ def section(facts: Facts) -> Section:
             reason = f": {metric.absent}" if stands is Standing.UNKNOWN else ""
             rows.append(
                 (
-                    metric.title,
-                    metric.code,
+                    tables.titled(metric),
                     show_target(target, metric.unit),
                     target.source,
                     cell(found, metric),
@@ -35,16 +35,17 @@ def section(facts: Facts) -> Section:
                     f"{stands}{reason}",
                 )
             )
-    header = ("metric", "code", "target", "source", "measured", "n", "result")
+    header = ("metric", "target", "source", "measured", "n", "result")
     blocks: list[Block] = [
-        Table(header, rows, "Targets against results", f"{tables.INTERVALS} {_SOURCES}", frozenset({4, 5}), moods),
+        Table(header, rows, "Targets against results", f"{tables.INTERVALS} {_SOURCES}", frozenset({3, 4}), moods),
         _grades(facts),
     ]
     return Section("Targets", "targets", blocks)
 
 
 def _grades(facts: Facts) -> Table:
-    rows, moods = [], {}
+    rows: list[tuple[str, ...]] = []
+    moods: dict[int, str] = {}
     for metric in METRICS.values():
         graded = [t for t in metric.targets if t.grade in _GRADES]
         if not graded:
@@ -59,10 +60,10 @@ def _grades(facts: Facts) -> Table:
         moods[len(rows)] = "good" if reached else "warning" if found.value is not None else "plain"
         bounds = {t.grade: show_target(t, metric.unit) for t in graded}
         rows.append(
-            (metric.title, metric.code, bounds.get("excellent", "-"), bounds.get("good", "-"), cell(found, metric), str(found.n), grade)
+            (tables.titled(metric), bounds.get("excellent", "-"), bounds.get("good", "-"), cell(found, metric), str(found.n), grade)
         )
-    header = ("metric", "code", "excellent", "good", "measured", "n", "grade")
-    return Table(header, rows, "Grades of the latency guide (LG)", tables.INTERVALS, frozenset({4, 5}), moods)
+    header = ("metric", "excellent", "good", "measured", "n", "grade")
+    return Table(header, rows, "Grades of the latency guide (LG)", tables.INTERVALS, frozenset({3, 4}), moods)
 
 
 def readiness(facts: Facts) -> Section:

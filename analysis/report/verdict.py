@@ -21,7 +21,8 @@ def lead(facts: Facts) -> list[Block]:
     blocks: list[Block] = [Text(verdict(info, aggregate), mood="good" if good else "bad")]
     if not info["valid"]:
         told = (
-            "**The numbers on this page are not the assistant's**: the tester was not fit to measure. Use none of them for a decision; mend "
+            "**The numbers on this page are not the assistant's**: the tester was not fit to measure. Use none of them for a decision; "
+            "mend "
             "this, and run again:"
         )
         blocks += [Text(told, mood="bad"), Text("", tuple(info["faults"]))]
@@ -58,7 +59,8 @@ def criteria(facts: Facts) -> Section:
             (v.criterion.text, v.measured, interval, str(v.count), ("holds" if v.holds else "MISSED") + (" (few)" if v.few else ""))
         )
     note = (
-        "The criteria are the scenario's, and decide the exit code by the value alone; where the bound lies within the interval, another run "
+        "The criteria are the scenario's, and decide the exit code by the value alone; where the bound lies within the interval, "
+        "another run "
         "may well say otherwise. The run's own quantiles are exact to 0.5 %."
     )
     header = ("criterion", "measured", "95 % interval", "n", "verdict")
@@ -77,7 +79,8 @@ def snapshot(facts: Facts) -> Section:
         title = metric.title if which == "value" else f"{metric.title} {which}"
         items.append(Figure(title, shown.value(found, metric.unit), ", ".join(part for part in told if part), MOODS[stands]))
     legend = (
-        "Targets are the catalogue's, whatever the run's criteria are. **MISSED** and **met** hold for the whole 95 % interval; **may be chance**: "
+        "Targets are the catalogue's, whatever the run's criteria are. **MISSED** and **met** hold for the whole 95 % interval; **may "
+        "be chance**: "
         "the interval reaches over the target."
     )
     return Section("Snapshot", "snapshot", [Figures(items), Text(legend)])
@@ -90,5 +93,8 @@ def _steps(facts: Facts) -> Table:
         moods[at] = "good" if tried["holds"] else "bad"
         measured = "; ".join(f"{v['criterion']}: {v['measured']} (n {v['count']})" for v in tried["criteria"])
         rows.append((str(at + 1), str(tried["talkers"]), measured, "holds" if tried["holds"] else "MISSED"))
-    note = "A search judges each step by the scenario's criteria. All other numbers of this report are of all steps together, those that failed too."
+    note = (
+        "A search judges each step by the scenario's criteria. All other numbers of this report are of all steps together, those that "
+        "failed too."
+    )
     return Table(("step", "talkers", "measured", "verdict"), rows, "Steps of the search", note, frozenset({0, 1}), moods)

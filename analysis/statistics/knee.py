@@ -96,18 +96,18 @@ class _Fit:
 
 def _fitted(x: Floats, rows: Floats, weight: Floats, places: Floats) -> _Fit:
     """Over all `places`, of shape (choices, bends)."""
-    off = np.full(len(rows), np.inf)
-    found, chosen = np.empty((len(rows), 2 + places.shape[1])), np.zeros(len(rows), np.int64)
-    weighed, at_first = rows * weight, np.empty(0)
-    for number, at in enumerate(places):
-        lines = np.column_stack([np.ones_like(x), x, np.maximum(0.0, x[:, None] - at)]) * weight[:, None]
-        fitted = weighed @ np.linalg.pinv(lines).T
-        left = ((weighed - fitted @ lines.T) ** 2).sum(axis=1)
-        better = left < off
-        off[better], found[better], chosen[better] = left[better], fitted[better], number
-        if better[0]:
-            at_first = fitted[1:, 2:]
-    return _Fit(off, found[:, :2], places[chosen], found[:, 2:], at_first.std(axis=0, ddof=1), float(np.diff(np.unique(places))[0]))
+    levels = np.broadcast_to(np.stack([np.ones_like(x), x], axis=1), (len(places), len(x), 2))
+    lines = np.concatenate([levels, np.maximum(0.0, x[None, :, None] - places[:, None, :])], axis=2) * weight[None, :, None]
+    turned, scales = np.linalg.qr(lines)
+    weighed = rows * weight
+    along = weighed @ turned
+    whole = (weighed**2).sum(axis=1)
+    left = np.maximum(whole - (along**2).sum(axis=2), 1e-12 * whole)
+    best, each = left.argmin(axis=0), np.arange(len(rows))
+    found = np.linalg.solve(scales[best], along[best, each][:, :, None])[:, :, 0]
+    there = np.linalg.solve(scales[best[0]], along[best[0], 1:].T).T
+    apart = float(np.diff(np.unique(places))[0])
+    return _Fit(left[best, each], found[:, :2], places[best], found[:, 2:], there[:, 2:].std(axis=0, ddof=1), apart)
 
 
 def _schwarz(off: float, bins: int, parameters: int) -> float:

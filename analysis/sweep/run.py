@@ -48,9 +48,9 @@ def check(plan: Plan) -> dict[str, float]:
     return lengths
 
 
-def begin(plan: Plan, folder: Path) -> Manifest:
-    """The sweep in this folder: the one that is there already, where it is of the same plan, or all of it to be done. Raises RunError where
-    another is there."""
+def begin(plan: Plan, folder: Path, again: bool = False) -> Manifest:
+    """The sweep in this folder: the one that is there already, where it is of the same plan, or all of it to be done. `again`: runs that
+    are not valid are to be done once more. Raises RunError where another is there."""
     kept = plan.model_dump(mode="json", exclude={"assistant": {"env"}})  # what is in an environment may be secret
     if not (folder / manifest.FILE).exists():
         return Manifest(plan.name, plan.scenario, plan.over, kept, cells(plan))
@@ -58,7 +58,10 @@ def begin(plan: Plan, folder: Path) -> Manifest:
     if found.plan != kept:
         changed = next(key for key in {**kept, **found.plan} if kept.get(key) != found.plan.get(key))
         raise RunError(f"{folder}: a sweep with another {changed} is there; choose another --out")
-    return found
+    if not again:
+        return found
+    redone = (replace(cell, folder=None, code=None, valid=None) if cell.valid is False else cell for cell in found.cells)
+    return replace(found, cells=tuple(redone))
 
 
 def run(plan: Plan, begun: Manifest, folder: Path, lengths: dict[str, float], told: Callable[[Cell], None]) -> Manifest:

@@ -32,9 +32,9 @@
     const axis = { gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, title: { standoff: 8 } };
     const base = {
       colorway: ORDER.map(colour), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, hovermode: "closest",
-      margin: { l: 56, r: 12, t: 12, b: 44 }, font: { color: colour("soft"), size: 12, family: getComputedStyle(document.body).fontFamily },
+      margin: { l: 56, r: 12, t: 20, b: 44 }, font: { color: colour("soft"), size: 12, family: getComputedStyle(document.body).fontFamily },
       hoverlabel: { bgcolor: colour("sheet"), bordercolor: colour("line"), font: { color: colour("text") } },
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, xaxis: axis, yaxis: axis, height: plot.clientHeight, width,
+      legend: { orientation: "h", traceorder: "normal", x: 0, y: 1.02, yanchor: "bottom" }, xaxis: axis, yaxis: axis, height: plot.clientHeight, width,
     };
     for (const key of Object.keys(given)) if (/^[xy]axis\d+$/.test(key)) base[key] = axis;
     return merged(base, themed(given));

@@ -83,6 +83,7 @@ function showCards({ run, criteria, totals, tester, workers }) {
 
 function showHead({ run }) {
   put("scenario", run.scenario);
+  by("report").hidden = !run.report;
   document.title = `${run.scenario}: ${run.under_way ? clock(run.elapsed_s) : "ended"} - Doubletalk`;
   put("phase", run.under_way ? `Under way, ${clock(run.elapsed_s)}${run.stage ? `, stage ${run.stage}` : ""}` : `Ended after ${clock(run.elapsed_s)}`);
   by("phase").className = run.under_way ? "pill on" : "pill";

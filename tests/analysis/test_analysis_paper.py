@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from analysis import load
 from analysis.__main__ import main
 from analysis.files import RunError
+from analysis.paper import figures
 from analysis.pool import PARTS, members, pool
 from analysis.sweep import manifest
 from analysis.sweep.manifest import Cell, Manifest
@@ -34,8 +37,8 @@ def told(folder: Path, **changes: Any) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 turns of callers at home, in the street and Scottish, half of them on 3G."""
-    folder = make(tmp_path_factory.mktemp("made") / "run", 600, talkers=30, personas=["at-home", "in-street", "scottish"],
+    """450 turns of callers at home, in the street and Scottish, half of them on 3G."""
+    folder = make(tmp_path_factory.mktemp("made") / "run", 450, talkers=24, personas=["at-home", "in-street", "scottish"],
                   networks={"3g": 0.2, "wifi": 0.01})  # fmt: skip
     scenario = load(folder).info["scenario"]
     scenario["personas"][1]["noise"] = {"kind": "street", "snr_db": 10.0}
@@ -58,10 +61,20 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Without figures, which take longest: for tests that look at none."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("distribution", "stages", "levels"):
+            patched.setattr(figures, name, lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def written(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("paper")
-    assert main(["paper", str(run), "--out", str(out)]) == 0
+    with undrawn():
+        assert main(["paper", str(run), "--out", str(out)]) == 0
     return out
 
 
@@ -142,10 +155,9 @@ def test_callers_who_are_the_same_in_both_runs_are_one_unit(sweep: Path, tmp_pat
 def test_it_compiles(which: str, ablated: Path, run: Path, tmp_path: Path) -> None:
     out = ablated
     if which == "nasty":
-        scenario = load(run).info["scenario"]
-        copied = tmp_path / "run"
-        shutil.copytree(run, copied)
-        scenario["name"], scenario["personas"][2]["accent"] = NASTY, NASTY
+        copied = make(tmp_path / "run", 120, talkers=10, personas=["some"])
+        scenario = load(copied).info["scenario"]
+        scenario["name"], scenario["personas"][0]["accent"] = NASTY, NASTY
         told(copied, scenario=scenario)
         out = tmp_path / "paper"
         assert main(["paper", f"{NASTY}={copied}", f"other={run}", "--out", str(out)]) == 0
@@ -161,7 +173,8 @@ def test_it_compiles(which: str, ablated: Path, run: Path, tmp_path: Path) -> No
 
 def test_a_run_that_is_not_valid_is_left_out_and_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = make(tmp_path / "bad", 100, valid=False)
-    assert main(["paper", str(run), str(bad), "--out", str(tmp_path / "p")]) == 0
+    with undrawn():
+        assert main(["paper", str(run), str(bad), "--out", str(tmp_path / "p")]) == 0
     assert capsys.readouterr().err == f"{bad}: left out: the run is not valid\n"
     paper = (tmp_path / "p/paper.tex").read_text()
     name = load(bad).name.replace("_", r"\_")
@@ -169,14 +182,16 @@ def test_a_run_that_is_not_valid_is_left_out_and_named(run: Path, tmp_path: Path
     assert "INVALID" not in paper
     with pytest.raises(RunError, match="no run is valid: the tester was not fit to measure; --invalid shows the numbers all the same"):
         pool(members([str(bad)]))
-    assert main(["paper", str(bad), "--invalid", "--out", str(tmp_path / "q")]) == 0
+    with undrawn():
+        assert main(["paper", str(bad), "--invalid", "--out", str(tmp_path / "q")]) == 0
     assert r"\textbf{INVALID: the tester was not fit to measure; do not use these numbers." in (tmp_path / "q/paper.tex").read_text()
     assert "(INVALID)" in (tmp_path / "q/tables/runs.tex").read_text()
 
 
 def test_few_values_are_marked_and_no_test_is_made_of_them(tmp_path: Path) -> None:
     few = make(tmp_path / "few", 30, networks={"3g": 0.2, "wifi": 0.01})
-    assert main(["paper", str(few), "--out", str(tmp_path / "p")]) == 0
+    with undrawn():
+        assert main(["paper", str(few), "--out", str(tmp_path / "p")]) == 0
     tests = table(tmp_path / "p", "significance")
     assert tests["p"].isna().all()
     assert set(tests["why"]) <= {"few values", "fewer than 8 sessions tell nothing of others"}

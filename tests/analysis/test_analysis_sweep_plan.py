@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,14 @@ def test_the_list_is_read_as_it_was_written_and_holds_no_secret(file: Path, tmp_
     assert "hunter2" not in (tmp_path / "out" / manifest.FILE).read_text()
     assert manifest.done(begun) == []
     assert begin(read(file), tmp_path / "out") == begun
+
+
+def test_what_was_not_valid_is_run_again_where_that_is_asked_for(file: Path, tmp_path: Path) -> None:
+    begun = begin(read(file), tmp_path)
+    done = [replace(cell, folder=f"{cell.number}/run", code=1, valid=cell.number != 2) for cell in begun.cells[:3]]
+    manifest.write(tmp_path, replace(begun, cells=(*done, *begun.cells[3:])))
+    assert len(manifest.done(begin(read(file), tmp_path))) == 3
+    assert [cell.number for cell in manifest.done(begin(read(file), tmp_path, again=True))] == [1, 3]
 
 
 def test_another_sweep_is_not_written_over(file: Path, tmp_path: Path) -> None:

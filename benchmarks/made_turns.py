@@ -300,9 +300,9 @@ def _false_alarms(f: Columns, rows: Array) -> Columns:
 _ABSENT = (
     "speech_started_ns", "speech_stopped_ns", "committed_ns", "transcribed_ns", "response_created_ns", "first_token_ns", "first_audio_ns",
     "first_audible_ns", "last_audio_ns", "response_done_ns", "playout_end_ns", "downlink_network_s", "audio_rendering_s", "jitter_s",
-    "rfc3550_jitter_s", "input_tokens", "output_tokens",
-    "input_audio_tokens", "cached_tokens", "cached_audio_tokens", "output_audio_tokens", "detected_ns", "silenced_ns", "flush_s", "stop_event_ns", "stop_byte_ns",
-    "stop_ear_ns", "talked_over_s", "false_stop_ns", "resumed_ns", "cancel_sent_ns", "network_up_s", "network_down_s", "planned_after_s",
+    "rfc3550_jitter_s", "input_tokens", "output_tokens", "input_audio_tokens", "cached_tokens", "cached_audio_tokens",
+    "output_audio_tokens", "detected_ns", "silenced_ns", "flush_s", "stop_event_ns", "stop_byte_ns", "stop_ear_ns", "talked_over_s",
+    "false_stop_ns", "resumed_ns", "cancel_sent_ns", "network_up_s", "network_down_s", "planned_after_s",
 )  # fmt: skip
 
 

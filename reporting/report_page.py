@@ -22,8 +22,7 @@ LIMIT_S = 180.0
 def write_report(folder: Path, limit_s: float = LIMIT_S) -> Path | None:
     """Write `report.html` and `report.md` into a complete run folder, and wait for them without holding other greenlets up. Returns the
     page; None where there is none: the log says why, and how to write it again. Ends the process where the caller is killed."""
-    folder = folder.absolute()
-    command = [sys.executable, "-m", "analysis", "report", str(folder)]
+    command = [sys.executable, "-m", "analysis", "report", str(folder.absolute())]
     try:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)

@@ -53,7 +53,7 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
-class Tester:
+class OwnHealth:
     """The tester's own, medians over the calmest and the most crowded fifth of seconds. `limit_s`: of the send lateness."""
 
     lateness_s: tuple[float, float]
@@ -80,7 +80,7 @@ class Signature:
     growths: Sequence[Growth]
     kinds: Sequence[Failures]
     refused: tuple[int, int, int | None]
-    tester: Tester | None
+    tester: OwnHealth | None
 
     @property
     def fails(self) -> bool:
@@ -155,7 +155,7 @@ def _refused(pooled: Pooled) -> tuple[int, int, int | None]:
     return count, whole, int(min(first)) if first else None
 
 
-def _tester(pooled: Pooled) -> Tester | None:
+def _tester(pooled: Pooled) -> OwnHealth | None:
     columns = ["talkers", "send_lateness_p99_s", "loop_lag_p99_s", "cpu_share", "workers"]
     seconds = pd.concat([run.timeline[columns] for run in pooled.runs], ignore_index=True)
     seconds = seconds[(seconds["talkers"] > 0) & seconds[columns[1:4]].notna().all(axis=1)]
@@ -165,7 +165,7 @@ def _tester(pooled: Pooled) -> Tester | None:
     calm, crowded = seconds[seconds["talkers"] <= low].median(), seconds[seconds["talkers"] >= high].median()
     lateness_s, lag_s, cpu_share = ((float(calm[name]), float(crowded[name])) for name in columns[1:4])
     limit_s = min(run.info["frame_ms"] for run in pooled.runs) / 2000.0
-    return Tester(lateness_s, lag_s, cpu_share, limit_s, max(1, int(seconds["workers"].max())), len(seconds))
+    return OwnHealth(lateness_s, lag_s, cpu_share, limit_s, max(1, int(seconds["workers"].max())), len(seconds))
 
 
 def verdict(signed: Signature, most_callers: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import shown
-from analysis.capacity.bottleneck import BUSY, Signature, Tester, verdict
+from analysis.capacity.bottleneck import BUSY, OwnHealth, Signature, verdict
 from analysis.document import Block, Table, Text
 from analysis.statistics.estimate import Estimate
 from metrics.catalog import METRICS
@@ -35,7 +35,7 @@ def signs(signed: Signature, most_callers: int) -> list[Block]:
     return blocks
 
 
-def _tester(own: Tester | None) -> Block:
+def _tester(own: OwnHealth | None) -> Block:
     if own is None:
         return Text("Of the tester itself nothing was told.", mood="warning")
     rows = [

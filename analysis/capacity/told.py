@@ -27,7 +27,7 @@ def document(pooled: Pooled, left_out: Sequence[str] = ()) -> Document:
     run = pooled.runs[0]
     criteria, unfit, own = judged(run)
     found, signed = holds.holds(pooled, criteria), signature(pooled)
-    names = ", ".join(one.name for one in pooled.runs)
+    names = run.name if len(pooled.runs) == 1 else f"{len(pooled.runs)} runs ({run.name} to {pooled.runs[-1].name})"
     lead: list[Block] = []
     invalid = [f"{one.name}: {'; '.join(one.info['faults'])}" for one in pooled.runs if not one.info["valid"]]
     if invalid:

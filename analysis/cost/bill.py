@@ -83,11 +83,11 @@ def _line(price: Price, used: Usage, cost: pd.Series, unheard: pd.Series) -> Lin
     per_call = estimate.mean(values[ended], calls[ended])
     if not ended.any():
         per_call = replace(per_call, why="the run ended before any call did")
-    per_request = estimate.rate(values, requests, calls)
+    per_request = estimate.amount(values, requests, calls)
     quantity = float(used.calls[price.per].sum())
     return Line(
         price, quantity, float(cost.sum()), float(unheard.sum()), per_call, scaled(per_request, 1000.0),
-        estimate.rate(values, hours, calls), _part(price.per, used),
+        estimate.amount(values, hours, calls), _part(price.per, used),
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def rate_limits(facts: Facts) -> Iterator[Finding]:
     where = f", from {at.min():.0f} open sessions on" if len(at) else ""
     whose = ", ".join(f"{count} {of}s" for of, count in hit["of"].value_counts().items())
     yield Finding(
-        "P0" if max(share, refused) > SHARE_P0 else "P1", "Rate limits under load",
+        "P0" if max(share, refused) > SHARE_P0 else "P2" if len(hit) <= FREE_LOSSES else "P1", "Rate limits under load",
         f"{len(hit)} requests were refused for too many of them{where}.", "Callers beyond the limit get no session or no answer.",
         (f"rate_limited: {len(hit)} of {len(found)} failures ({len(hit) / len(found) * 100:.0f} %): {whose}",
          f"{share * 100:.1f} % of turns (n {n})", f"first at {hit['t_s'].min():.1f} s of the run"),

@@ -68,7 +68,7 @@ def _grades(facts: Facts) -> Table:
 
 def readiness(facts: Facts) -> Section:
     """What must be so before production, and whether this run shows it."""
-    checks = (
+    checks = [
         _of("Conversations work: turns get their answer", facts, "success", "value"),
         _of("It answers in time, at the median", facts, "e2e_latency", "p50"),
         _of("It answers in time, for 95 of 100 turns", facts, "e2e_latency", "p95"),
@@ -81,7 +81,9 @@ def readiness(facts: Facts) -> Section:
         _capacity(facts),
         _memory(facts),
         _monitoring(facts),
-    )
+    ]
+    if not facts.info["valid"]:
+        checks = [(what, by, "invalid run" if state == "checked" else state) for what, by, state in checks]
     moods = {
         at: {"checked": "good", "NOT READY": "bad", "not measured": "plain"}.get(state, "warning")
         for at, (_, _, state) in enumerate(checks)

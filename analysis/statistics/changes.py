@@ -36,8 +36,9 @@ def changes(values: Floats, alpha: float = 1 - CONFIDENCE) -> list[Change]:
     """The changes of a series in order; in one without change there is one in at most `alpha` of all series.
 
     How many: by binary segmentation, each segment split further while the greatest two-sample t statistic over all of its splits is beyond
-    what it is in segments of as many normal values without change (Worsley, JASA 74, 1979; the distribution is simulated). Where: the
-    segments of least squared error for so many changes (dynamic programming), as those that were found one after the other may be off.
+    what it is in segments of as many normal values without change (Worsley, JASA 74, 1979; the distribution is simulated), where a part
+    of the history has as large a part of `alpha`. Where: the segments of least squared error for so many changes (dynamic programming), as
+    those that were found one after the other may be off.
     """
     if len(values) < LEAST_RUNS:
         return []
@@ -72,13 +73,11 @@ def chance(n: int, statistic: float) -> float:
 
 def _split(values: Floats, begin: int, end: int, alpha: float) -> list[tuple[int, float]]:
     part = values[begin:end]
-    if len(part) < LEAST_RUNS and begin == 0 and end == len(values):
-        return []
     if len(part) < 2 * LEAST_SEGMENT + 1 or np.ptp(part) == 0:
         return []
     at, statistic = split(part)
     p = chance(len(part), statistic)
-    if p > alpha:
+    if p > alpha * len(part) / len(values):
         return []
     place = begin + at
     return [*_split(values, begin, place, alpha), (place, p), *_split(values, place, end, alpha)]
@@ -113,15 +112,18 @@ def _change(before: Floats, after: Floats, at: int, p: float) -> Change:
     return Change(at, float(before.mean()), float(after.mean()), low, high, p)
 
 
-def outliers(values: Floats, alpha: float = 1 - CONFIDENCE) -> Sequence[int]:
+def outliers(values: Floats, sizes: Floats | None = None, alpha: float = 1 - CONFIDENCE) -> Sequence[int]:
     """Which values of a series are too far from its median; in one of normal values there is one in about `alpha` of all series.
 
     Distance over 1.4826 times the median absolute deviation (Iglewicz and Hoaglin, 1993), against Student's t with half as many degrees of
-    freedom as values, as that deviation is no surer; shared out over all values (Bonferroni).
+    freedom as values, as that deviation is no surer; shared out over all values (Bonferroni). `sizes`: of how much each value is the mean,
+    where that differs: one of less may be farther away.
     """
-    middle = np.median(values)
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    if len(values) < LEAST_RUNS or spread == 0.0:
+    if len(values) < LEAST_RUNS:
         return []
+    off = values - np.median(values)
+    if sizes is not None:
+        off = off * np.sqrt(sizes / np.median(sizes))
+    spread = 1.4826 * float(np.median(np.abs(off)))
     bound = float(stats.t.ppf(1 - alpha / 2 / len(values), max(2, len(values) // 2)))
-    return [int(at) for at in np.flatnonzero(np.abs(values - middle) > bound * spread)]
+    return [int(at) for at in np.flatnonzero(np.abs(off) > bound * spread)] if spread > 0.0 else []

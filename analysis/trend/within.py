@@ -62,11 +62,14 @@ def _length(t_s: Floats) -> float | None:
 
 
 def _slow(turns: pd.DataFrame, window: pd.Series, length_s: float) -> list[_Stretch]:
+    """By the medians of windows; by their logarithms where none overlaps, as latencies are skewed to the right."""
     by_window = turns["e2e_latency_s"].dropna().groupby(window).agg(["median", "size"])
     by_window = by_window[by_window["size"] >= LEAST_TURNS / 2]
     medians = by_window["median"].to_numpy(float)
-    usual = float(np.median(medians)) if len(medians) else 0.0
-    out = outliers(medians) if len(medians) else []
+    if not len(medians):
+        return []
+    usual = float(np.median(medians))
+    out = outliers(np.log(medians) if medians.min() > 0 else medians, by_window["size"].to_numpy(float))
     found = []
     for at in _runs([int(by_window.index[i]) for i in out if medians[i] > usual]):
         part = by_window.loc[at]

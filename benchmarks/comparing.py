@@ -1,6 +1,6 @@
 """Whether `analysis compare` calls what is there, and nothing else: pairs of runs with known truth (benchmarks/made.py).
 
-`python -m benchmarks.comparing [--pairs 200] [--write]` makes and compares them and prints a table; `--write` puts it into
+`python -m benchmarks.comparing [--pairs 200] [--jobs 2] [--write]` makes and compares them and prints a table; `--write` puts it into
 docs/comparing.md. Some 25 minutes of one core. Everything is seeded: two runs of it print the same.
 """
 
@@ -10,15 +10,18 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
-from analysis.compare.comparison import Comparison, compare
-from analysis.compare.judge import Row, Verdict
+from analysis.compare.comparison import compare
+from analysis.compare.judge import Verdict
 from analysis.compare.tolerance import tolerance
 from analysis.load import load
 from analysis.statistics.several import holm
@@ -65,77 +68,91 @@ class Tally:
     named: float
 
 
-def pair(case: Case, number: int, folder: Path) -> Comparison:
-    """The comparison of a pair; `number` is its seed."""
-    a = make(folder / "a", case.turns, seed=number, number=0)
-    b = make(
-        folder / "b", case.turns, seed=number if case.paired else number + 100_000, number=1, truth=Truth(shifts={SHIFTED: case.shift})
-    )
-    return compare([load(a)], [load(b)], tolerance(None), quiet=True)
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A judged row of a comparison: its metric, its p value as it is and with the others corrected for, and what came of it."""
+
+    metric: str
+    p: float
+    corrected: float
+    differs: bool
+    regressed: bool
 
 
-def comparisons(case: Case, pairs: int) -> list[Comparison]:
-    """Of so many pairs, with a progress bar where stderr is a terminal."""
-    made = []
-    for number in tqdm(range(1, pairs + 1), desc=f"{case.name}, {case.turns} turns", leave=False, disable=None):
-        folder = Path(tempfile.mkdtemp(prefix="comparing-"))
-        try:
-            made.append(pair(case, number, folder))
-        finally:
-            shutil.rmtree(folder)
-    return made
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a pair; `worse`: the metrics that are named as what became worse first."""
+
+    rows: tuple[Called, ...]
+    worse: tuple[str, ...]
 
 
-def tally(made: Sequence[Comparison]) -> Tally:
+def outcome(case: Case, number: int) -> Outcome:
+    """Of a pair; `number` is its seed."""
+    folder = Path(tempfile.mkdtemp(prefix="comparing-"))
+    other = number if case.paired else number + 100_000
+    try:
+        a = make(folder / "a", case.turns, seed=number, number=0)
+        b = make(folder / "b", case.turns, seed=other, number=1, truth=Truth(shifts={SHIFTED: case.shift}))
+        made = compare([load(a)], [load(b)], tolerance(None), quiet=True)
+    finally:
+        shutil.rmtree(folder)
+    rows = [Called(row.metric.name, row.difference.p or 0.0, row.p, row.differs, row.regressed) for row in made.rows if row.p is not None]
+    return Outcome(tuple(rows), tuple(cause.row.metric.name for cause in made.causes if cause.verdict is Verdict.WORSE))
+
+
+def outcomes(case: Case, pairs: int, jobs: int = 1) -> list[Outcome]:
+    """Of so many pairs, by so many processes, with a progress bar where stderr is a terminal."""
+    bar = partial(tqdm, total=pairs, desc=f"{case.name}, {case.turns} turns", leave=False, disable=None)
+    if jobs == 1:
+        return [outcome(case, number) for number in bar(range(1, pairs + 1))]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(bar(pool.map(partial(outcome, case), range(1, pairs + 1))))
+
+
+def tally(made: Sequence[Outcome]) -> Tally:
     """What became of them."""
-    metrics = [_by_metric(one) for one in made]
-    judged = sum(map(len, metrics))
-    causes = [[cause.row.metric.name for cause in one.causes if cause.verdict is Verdict.WORSE] for one in made]
+    metrics = [rows for one in made for rows in _by_metric(one)]
     return Tally(
         len(made),
-        sum(any(row.regressed for row in rows) for one in metrics for rows in one.values()) / judged,
-        sum(any(row.differs for row in rows) for one in metrics for rows in one.values()) / judged,
-        sum(bool(one.regressions) for one in made) / len(made),
-        sum(any(row.metric.name == SHIFTED for row in one.regressions) for one in made) / len(made),
-        sum(names == [SHIFTED] for names in causes) / len(made),
+        _part(any(row.regressed for row in rows) for rows in metrics),
+        _part(any(row.differs for row in rows) for rows in metrics),
+        _part(any(row.regressed for row in one.rows) for one in made),
+        _part(any(row.regressed and row.metric == SHIFTED for row in one.rows) for one in made),
+        _part(one.worse == (SHIFTED,) for one in made),
     )
 
 
-def _by_metric(one: Comparison) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _part(holds: Iterable[bool]) -> float:
+    return fmean(map(float, holds))
+
+
+def _by_metric(one: Outcome) -> list[list[Called]]:
+    found: dict[str, list[Called]] = {}
     for row in one.rows:
-        if row.p is not None:
-            found.setdefault(row.metric.name, []).append(row)
-    return found
+        found.setdefault(row.metric, []).append(row)
+    return list(found.values())
 
 
-def _table_by_table(rows: Sequence[Row]) -> list[float]:
-    return [row.p if row.p is not None else 1.0 for row in rows]
-
-
-WAYS: dict[str, Callable[[Sequence[Row]], list[float]]] = {
-    "none": lambda rows: [row.difference.p or 0.0 for row in rows],
-    "Holm, each table by itself (used)": _table_by_table,
-    "Holm, all metrics": lambda rows: holm([row.difference.p or 0.0 for row in rows]),
-    "Benjamini-Yekutieli, all metrics": lambda rows: list(false_discovery_control([row.difference.p or 0.0 for row in rows], method="by")),
+WAYS: dict[str, Callable[[Sequence[Called]], list[float]]] = {
+    "none": lambda rows: [row.p for row in rows],
+    "Holm, each table by itself (used)": lambda rows: [row.corrected for row in rows],
+    "Holm, all metrics": lambda rows: holm([row.p for row in rows]),
+    "Benjamini-Yekutieli, all metrics": lambda rows: list(false_discovery_control([row.p for row in rows], method="by")),
 }
 """Corrections that were tried, from judged rows to p values."""
 
 
-def called(made: Sequence[Comparison], way: Callable[[Sequence[Row]], list[float]], only: str = "") -> float:
+def called(made: Sequence[Outcome], way: Callable[[Sequence[Called]], list[float]], only: str = "") -> float:
     """The share of comparisons in which a correction calls any row different; `only`: a row of this metric."""
-    hits = 0
-    for one in made:
-        rows = [row for row in one.rows if row.p is not None]
-        hits += any(p < LEVEL and only in ("", row.metric.name) for row, p in zip(rows, way(rows), strict=True))
-    return hits / len(made)
+    return _part(any(p < LEVEL and only in ("", row.metric) for row, p in zip(one.rows, way(one.rows), strict=True)) for one in made)
 
 
-def report(pairs: int) -> str:
+def report(pairs: int, jobs: int) -> str:
     """The tables, as Markdown."""
     rows, kept = [], {}
     for case in CASES:
-        kept[case] = comparisons(case, pairs)
+        kept[case] = outcomes(case, pairs, jobs)
         t = tally(kept[case])
         cells = [f"{share * 100:.2f} %" for share in (t.regressed, t.called, t.failed)]
         cells += [f"{share * 100:.1f} %" if case.shift != 1.0 else "" for share in (t.found, t.named)]
@@ -151,9 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Always 0: the figures are for people; tests hold a part of them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparing", description="Compare pairs of runs with known truth.")
     parser.add_argument("--pairs", type=int, default=200, help="pairs of each case (default 200)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--write", action="store_true", help="write the table into docs/comparing.md")
     chosen = parser.parse_args(arguments)
-    told = report(chosen.pairs)
+    told = report(chosen.pairs, chosen.jobs)
     print(told)
     if chosen.write:
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ Conditions = dict[str, list[str]]
 """By key of `run.json`, with dots between, the values that the runs of a side have."""
 _SHOWN = 6
 _PASSED_OVER = ("scenario.description", "scenario.criteria", "scenario.abort")
+_LOCAL = re.compile(r"(//(?:127\.0\.0\.1|localhost|\[::1\])):\d+")
+"""A port of this machine, which says nothing: an assistant that is started for a run takes any that is free."""
 CATALOG = "catalog_version"
 
 
@@ -22,6 +25,7 @@ def of(runs: Sequence[Loaded]) -> Conditions:
     for run in runs:
         info = run.info
         kept = {key: info[key] for key in (CATALOG, "dialect", "frame_ms", "host", "scenario")}
+        kept["host"] = _LOCAL.sub(r"\1", info["host"])
         kept["tester"] = sorted({worker["host"] for worker in info["workers"]})
         kept["doubletalk"] = info["versions"].get("doubletalk")
         for key, value in _flat("", kept):

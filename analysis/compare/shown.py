@@ -47,17 +47,17 @@ def least(row: Row) -> str:
 
 def verdict(row: Row) -> str:
     """`worse`, `better (within tolerance)`, `cannot tell (few: n 3 in A)`."""
-    if row.why:
+    if row.why and row.verdict is Verdict.CANNOT:
         return f"{row.verdict.value} ({row.why})"
     within = row.differs and not row.matters and row.verdict in (Verdict.WORSE, Verdict.BETTER)
     return f"{row.verdict.value} (within tolerance)" if within else row.verdict.value
 
 
 def moved(row: Row) -> str:
-    """`LLM time to first token (L5): p50 159 ms → 2525 ms, +2366 ms (95 %: +2281 ms to +2450 ms)`."""
-    metric, told = row.metric, row.difference
-    values = f"{_aggregate(row)}{show(row.difference.a.value, metric.unit)} → {show(row.difference.b.value, metric.unit)}"
-    return f"{values}, {amount(told.value, metric.unit)} (95 %: {interval(told.low, told.high, metric.unit)}; n {row.difference.a.n} and {row.difference.b.n})"
+    """`p50 159 ms → 2525 ms, +2366 ms (95 %: +2281 ms to +2450 ms; n 147 and 122)`."""
+    unit, told = row.metric.unit, row.difference
+    values = f"{row.aggregate} {show(told.a.value, unit)} → {show(told.b.value, unit)}".removeprefix("value ")
+    return f"{values}, {amount(told.value, unit)} (95 %: {interval(told.low, told.high, unit)}; n {told.a.n} and {told.b.n})"
 
 
 def title(metric: Metric) -> str:
@@ -70,7 +70,3 @@ def way(row: Row) -> str:
     effect = row.difference.value or 0.0
     up, down = _WORDS.get(row.metric.unit, _ELSE) if row.metric.table != "streaming" else _ELSE
     return f"{amount(abs(effect), row.metric.unit).lstrip('+')} {up if effect > 0 else down}"
-
-
-def _aggregate(row: Row) -> str:
-    return "" if row.aggregate == "value" else f"{row.aggregate} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from analysis.compare import shown
@@ -13,6 +14,7 @@ from metrics.catalog import TABLES
 from metrics.metric import show
 
 _MOODS = {Verdict.WORSE: "bad", Verdict.BETTER: "good", Verdict.CANNOT: "warning"}
+_TELLING = (("e2e_latency", "p50"), ("success", "value"))
 _HEADER = ("metric", "", "A", "n", "B", "n", "B less A", "95 % interval", "of A", "would have seen", "verdict")
 
 
@@ -27,7 +29,7 @@ def document(comparison: Comparison, title: str = "") -> Document:
     if own:
         lead.append(Text("The talkers themselves differ: these are the tester's, not the assistant's.", tuple(own), "warning"))
     if comparison.warnings:
-        lead.append(Text("The runs differ in more than the assistant:", comparison.warnings, "warning"))
+        lead.append(Text("The runs differ in what they were made with:", comparison.warnings, "warning"))
     lead.append(Text(f"A: {comparison.name_a}. B: {comparison.name_b}. {comparison.pairing}"))
     lead.append(Text(f"Tolerance: {comparison.tolerance.told()}."))
     sections = [Section("What moved", "moved", _chart(comparison))]
@@ -39,10 +41,10 @@ def document(comparison: Comparison, title: str = "") -> Document:
 
 
 _READING = (
-    "The interval is of B less A, with the session as the sampling unit. A verdict holds beside all others of its table: with the chance of "
-    "0.05 that any of them is called where there is none (Holm). *would have seen*: the smallest difference that such runs show with a "
-    "probability of 80 %. Percentiles are judged from five values beyond them on, all else from the catalogue's least number on."
-).replace("*", "**")
+    "The interval is of B less A, with the session as the sampling unit. A verdict holds beside all others of its table: with a chance "
+    "of at most 0.05 is any of them called where there is nothing (Holm). **would have seen**: the smallest difference that such runs "
+    "show, beside those others, with a probability of 80 %. **told**: neither good nor bad, or of the talkers themselves, or not asked for."
+)
 
 
 def _verdict(comparison: Comparison) -> Text:
@@ -58,13 +60,17 @@ def _verdict(comparison: Comparison) -> Text:
 
 
 def _sight(comparison: Comparison) -> str:
-    """What a regression would have had to be, to be seen: by the metrics that tell most."""
-    seen = [
-        f"{row.metric.title} {row.aggregate} {shown.least(row)}"
-        for row in comparison.rows
-        if (row.metric.name, row.aggregate) in (("e2e_latency", "p50"), ("success", "value")) and row.verdict is Verdict.NONE
-    ]
-    return f"These runs would have shown: {', '.join(seen).replace(' value', '')}." if seen else ""
+    """What a regression would have had to be, to be seen: by the metrics that tell most; and what smaller ones take."""
+    seen, times = [], 1.0
+    for row in comparison.rows:
+        if (row.metric.name, row.aggregate) in _TELLING and row.verdict is Verdict.NONE and row.least is not None:
+            seen.append(f"{row.metric.title} {row.aggregate} by {shown.least(row)}".replace(" value", ""))
+            allowed = comparison.tolerance.allowed(row.metric, row.difference.a.value or 0.0)
+            times = max(times, (row.least / allowed) ** 2 if allowed > 0.0 else 1.0)
+    if not seen:
+        return ""
+    more = f" To see any that is beyond the tolerance takes about {math.ceil(times)} times as many sessions." if times > 1.0 else ""
+    return f"These runs would have shown: {', '.join(seen)}.{more}"
 
 
 def _cause(cause: Cause) -> Text:
@@ -80,38 +86,35 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         unit, told = row.metric.unit, row.difference
         name = row.metric.name if row.aggregate == "value" else f"{row.metric.name} {row.aggregate}"
-        cells.append((
-            name, row.metric.code, show(row.difference.a.value, unit), str(row.difference.a.n), show(row.difference.b.value, unit), str(row.difference.b.n),
-            shown.amount(told.value, unit), shown.interval(told.low, told.high, unit), shown.percent(row), shown.least(row),
-            shown.verdict(row),
-        ))  # fmt: skip
+        values = (show(told.a.value, unit), str(told.a.n), show(told.b.value, unit), str(told.b.n), shown.amount(told.value, unit))
+        rest = (shown.interval(told.low, told.high, unit), shown.percent(row), shown.least(row), shown.verdict(row))
+        cells.append((name, row.metric.code, *values, *rest))
     moods = {i: _MOODS[row.verdict] for i, row in enumerate(rows) if row.verdict in _MOODS and (row.matters or row.why)}
     return Table(_HEADER, cells, numeric=frozenset({2, 3, 4, 5, 6, 7, 8, 9}), moods=moods)
 
 
 def _chart(comparison: Comparison) -> list[Block]:
     """Differences as shares of A with their intervals, of what is judged and has one."""
-    rows = [
-        row
-        for row in comparison.rows
-        if row.difference.part is not None and row.difference.part_low is not None and row.verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.NONE)
-    ]  # fmt: skip
-    if not rows:
+    names, middles, below, above, counts = [], [], [], [], []
+    for row in comparison.rows:
+        part, low, high = row.difference.part, row.difference.part_low, row.difference.part_high
+        if row.p is not None and part is not None and low is not None and high is not None:
+            names.append(f"{row.metric.title} {row.aggregate}".removesuffix(" value"))
+            middles.append(100.0 * part)
+            below.append(100.0 * (part - low))
+            above.append(100.0 * (high - part))
+            counts += [row.difference.a.n, row.difference.b.n]
+    if not names:
         return []
-    percents = [(100 * (d.part or 0.0), 100 * (d.part_low or 0.0), 100 * (d.part_high or 0.0)) for d in (row.difference for row in rows)]
-    names = [f"{row.metric.title} {row.aggregate}".removesuffix(" value") for row in rows]
-    trace = {
-        "type": "scatter", "mode": "markers", "x": [p[0] for p in percents], "y": names,
-        "error_x": {"type": "data", "symmetric": False, "array": [p[2] - p[0] for p in percents], "arrayminus": [p[0] - p[1] for p in percents]},
-    }  # fmt: skip
+    bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
     zero = {"type": "line", "xref": "x", "yref": "paper", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dot"}}
     layout = {
         "xaxis": {"title": {"text": "B less A, % of A"}},
         "yaxis": {"autorange": "reversed", "automargin": True},
         "shapes": [zero],
-        "margin": {"l": 220},
     }
-    least = min(min(row.difference.a.n, row.difference.b.n) for row in rows)
-    most = max(max(row.difference.a.n, row.difference.b.n) for row in rows)
-    says = f"Each metric's difference as a share of its value in A, with its 95 % interval (n {least} to {most} values a side)."
-    return [Chart("Difference of B from A (% of A)", {"data": [trace], "layout": layout}, says, height=120 + 22 * len(rows))]
+    figure = {"data": [{"type": "scatter", "mode": "markers", "x": middles, "y": names, "error_x": bars}], "layout": layout}
+    says = (
+        f"Each metric's difference as a share of its value in A, with its 95 % interval (n {min(counts)} to {max(counts)} values a side)."
+    )
+    return [Chart("Difference of B from A (% of A)", figure, says, height=120 + 22 * len(names))]

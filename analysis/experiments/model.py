@@ -128,10 +128,9 @@ def turns(made: Experiment) -> list[bool]:
     first = [math.floor((i + 1) * pairs / half) > math.floor(i * pairs / half) for i in range(half)]
     if made.runs % 2:
         return [*first, of_b % 2 == 1, *reversed(first)]
-    second = first[::-1]
-    if of_b % 2:
-        second[second.index(False)] = True
-    return [*first, *second]
+    if of_b % 2:  # no mirror has that: the two in the middle are unlike
+        return [*first[::-1], True, *first[1:]]
+    return [*first, *first[::-1]]
 
 
 def seeds(made: Experiment) -> list[int]:

@@ -11,6 +11,7 @@ from analysis_report import facts_of, made, retold, truth
 
 from analysis.report.facts import Facts
 from analysis.report.findings import find
+from analysis.report.found_talk import explained
 from analysis.report.interruptions import stop_times
 from analysis.report.worst import worst
 from metrics.trend import Trend
@@ -115,6 +116,19 @@ def test_a_stop_that_never_came_is_censored_when_the_response_ended() -> None:
     assert list(found["stopped"]) == [1.0, 1.0, 0.0]
 
 
+def test_a_turn_that_failed_as_its_answer_was_silenced_is_explained_by_that() -> None:
+    failed = {"kind": "utterance", "outcome": "timeout", "error_kind": "timeout", "host_response_id": None}
+    alarm = {"kind": "false_alarm", "outcome": "not_resumed", "error_kind": None, "response_id": None, "host_response_id": "r1"}
+    turns = [
+        {**failed, "response_id": "r1"},
+        {**failed, "response_id": "r2"},
+        alarm,
+        {**alarm, "outcome": "continued", "host_response_id": "r2"},
+        {**failed, "response_id": "r1", "outcome": "completed", "error_kind": None},
+    ]
+    assert list(explained(facts_of(turns))) == [True, False, False, False, False]
+
+
 def test_the_worst_turns_are_failures_first_and_then_the_slowest() -> None:
     plain = {
         "kind": "utterance",
@@ -136,3 +150,26 @@ def test_the_worst_turns_are_failures_first_and_then_the_slowest() -> None:
     assert worst(facts_of(rows).run.turns) == [
         (2, "a failure"), (4, "the assistant did not go on"), (5, "talked over"), (6, "slow to answer"), (1, "slow to answer"),
     ]  # fmt: skip
+
+
+def test_what_the_tester_took_away_is_not_missing_at_the_assistant(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", 120)
+    fault = {"fault": "1", "what": "drop", "t_s": 9.0, "noticed": 2, "sessions_lost": 2, "time_to_recover_s": 1.0}
+    titles = {}
+    for by in ("scenario", "detected"):
+        facts = Facts(retold(run, chaos=[{**fault, "by": by}]))
+        rows = facts.run.sessions
+        facts.run.__dict__["sessions"] = rows.assign(availability=0.5, down_s=rows["closed_s"] - rows["ready_s"])
+        facts.run.__dict__["_read_off"] = {
+            "sessions": {"availability": (list(range(len(rows))), [(10.0 + i % 3, 20.0) for i in range(len(rows))])}
+        }
+        facts.aggregate.ratio("availability").add(1.0, 2.0)
+        titles[by] = [one.title for one in find(facts) if one.part == "recovery"]
+    assert titles == {"scenario": [], "detected": ["The assistant is not always available"]}
+
+
+def test_audio_that_stutters_on_a_network_profile_may_be_the_profiles(tmp_path: Path) -> None:
+    wanted = truth()
+    object.__setattr__(wanted, "underruns", 3.0)
+    (one,) = find(Facts(made(tmp_path / "run", 300, wanted, networks={"wifi": 0.01})))
+    assert (one.priority, one.title) == ("P2", "The audio stutters, on the talkers' network profiles")

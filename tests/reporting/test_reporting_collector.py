@@ -213,6 +213,8 @@ def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert done.summary in out
     assert out.endswith(f"Run folder: {done.path}\n{done.verdict}\n")
+    print_finished(done, done.path / "report.html")
+    assert capsys.readouterr().out.endswith(f"Run folder: {done.path}\nReport: {done.path / 'report.html'}\n{done.verdict}\n")
 
 
 def test_the_stage_that_is_under_way(tmp_path: Path) -> None:

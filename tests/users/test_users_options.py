@@ -81,7 +81,18 @@ def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["auth", "token_path", "api_key_env", "tls_ca", "tls_insecure", "runs", "prometheus_port", "prometheus_host", "prometheus_linger"],
+    [
+        "auth",
+        "token_path",
+        "api_key_env",
+        "tls_ca",
+        "tls_insecure",
+        "runs",
+        "no_report",
+        "prometheus_port",
+        "prometheus_host",
+        "prometheus_linger",
+    ],
 )
 def test_a_form_cannot_change_what_is_the_owners(name: str) -> None:
     """Locust takes any option over that a form holds: with these, a visitor could have a secret sent to a host of theirs."""

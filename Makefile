@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
+.PHONY: statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -88,6 +88,9 @@ reference: $(VENV)/.installed-dev
 
 network: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.network $(NETWORK)
+
+statistics: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.statistics --write
 
 verdicts: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.verdicts --write

@@ -60,8 +60,8 @@ def growth(a: Trend, b: Trend) -> Difference:
 def joined(a: Estimate, b: Estimate, correlation: float = 0.0, freedom: float = MANY, paired: bool = False) -> Difference:
     """Of estimates whose errors are so correlated; `freedom`: degrees of freedom of their intervals, together.
 
-    The interval joins those of both, so that it keeps their shape (Zou and Donner, Statistics in Medicine 27, 2008; of correlated estimates:
-    Zou, Psychological Methods 12, 2007). `p` is what its end that is nearer to no difference says.
+    The interval joins those of both, so that it keeps their shape (Zou and Donner, Statistics in Medicine 27, 2008; of correlated
+    ones: Zou, Psychological Methods 12, 2007). `p` is what its end that is nearer to no difference says.
     """
     if a.value is None or b.value is None:
         return Difference(a, b, paired=paired, why=a.why if a.value is None else b.why)

@@ -20,18 +20,18 @@ CONFIDENCE = 0.95
 """Of every interval."""
 MIN_UNITS = 8
 """With fewer units no interval is given."""
-FEW_UNITS, UNLIKE = 50, 0.6
-"""A mean over fewer units than this has no interval where the means of units differ by more than this part of it (standard deviation):
-their distribution is too skewed for Student's."""
+FEW_UNITS, LONG_TAIL = 50, 0.6
+"""A mean of positive values from fewer units than this has no interval where their standard deviation is more than this part of it: units
+that resemble themselves are too skewed for Student's, then."""
 TAIL_UNITS, TAIL_VALUES = 1.5, 5.0
 """A quantile has an interval where so many units and so many effective values can be expected beyond it: p90 takes 15 units, p95 30, p99
 150."""
 MIDDLE = 60.0
 """With so many values the middle of a distribution counts towards how alike values of a unit are in its tail, where there are few."""
-PRIOR_EVENTS, PRIOR_ALIKE = 3.0, 0.1
+PRIOR_EVENTS, PRIOR_ALIKE = 3.0, 0.05
 """Where a share or a rate rests on few events, these cannot tell how alike values of a unit are: so many events are added that are
 correlated by so much. With none at all, it is what is assumed."""
-LEAST_EFFECT = 0.8
+LEAST_EFFECT = 0.7
 """Values of a unit are never taken for more independent than this design effect."""
 
 NOTHING, ONE_UNIT = "nothing was measured", f"fewer than {MIN_UNITS} sessions tell nothing of others"
@@ -87,12 +87,12 @@ def mean(values: Floats, units: Units) -> Sampled:
     n, sessions = len(values), len(found.units)
     if sessions < MIN_UNITS:
         return Sampled(Estimate(value, None, None, n, sessions, ONE_UNIT), found.units, off, freedom)
-    means = found.sum(values) / found.sum(weights)
-    if sessions < FEW_UNITS and float(np.std(means, ddof=1)) > UNLIKE * abs(value):
-        why = f"fewer than {FEW_UNITS} sessions, too unlike one another"
+    positive = bool(values.min() > 0.0)
+    if positive and sessions < FEW_UNITS and float(np.std(values)) > LONG_TAIL * value:
+        why = f"a tail too long for a mean of fewer than {FEW_UNITS} sessions"
         return Sampled(Estimate(value, None, None, n, sessions, why), found.units, off, freedom)
     reach = student(freedom) * float(np.sqrt(variance))
-    if values.min() > 0.0:
+    if positive:
         low, high = value * float(np.exp(-reach / value)), value * float(np.exp(reach / value))
     else:
         low, high = value - reach, value + reach
@@ -142,6 +142,20 @@ def rate(events: Floats, spans: Floats, units: Units) -> Sampled:
     return Sampled(Estimate(value, max(0.0, low) if happened else 0.0, high, n, sessions), found.units, off, freedom)
 
 
+def amount(amounts: Floats, spans: Floats, units: Units) -> Sampled:
+    """A sum of amounts, none negative, per span, such as cost per hour; both of shape (n,). Student's interval on the scale of logarithms:
+    unlike that of a rate of events it does not depend on the unit that the amounts are in."""
+    found = _grouped(units)
+    if not len(amounts) or spans.sum() <= 0.0:
+        return _nothing(found, len(amounts))
+    value, off, variance, freedom = _jackknife(found, amounts, spans)
+    n, sessions = len(amounts), len(found.units)
+    if sessions < MIN_UNITS:
+        return Sampled(Estimate(value, None, None, n, sessions, ONE_UNIT), found.units, off, freedom)
+    factor = float(np.exp(student(freedom) * np.sqrt(variance) / value)) if value > 0.0 else 1.0
+    return Sampled(Estimate(value, value / factor, value * factor, n, sessions), found.units, off, freedom)
+
+
 def quantile(values: Floats, units: Units, q: float) -> Sampled:
     """The quantile `q` of values of such units, as numpy's `linear` method has it; both of shape (n,).
 
@@ -159,7 +173,7 @@ def quantile(values: Floats, units: Units, q: float) -> Sampled:
     tail, effective = min(q, 1.0 - q), n / effect
     low, high = _wilson(q, effective, student(freedom))
     places = np.array([low, high]) * n - 0.5
-    if sessions * tail < TAIL_UNITS or effective * tail < TAIL_VALUES or places[0] < 0 or places[1] > n - 1:
+    if sessions * tail < TAIL_UNITS - 1e-9 or effective * tail < TAIL_VALUES or places[0] < 0 or places[1] > n - 1:
         why = f"too few values beyond p{100 * q:g} for an interval"
         return Sampled(Estimate(value, None, None, n, sessions, why), found.units, off, freedom)
     ends = np.interp(places, np.arange(n), ordered)
@@ -173,7 +187,7 @@ def of_influences(value: float, influences: Floats, units: Units) -> Sampled:
     off = found.sum(influences)
     sessions = len(found.units)
     variance = sessions / max(1, sessions - 1) * float((off**2).sum())
-    freedom = _freedom(found.sum(np.ones(n)))
+    freedom = _freedom(found.sum(np.ones(n)), off)
     if sessions < MIN_UNITS:
         return Sampled(Estimate(value, None, None, n, sessions, ONE_UNIT), found.units, off, freedom)
     rare = min(value, 1.0 - value) * n
@@ -207,11 +221,19 @@ def _jackknife(found: _Grouped, numerators: Floats, denominators: Floats) -> tup
     whole, sessions = float(below.sum()), len(below)
     value = float(above.sum()) / whole
     off = (above - value * below) / np.where(whole > below, whole - below, np.inf)
-    return value, off, (sessions - 1) / sessions * float((off**2).sum()), _freedom(below)
+    return value, off, (sessions - 1) / sessions * float((off**2).sum()), _freedom(below, off)
 
 
-def _freedom(sizes: Floats) -> float:
-    return max(1.0, float(sizes.sum() ** 2 / (sizes**2).sum()) - 1.0)
+def _freedom(sizes: Floats, off: Floats) -> float:
+    """Of a variance between units: their effective number less one; fewer where it rests on few of them (Satterthwaite, Biometrics Bulletin
+    2, 1946, with the kurtosis that they show)."""
+    of_sizes = float(sizes.sum() ** 2 / (sizes**2).sum()) - 1.0
+    squares = off**2
+    if not squares.any():
+        return max(1.0, of_sizes)
+    rests_on = float(squares.sum() ** 2 / (squares**2).sum())
+    scatter = 1.0 / rests_on - 1.0 / len(off)
+    return max(1.0, min(of_sizes, 2.0 / scatter if scatter > 0 else of_sizes))
 
 
 def _effect(found: _Grouped, sizes: Floats, seen: float, events: float) -> float:

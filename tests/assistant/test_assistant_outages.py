@@ -27,11 +27,11 @@ faults: [{{at_s: 0, for_s: 3600, profile: {{llm: {{delay: {{fixed: 1}}}}}}}}]
 outages: [{{at_s: 1, down_s: {DOWN_S}}}]
 """
 WATCH = """
-import os, sys, time, urllib.request
+import http.client, os, sys, time, urllib.request
 while True:
     try:
         urllib.request.urlopen(os.environ["LOCUST_HOST"] + "/health").read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         break
     time.sleep(0.02)
 print("down", flush=True)
@@ -39,7 +39,7 @@ while True:
     try:
         urllib.request.urlopen(os.environ["LOCUST_HOST"] + "/health").read()
         break
-    except OSError:
+    except (OSError, http.client.HTTPException):
         time.sleep(0.02)
 sys.exit(7)
 """

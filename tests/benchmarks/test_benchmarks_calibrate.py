@@ -31,6 +31,7 @@ def missing() -> str | None:
     return "needs two cores" if len(os.sched_getaffinity(0)) < 2 else None
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(missing() is not None, reason=f"the calibration {missing()}")
 def test_five_talkers(tmp_path: Path) -> None:
     done = calibrate("--talkers", "5", "--seconds", "12", "--clocks", "kernel", "--out", str(tmp_path))

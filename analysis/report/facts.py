@@ -26,9 +26,12 @@ class Standing(StrEnum):
     MISSED = "MISSED"
     """It is not so, and neither is any of its interval."""
     LIKELY_MET = "met, may be chance"
-    """It is so; its interval reaches beyond, or there is none."""
+    """It is so; its interval reaches beyond."""
     LIKELY_MISSED = "missed, may be chance"
-    """It is not so; its interval reaches what is wanted, or there is none."""
+    """It is not so; its interval reaches what is wanted."""
+    ALONE_MET = "met, no interval"
+    ALONE_MISSED = "missed, no interval"
+    """The data cannot tell how sure it is."""
     FEW = "too few to judge"
     """Fewer values than the metric's least."""
     UNKNOWN = "not measured"
@@ -39,6 +42,8 @@ MOODS = {
     Standing.LIKELY_MET: "plain",
     Standing.MISSED: "bad",
     Standing.LIKELY_MISSED: "warning",
+    Standing.ALONE_MET: "plain",
+    Standing.ALONE_MISSED: "warning",
     Standing.FEW: "warning",
     Standing.UNKNOWN: "plain",
 }
@@ -128,7 +133,9 @@ def standing(found: Estimate, target: Target, metric: Metric) -> Standing:
     met = target.met_by(found.value)
     if target.aggregate == "max":
         return Standing.MET if met else Standing.MISSED
-    sure = found.low is not None and found.high is not None and target.met_by(found.low) == met == target.met_by(found.high)
+    if found.low is None or found.high is None:
+        return Standing.ALONE_MET if met else Standing.ALONE_MISSED
+    sure = target.met_by(found.low) == met == target.met_by(found.high)
     if met:
         return Standing.MET if sure else Standing.LIKELY_MET
     return Standing.MISSED if sure else Standing.LIKELY_MISSED

@@ -87,9 +87,11 @@ def stutter(facts: Facts) -> Iterator[Finding]:
     missed = [(name, t) for name in ("continuity", "underruns", "jitter") for t in facts.missed(name)]
     if not missed:
         return
-    whole = any(name == "continuity" for name, _ in missed)
+    profiled = bool(facts.count("network_delay"))
+    whole = any(name == "continuity" for name, _ in missed) and not profiled
+    title = "The audio stutters, on the talkers' network profiles" if profiled else "The assistant's audio stutters"
     yield Finding(
-        "P1" if whole else "P2", "The assistant's audio stutters", "Audio arrives later than it is due to be heard.",
+        "P1" if whole else "P2", title, "Audio arrives later than it is due to be heard.",
         "Callers hear gaps within words.",
         (*(proof(facts, name, t) for name, t in missed),
          told("delivery_rtf", facts.estimate("delivery_rtf", "p95"), "p95")),

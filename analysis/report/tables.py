@@ -34,7 +34,8 @@ def metrics(facts: Facts, names: Sequence[str], caption: str = "", note: str = "
 
 def worst_of(facts: Facts, name: str) -> Standing | None:
     """How a metric stands to the target that it keeps worst; None where it has none."""
-    order = (Standing.MISSED, Standing.LIKELY_MISSED, Standing.FEW, Standing.LIKELY_MET, Standing.MET, Standing.UNKNOWN)
+    order = (Standing.MISSED, Standing.ALONE_MISSED, Standing.LIKELY_MISSED, Standing.FEW, Standing.LIKELY_MET, Standing.ALONE_MET,
+             Standing.MET, Standing.UNKNOWN)  # fmt: skip
     found = [facts.stands(name, target) for target in METRICS[name].targets if target.grade == "target"]
     return min(found, key=order.index) if found else None
 

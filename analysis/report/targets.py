@@ -55,8 +55,8 @@ def _grades(facts: Facts) -> Table:
         reached = next((t for t in graded if found.value is not None and t.met_by(found.value)), None)
         few = " (few)" if 0 < found.n < metric.min_count else ""
         grade = "not measured" if found.value is None else (reached.grade if reached else f"below {graded[-1].grade}") + few
-        if reached and facts.stands(metric.name, reached) is Standing.LIKELY_MET:
-            grade += ", may be chance"
+        if reached and facts.stands(metric.name, reached) in (Standing.LIKELY_MET, Standing.ALONE_MET):
+            grade += f",{facts.stands(metric.name, reached).partition(',')[2]}"
         moods[len(rows)] = "good" if reached else "warning" if found.value is not None else "plain"
         bounds = {t.grade: show_target(t, metric.unit) for t in graded}
         rows.append(
@@ -103,6 +103,7 @@ def _of(what: str, facts: Facts, name: str, aggregate: str) -> tuple[str, str, s
         Standing.MET: "checked",
         Standing.LIKELY_MET: "may be chance",
         Standing.LIKELY_MISSED: "may be chance",
+        Standing.ALONE_MET: "no interval",
         Standing.FEW: "too few",
     }.get(stands, "NOT READY")
     return what, f"{told(name, found, aggregate)}; target {show_target(target, METRICS[name].unit)}", state

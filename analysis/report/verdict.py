@@ -80,8 +80,7 @@ def snapshot(facts: Facts) -> Section:
         items.append(Figure(title, shown.value(found, metric.unit), ", ".join(part for part in told if part), MOODS[stands]))
     legend = (
         "Targets are the catalogue's, whatever the run's criteria are. **MISSED** and **met** hold for the whole 95 % interval; **may "
-        "be chance**: "
-        "the interval reaches over the target."
+        "be chance**: the interval reaches over the target; **no interval**: too few sessions to tell one."
     )
     return Section("Snapshot", "snapshot", [Figures(items), Text(legend)])
 

@@ -116,7 +116,7 @@ def _drawn(row: pd.Series, host: pd.Series | None, why: str) -> Part:
     says = f"{kind.capitalize()}, outcome: {outcome}{fault}{owed}; {where}. Said: “{row['spoken'] or row['clip']}”"
     rows = [(name, f"{at:.0f} ms") for at, name, _ in told if at is not None]
     title = f"{kind.capitalize()}, {outcome}: {why}"
-    return Part(title, [Chart("Timeline (ms)", figure, says, 250), _instants(rows)])
+    return Part(title, [Chart("Timeline (ms), n 1 turn", figure, says, 250), _instants(rows)])
 
 
 def _instants(rows: list[tuple[str, str]]) -> Text:

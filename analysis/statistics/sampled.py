@@ -173,7 +173,7 @@ def quantile(values: Floats, units: Units, q: float) -> Sampled:
     tail, effective = min(q, 1.0 - q), n / effect
     low, high = _wilson(q, effective, student(freedom))
     places = np.array([low, high]) * n - 0.5
-    if sessions * tail < TAIL_UNITS or effective * tail < TAIL_VALUES or places[0] < 0 or places[1] > n - 1:
+    if sessions * tail < TAIL_UNITS - 1e-9 or effective * tail < TAIL_VALUES or places[0] < 0 or places[1] > n - 1:
         why = f"too few values beyond p{100 * q:g} for an interval"
         return Sampled(Estimate(value, None, None, n, sessions, why), found.units, off, freedom)
     ends = np.interp(places, np.arange(n), ordered)

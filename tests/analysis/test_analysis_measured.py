@@ -7,7 +7,8 @@ from analysis_runs import finished
 
 from analysis import load
 from analysis.load import Loaded
-from analysis.measured import of, values
+from analysis.measured import of, sampled_of, values
+from benchmarks.made import make
 from metrics.catalog import METRICS
 from metrics.histogram import Histogram, Ratio
 from metrics.metric import Shape
@@ -43,3 +44,33 @@ def test_what_is_no_number_per_record(run: Loaded) -> None:
         values(run, "target_memory_growth")
     with pytest.raises(KeyError):
         values(run, "no_such_metric")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load(make(tmp_path_factory.mktemp("made") / "run", 600, talkers=20))
+
+
+def test_intervals_suit_what_is_measured(made: Loaded) -> None:
+    success, underruns, latency = of(made, "success", "value"), of(made, "underruns", "value"), of(made, "e2e_latency", "p50")
+    assert success.low is not None
+    assert success.high is not None
+    assert 0.0 < success.low < 0.97 < success.high < 1.0
+    assert underruns.low is not None
+    assert underruns.low > 0.0
+    assert underruns.n == latency.n + made.info["totals"]["turns"] - len(made.turns["e2e_latency_s"].dropna())
+    assert latency.sessions > 60
+
+
+def test_seconds_have_no_interval(made: Loaded) -> None:
+    memory = of(made, "target_memory_per_session", "mean")
+    assert memory.value is not None
+    assert memory.low is None
+    assert "too alike" in memory.why
+
+
+def test_talkers_may_be_the_unit(made: Loaded) -> None:
+    assert of(made, "e2e_latency", "mean", unit="talker").sessions == 20
+    tokens = values(made, "token_success")
+    assert sampled_of(METRICS["token_success"], tokens, "value").estimate.sessions == len(tokens)
+    assert sampled_of(METRICS["token_success"], tokens, "value", unit="talker").estimate.sessions == 20

@@ -11,6 +11,7 @@ from analysis_report import facts_of, made, retold, truth
 
 from analysis.report.facts import Facts
 from analysis.report.findings import find
+from analysis.report.found_talk import explained
 from analysis.report.interruptions import stop_times
 from analysis.report.worst import worst
 from metrics.trend import Trend
@@ -20,7 +21,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "healthy": ({}, []),
     "slow stage": ({"shifts": {"llm_ttft": 8.0}}, ["P0 Slow stage: LLM time to first token (L5) carries the latency"]),
     "slow endpointing": (
-        {"shifts": {"endpointing_delay": 6.0}},
+        {"shifts": {"endpointing_delay": 6.0, "tts_processing": 2.2}},
         ["P0 Slow, and no stage alone carries it; the longest is Endpointing delay"],
     ),
     "stays silent": ({"shares": {"resume_rate": 0.3}}, ["P1 No resume after false alarms: the assistant stays silent"]),
@@ -53,6 +54,18 @@ def test_failures_are_told_by_kind(tmp_path: Path) -> None:
     found = {one.title: one for one in find(Facts(made(tmp_path / "run", 600, truth(shares={"success": 0.8}))))}
     assert {"Turns fail: timeout", "Turns fail: assistant_error", "Turns fail: remote_close"} <= set(found)
     assert found["Turns fail: timeout"].priority == "P0"
+
+
+def test_a_failure_that_a_false_alarm_explains_is_not_told_again(tmp_path: Path) -> None:
+    facts = Facts(made(tmp_path / "run", 600, truth(shares={"success": 0.8, "resume_rate": 0.3})))
+    turns = facts.run.turns
+    failed = turns["error_kind"].notna()
+    silent = turns["outcome"] == "not_resumed"
+    told = turns.assign(response_id=turns["response_id"].where(~failed, "stuck"))
+    facts.run.__dict__["turns"] = told.assign(host_response_id=turns["host_response_id"].where(~silent, "stuck"))
+    titles = [one.title for one in find(facts)]
+    assert "No resume after false alarms: the assistant stays silent" in titles
+    assert not [title for title in titles if title.startswith("Turns fail")]
 
 
 def test_a_network_profile_is_not_laid_at_the_assistants_door(tmp_path: Path) -> None:
@@ -115,6 +128,19 @@ def test_a_stop_that_never_came_is_censored_when_the_response_ended() -> None:
     assert list(found["stopped"]) == [1.0, 1.0, 0.0]
 
 
+def test_a_turn_that_failed_as_its_answer_was_silenced_is_explained_by_that() -> None:
+    failed = {"kind": "utterance", "outcome": "timeout", "error_kind": "timeout", "host_response_id": None}
+    alarm = {"kind": "false_alarm", "outcome": "not_resumed", "error_kind": None, "response_id": None, "host_response_id": "r1"}
+    turns = [
+        {**failed, "response_id": "r1"},
+        {**failed, "response_id": "r2"},
+        alarm,
+        {**alarm, "outcome": "continued", "host_response_id": "r2"},
+        {**failed, "response_id": "r1", "outcome": "completed", "error_kind": None},
+    ]
+    assert list(explained(facts_of(turns))) == [True, False, False, False, False]
+
+
 def test_the_worst_turns_are_failures_first_and_then_the_slowest() -> None:
     plain = {
         "kind": "utterance",
@@ -136,3 +162,26 @@ def test_the_worst_turns_are_failures_first_and_then_the_slowest() -> None:
     assert worst(facts_of(rows).run.turns) == [
         (2, "a failure"), (4, "the assistant did not go on"), (5, "talked over"), (6, "slow to answer"), (1, "slow to answer"),
     ]  # fmt: skip
+
+
+def test_what_the_tester_took_away_is_not_missing_at_the_assistant(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", 120)
+    fault = {"fault": "1", "what": "drop", "t_s": 9.0, "noticed": 2, "sessions_lost": 2, "time_to_recover_s": 1.0}
+    titles = {}
+    for by in ("scenario", "detected"):
+        facts = Facts(retold(run, chaos=[{**fault, "by": by}]))
+        rows = facts.run.sessions
+        facts.run.__dict__["sessions"] = rows.assign(availability=0.5, down_s=rows["closed_s"] - rows["ready_s"])
+        facts.run.__dict__["_read_off"] = {
+            "sessions": {"availability": (list(range(len(rows))), [(10.0 + i % 3, 20.0) for i in range(len(rows))])}
+        }
+        facts.aggregate.ratio("availability").add(1.0, 2.0)
+        titles[by] = [one.title for one in find(facts) if one.part == "recovery"]
+    assert titles == {"scenario": [], "detected": ["The assistant is not always available"]}
+
+
+def test_audio_that_stutters_on_a_network_profile_may_be_the_profiles(tmp_path: Path) -> None:
+    wanted = truth()
+    object.__setattr__(wanted, "underruns", 3.0)
+    (one,) = find(Facts(made(tmp_path / "run", 300, wanted, networks={"wifi": 0.01})))
+    assert (one.priority, one.title) == ("P2", "The audio stutters, on the talkers' network profiles")

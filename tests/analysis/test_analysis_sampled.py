@@ -1,0 +1,159 @@
+"""Estimates and their intervals: against numpy and scipy, what must not change them, and what must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.statistics import estimate
+from analysis.statistics.sampled import Estimate, Floats, Units
+from benchmarks.intervals import quantile as exact_quantile
+
+Kind = Callable[[Floats, Units], Estimate]
+KINDS: dict[str, Kind] = {
+    "mean": estimate.mean,
+    "p50": lambda x, units: estimate.quantile(x, units, 0.5),
+    "p90": lambda x, units: estimate.quantile(x, units, 0.9),
+    "share": lambda x, units: estimate.share((x < 1.2).astype(float), np.ones(len(x)), units),
+    "share of time": lambda x, units: estimate.share(np.minimum(x, 2.0), np.full(len(x), 2.0), units),
+    "rate": lambda x, units: estimate.rate(np.floor(x), np.full(len(x), 0.1), units),
+}
+
+
+def latencies(seed: int, sessions: int = 40, turns: int = 7) -> tuple[Floats, Units]:
+    """Lognormal, alike within sessions."""
+    rng = np.random.default_rng(seed)
+    units = np.repeat(np.arange(sessions), turns)
+    return np.exp(0.25 * rng.standard_normal(sessions)[units] + 0.3 * rng.standard_normal(len(units))), units
+
+
+def ends(found: Estimate) -> tuple[float, float]:
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def width(found: Estimate) -> float:
+    low, high = ends(found)
+    return high - low
+
+
+@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(0, 12)), min_size=1, max_size=80), st.sampled_from([0.01, 0.5, 0.95, 1.0]))
+def test_values_are_numpys(rows: list[tuple[float, int]], q: float) -> None:
+    values, units = np.array([v for v, _ in rows]), np.array([u for _, u in rows])
+    for found, expected in ((estimate.mean(values, units), values.mean()), (estimate.quantile(values, units, q), np.quantile(values, q))):
+        assert found.value == pytest.approx(float(expected), abs=1e-9)
+        assert (found.n, found.sessions) == (len(rows), len(set(units.tolist())))
+        assert (found.low is None) == (found.high is None) == bool(found.why)
+        if found.low is not None and found.high is not None:
+            assert found.low <= found.value + 1e-9
+            assert found.value <= found.high + 1e-9
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=80))
+def test_shares_stay_within_0_and_1(rows: list[tuple[int, int]]) -> None:
+    hits, units = np.array([float(v) for v, _ in rows]), np.array([u for _, u in rows])
+    found, others = (estimate.share(x, np.ones(len(rows)), units) for x in (hits, 1.0 - hits))
+    assert found.value == pytest.approx(hits.mean())
+    if found.low is not None and found.high is not None:
+        assert 0.0 <= found.low <= hits.mean() <= found.high <= 1.0
+        assert found.low < found.high
+        assert ends(others) == pytest.approx((1.0 - found.high, 1.0 - found.low))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.integers(0, 10_000))
+def test_the_order_and_the_names_of_sessions_do_not_matter(kind: str, seed: int) -> None:
+    values, units = latencies(seed % 5)
+    order = np.random.default_rng(seed).permutation(len(values))
+    a, b = KINDS[kind](values, units), KINDS[kind](values[order], -7 * units[order] - 3)
+    assert ends(b) == pytest.approx(ends(a))
+    assert b.value == pytest.approx(a.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_sessions_narrow_and_more_of_the_same_turns_do_not(kind: str) -> None:
+    values, units = latencies(1)
+    once = KINDS[kind](values, units)
+    four_times = KINDS[kind](np.tile(values, 4), np.concatenate([units + 1000 * i for i in range(4)]))
+    assert width(four_times) == pytest.approx(width(once) / 2.0, rel=0.15)
+    repeated = KINDS[kind](np.repeat(values, 4), np.repeat(units, 4))
+    assert width(repeated) == pytest.approx(width(once), rel=0.25)
+
+
+@pytest.mark.parametrize("kind", ["mean", "p50", "p90"])
+@given(st.floats(0.001, 1000.0))
+def test_the_unit_of_a_latency_does_not_matter(kind: str, factor: float) -> None:
+    values, units = latencies(2)
+    assert ends(KINDS[kind](factor * values, units)) == pytest.approx(tuple(factor * end for end in ends(KINDS[kind](values, units))))
+
+
+@pytest.mark.parametrize("kind", ["mean", "p50", "share"])
+def test_turns_that_resemble_one_another_say_less(kind: str) -> None:
+    values, units = latencies(3, sessions=100)
+    assert width(KINDS[kind](values, units)) > 1.3 * width(KINDS[kind](values, np.arange(len(units))))
+
+
+def test_independent_values_have_the_intervals_of_textbooks() -> None:
+    values, _ = latencies(4, sessions=400, turns=1)
+    alone = np.arange(400)
+    shifted = values - 5.0  # negative ones: Student's as it is
+    student = stats.t.interval(0.95, 399, shifted.mean(), stats.sem(shifted))
+    assert ends(estimate.mean(shifted, alone)) == pytest.approx(student, abs=0.01 * (student[1] - student[0]))
+    wilson = stats.binomtest(60, 400).proportion_ci(0.95, "wilson")
+    hits = np.r_[np.ones(60), np.zeros(340)]
+    assert ends(estimate.share(hits, np.ones(400), alone)) == pytest.approx((wilson.low, wilson.high), abs=0.003)
+    for q in (0.5, 0.9):
+        low, high = exact_quantile(values.tolist(), q, 0.95)
+        assert ends(estimate.quantile(values, alone, q)) == pytest.approx((low, high), rel=0.02)
+    poisson = stats.chi2.ppf([0.025, 0.975], [2 * 60, 2 * 61]) / 2.0 / 400.0
+    assert ends(estimate.rate(hits, np.ones(400), alone)) == pytest.approx(poisson, rel=0.07)
+
+
+def test_none_or_all_leave_room() -> None:
+    _, units = latencies(5)
+    n, nothing = len(units), np.zeros(len(units))
+    low, high = ends(estimate.share(nothing, np.ones(n), units))
+    assert low == 0.0
+    assert 1.0 / n < high < 0.03
+    low, high = ends(estimate.rate(nothing, np.full(n, 0.2), units))
+    assert low == 0.0
+    assert 3.5 < high * 0.2 * n < 6.5  # three events might have been missed, in sessions that are alike some more
+
+
+@pytest.mark.parametrize(
+    ("of", "why"),
+    [
+        (lambda: estimate.mean(np.empty(0), np.empty(0, np.int64)), "nothing was measured"),
+        (lambda: estimate.rate(np.ones(9), np.zeros(9), np.arange(9)), "nothing was measured"),
+        (lambda: estimate.mean(*latencies(6, sessions=7)), "fewer than 8 sessions"),
+        (lambda: estimate.share(np.ones(70), np.ones(70), np.repeat(np.arange(7), 10)), "fewer than 8 sessions"),
+        (lambda: estimate.quantile(*latencies(6, sessions=29), 0.95), "too few values beyond p95"),
+        (lambda: estimate.quantile(*latencies(6, sessions=200, turns=1), 0.99), "too few values beyond p99"),
+        (lambda: estimate.mean(latencies(6)[0] ** 4, latencies(6)[1]), "a tail too long"),
+    ],
+)
+def test_no_interval_says_why(of: Callable[[], Estimate], why: str) -> None:
+    found = of()
+    assert found.low is None
+    assert found.high is None
+    assert why in found.why
+    assert (found.value is None) == (why == "nothing was measured")
+
+
+def test_percentiles_have_intervals_where_there_is_enough() -> None:
+    for sessions, q in ((15, 0.9), (30, 0.95), (200, 0.99)):
+        values, units = latencies(7, sessions=sessions, turns=10)
+        ends(estimate.quantile(np.random.default_rng(7).permutation(values), units, q))
+
+
+def test_a_ratio_is_a_share_or_a_rate() -> None:
+    values, units = latencies(8)
+    ones, hits = np.ones(len(values)), (values > 1.0).astype(float)
+    assert estimate.ratio(hits, ones, units) == estimate.share(hits, ones, units)
+    assert estimate.ratio(3.0 * hits, ones, units) == estimate.rate(3.0 * hits, ones, units)

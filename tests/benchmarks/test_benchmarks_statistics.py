@@ -1,0 +1,74 @@
+"""The coverage of intervals, in short: with fewer runs, and the same each time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.statistics import sampled
+from benchmarks import statistics
+from benchmarks.simulated import callers, gaps, incidents, waits
+from benchmarks.statistics import ESTIMATORS, Cover, Setting, cover
+
+RUNS = 200
+BOUNDS = dict.fromkeys((Setting(50, 0.3, False), Setting(50, 0.0, True)), (0.915, 0.995))
+"""95 % of 200 runs is give or take 3 % (two standard deviations); shares of few events hold the truth more often."""
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if "p9" not in name])
+def test_intervals_hold_the_truth(name: str) -> None:
+    for setting, (least, most) in BOUNDS.items():
+        found = cover(name, setting, RUNS)
+        assert found.given > 0.95 * RUNS
+        assert found.share is not None
+        assert least <= found.share <= most
+
+
+def test_intervals_of_percentiles_hold_the_truth() -> None:
+    for name in ("p90", "p95", "paired difference of p95"):
+        share = cover(name, Setting(200, 0.3, False), RUNS).share
+        assert share is not None
+        assert 0.915 <= share <= 0.995
+
+
+def test_turns_taken_for_independent_would_not() -> None:
+    """The simulation tells a wrong interval: one that takes each turn for a unit."""
+    held = 0
+    for run in range(RUNS):
+        c = callers(np.random.default_rng(run), 50, 0.6, False)
+        found = sampled.mean(c.first, np.arange(len(c.first))).estimate
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0.0 <= found.high
+    assert held < 0.75 * RUNS
+
+
+def test_simulated_callers_are_what_they_are_said_to_be() -> None:
+    c = callers(np.random.default_rng(1), 20_000, 0.4, True)
+    sums, counts = np.bincount(c.session, c.first), np.bincount(c.session)
+    pairs = (sums**2 - np.bincount(c.session, c.first**2)).sum() / (counts * (counts - 1)).sum()
+    assert pairs == pytest.approx(0.4, abs=0.02)
+    assert np.corrcoef(c.first, c.second(True))[0, 1] == pytest.approx(0.5, abs=0.01)
+    assert np.corrcoef(c.first, c.second(False))[0, 1] == pytest.approx(0.0, abs=0.01)
+    lost_s, truth = gaps(c)
+    assert 1.0 - lost_s.mean() / 4.0 == pytest.approx(truth, abs=0.0002)
+    events, minutes = incidents(c, 0.5)
+    assert events.sum() / minutes.sum() == pytest.approx(0.5, abs=0.02)
+    waited_s, happened, share_by = waits(c)
+    assert waited_s.max() <= 4.0
+    early = waited_s[(happened > 0) | (waited_s > 0.6)]
+    assert (early <= 0.6).mean() == pytest.approx(share_by(0.6), abs=0.02)
+
+
+def test_the_same_each_time_and_told_as_a_table() -> None:
+    setting = Setting(10, 0.0, False)
+    assert cover("mean", setting, 20) == cover("mean", setting, 20)
+    covers = {(name, Setting(s, a, u)): Cover(1000, 600, 570) for name in ESTIMATORS for s in statistics.SESSIONS for a in statistics.ALIKE
+              for u in statistics.UNEVEN}  # fmt: skip
+    covers["mean", setting] = Cover(1000, 1000, 951)
+    covers["p50", setting] = Cover(1000, 50, 50)
+    text = "\n".join(statistics.table(covers))
+    assert "| mean" in text
+    assert "95.1 / 95.0 (60 %)" in text
+    assert "- / 95.0 (60 %)" in text
+    assert "the least is 95.1 %, the most 95.1 %" in "".join(statistics.figures(covers))

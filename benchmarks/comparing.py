@@ -1,7 +1,7 @@
 """Whether `analysis compare` calls what is there, and nothing else: pairs of runs with known truth (benchmarks/made.py).
 
 `python -m benchmarks.comparing [--pairs 200] [--jobs 2] [--write]` makes and compares them and prints a table; `--write` puts it into
-docs/comparing.md. Some 25 minutes of one core. Everything is seeded: two runs of it print the same.
+docs/comparing.md. Some ten minutes of one core. Everything is seeded: two runs of it print the same.
 """
 
 from __future__ import annotations
@@ -45,13 +45,9 @@ class Case:
     paired: bool = True
 
 
-CASES = (
-    Case("no difference, same seed", 1000),
-    Case("no difference, other seed", 1000, paired=False),
-    Case("no difference, same seed", 150),
-    Case("TTS 10 % slower, same seed", 1000, 1.1),
-    Case("TTS 10 % slower, other seed", 1000, 1.1, paired=False),
-)
+NULL = Case("no difference, same seed", 1000)
+SLOWER = Case("TTS 10 % slower, same seed", 1000, 1.1)
+CASES = (NULL, SLOWER, Case("no difference, other seed", 1000, paired=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +153,9 @@ def report(pairs: int, jobs: int) -> str:
         cells = [f"{share * 100:.2f} %" for share in (t.regressed, t.called, t.failed)]
         cells += [f"{share * 100:.1f} %" if case.shift != 1.0 else "" for share in (t.found, t.named)]
         rows.append((case.name, str(case.turns), str(t.pairs), *cells))
+        print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
     header = ("pairs of runs", "turns", "pairs", "metrics called a regression", "called at all", "exit code 1", "found", "named alone")
-    null, shifted = kept[CASES[0]], kept[CASES[3]]
+    null, shifted = kept[NULL], kept[SLOWER]
     ways = [(name, f"{called(null, way) * 100:.1f} %", f"{called(shifted, way, SHIFTED) * 100:.1f} %") for name, way in WAYS.items()]
     told = markdown(("correction", "comparisons that call anything where there is nothing", "shift of 10 % seen"), ways)
     return f"{markdown(header, rows)}\n\n{told}"

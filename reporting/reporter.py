@@ -79,15 +79,20 @@ class Reporter:
         return self._shown
 
     def start(
-        self, facts: RunFacts, talkers: Callable[[], int], target: Target | None = None, give_up: Callable[[], object] = lambda: None
+        self,
+        facts: RunFacts,
+        talkers: Callable[[], int],
+        target: Target | None = None,
+        give_up: Callable[[], object] = lambda: None,
+        due: Callable[[float], int] | None = None,
     ) -> Collector:
         """A run starts; workers report to what is returned. `talkers` tells how many are there; `target` is looked at until it ends;
-        `give_up` is called where the run is hopeless. Raises OSError where its folder cannot be made."""
+        `give_up` is called where the run is hopeless; `due` as for a `Collector`. Raises OSError where its folder cannot be made."""
         if self.under_way:
             raise RuntimeError("a run is under way")
         self.interrupted = self._told = False
         look = target.latest if target is not None else lambda: None
-        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, look, give_up)
+        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, look, give_up, due)
         self._target = target
         if target is not None:
             target.start(facts.started_ns)
@@ -102,9 +107,10 @@ class Reporter:
         watched: Watched,
         target: Target | None = None,
         give_up: Callable[[], object] = lambda: None,
+        due: Callable[[float], int] | None = None,
     ) -> Collector:
-        """A run starts whose talkers are in this process: the records of `hooks` are its own. `target` and `give_up` as for `start`."""
-        collector = self.start(facts, watched.talkers, target, give_up)
+        """A run starts whose talkers are in this process: the records of `hooks` are its own. What follows is as for `start`."""
+        collector = self.start(facts, watched.talkers, target, give_up, due)
         collector.join(worker)
         gatherer = Gatherer(worker.name, watched, self._now_ns)
 
@@ -116,7 +122,9 @@ class Reporter:
         return collector
 
     def stopping(self, limit_s: float) -> None:
-        """The run is to end: say why it goes on for a while."""
+        """The run is to end: its load is over; say why it goes on for a while."""
+        if self._collector is not None:
+            self._collector.end_load()
         if self.under_way and limit_s and not self._told:
             self._told = True
             print(f"Ending: the talkers finish their turns (at most {limit_s:g} s)", flush=True)

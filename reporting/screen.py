@@ -13,7 +13,7 @@ from metrics.criteria import Verdict
 from metrics.faults import FaultRecord
 from metrics.health import LOOP_LAG_LIMIT_S
 from metrics.metric import Target, Unit, aggregate_of, show, show_target
-from metrics.records import SUCCESSES, UNDECIDED, Outcome, TurnKind
+from metrics.records import SELF_MADE, Outcome, TurnKind
 from metrics.summary import SNAPSHOT
 from metrics.table import Standing
 from metrics.verdicts import verdicts
@@ -147,17 +147,16 @@ def _criterion(verdict: Verdict, under_way: bool) -> dict[str, Any]:
 
 
 def _totals(aggregate: Aggregate) -> dict[str, Any]:
-    turns = aggregate.turns()
-    decided = turns - sum(aggregate.turns(outcome=outcome) for outcome in UNDECIDED)
+    success = aggregate.ratio("success")
     outcomes = [{"outcome": outcome, "counts": [aggregate.turns(kind, outcome) for kind in TurnKind]} for outcome in Outcome]
     return {
-        "turns": turns,
+        "turns": aggregate.turns(),
         "barge_ins": aggregate.turns(TurnKind.BARGE_IN),
         "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
-        "failed": decided - sum(aggregate.turns(outcome=outcome) for outcome in SUCCESSES),
+        "failed": round(success.denominator - success.numerator),
         "sessions": sum(n for name, n in aggregate.counts.items() if name.startswith("sessions.")),
         "tokens": aggregate.counts["tokens"],
-        "errors": [{"kind": kind, "n": n} for kind, n in aggregate.errors().items()],
+        "errors": [{"kind": kind, "n": n, "own": kind in SELF_MADE} for kind, n in aggregate.errors().items()],
         "outcomes": outcomes,
     }
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from locust.util.timespan import parse_timespan
 
+from metrics.criteria import parse
 from protocol import DIALECTS
 from scenarios import ScenarioError, names
 from scenarios.checks import check_chaos
-from users.run import AUTHS, KEY_VARIABLE, Options, Run
+from scenarios.criteria import check_criteria
+from users.run import AUTHS, KEY_VARIABLE, TOKEN, Options, Run
 
 _HELP = {
     "scenario": f"what is run: {', '.join(names())}, or a .yml file",
@@ -156,7 +158,8 @@ def check_load(form: Mapping[str, str], run: Run) -> dict[str, str]:
 
 
 def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | None) -> None:
-    """Have the run's scenario say what Locust was told. Raises ScenarioError for chaos that such a run is too short for."""
+    """Have the run's scenario say what Locust was told. Raises ScenarioError for chaos and criteria for which such a run is too short, or
+    has too few talkers."""
     changes: dict[str, Any] = {}
     if users is not None:
         changes["talkers"] = users - run.others
@@ -166,6 +169,7 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
         changes["duration_s"] = float(seconds)
     run.scenario = run.scenario.model_copy(update={"load": run.scenario.load.model_copy(update=changes)})
     check_chaos(run.scenario)
+    check_criteria(run.scenario, parse, run.options.auth == TOKEN)
 
 
 def _check_users(what: str, users: int, run: Run) -> None:

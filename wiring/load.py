@@ -28,19 +28,18 @@ def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) 
         collector.begin_stage(name)
         talkers.stage(name)
 
-    def holds(step: Step) -> bool | None:
+    def held(step: Step) -> capacity.Held:
         judged = [judge(criterion, collector.aggregate.stage(step.stage)) for criterion in run.criteria]
-        if all(verdict.value is None for verdict in judged):
-            return None
         span_s = ((begun_ns[step.stage] - run.began_ns) / SECOND_NS, (now_ns() - run.began_ns) / SECOND_NS)
+        steps[:] = [tried for tried in steps if tried["stage"] != step.stage]  # it was judged when it was shorter
         steps.append(capacity.step(step.stage, step.talkers, judged, span_s))
-        return bool(steps[-1]["holds"])
+        return capacity.held(judged)
 
     stand = Stand(
         order=lambda number, per_s: environment.runner.start(number + run.others, per_s),
         present=lambda: talkers.present(run),
         stage=stage,
-        judge=holds,
+        judge=held,
         found=lambda most, fewest, complete: collector.tell("capacity", capacity.found(most, fewest, complete, steps)),
         end=lambda: end_run(environment),
     )

@@ -21,6 +21,9 @@ _FEWER = (
 )
 _MORE = "More than were counted: the load was not steady yet, or the clocks of workers differ."
 
+_SAID = {True: "holds", False: "MISSED", None: "undecided"}
+_MOODS = {True: "good", False: "bad", None: "warning"}
+
 
 def document(pooled: Pooled, left_out: Sequence[str] = ()) -> Document:
     """The whole of it. `left_out`: why runs that were named are not in it."""
@@ -67,8 +70,8 @@ def _search(run: Loaded) -> list[Block]:
         missed = [f"{v['criterion']} ({v['measured']}, n {v['count']})" for v in tried["criteria"] if not v["holds"]]
         when = f"{tried['begins_s']:.0f} to {tried['ends_s']:.0f} s" if "begins_s" in tried else "-"
         counts = " / ".join(str(v["count"]) for v in tried["criteria"])
-        rows.append((str(number + 1), str(tried["talkers"]), when, counts, "holds" if tried["holds"] else "MISSED", "; ".join(missed)))
-        moods[number] = "good" if tried["holds"] else "bad"
+        rows.append((str(number + 1), str(tried["talkers"]), when, counts, _SAID[tried["holds"]], "; ".join(missed)))
+        moods[number] = _MOODS[tried["holds"]]
     note = "A search judges each step by itself. Its interval is between two numbers that were tried; that above is of all turns together."
     header = ("step", "talkers", "when", "n of each criterion", "verdict", "missed")
     whose = run.name if run.info["valid"] else f"{run.name} (invalid)"

@@ -21,7 +21,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "healthy": ({}, []),
     "slow stage": ({"shifts": {"llm_ttft": 8.0}}, ["P0 Slow stage: LLM time to first token (L5) carries the latency"]),
     "slow endpointing": (
-        {"shifts": {"endpointing_delay": 6.0}},
+        {"shifts": {"endpointing_delay": 6.0, "tts_processing": 2.2}},
         ["P0 Slow, and no stage alone carries it; the longest is Endpointing delay"],
     ),
     "stays silent": ({"shares": {"resume_rate": 0.3}}, ["P1 No resume after false alarms: the assistant stays silent"]),
@@ -54,6 +54,18 @@ def test_failures_are_told_by_kind(tmp_path: Path) -> None:
     found = {one.title: one for one in find(Facts(made(tmp_path / "run", 600, truth(shares={"success": 0.8}))))}
     assert {"Turns fail: timeout", "Turns fail: assistant_error", "Turns fail: remote_close"} <= set(found)
     assert found["Turns fail: timeout"].priority == "P0"
+
+
+def test_a_failure_that_a_false_alarm_explains_is_not_told_again(tmp_path: Path) -> None:
+    facts = Facts(made(tmp_path / "run", 600, truth(shares={"success": 0.8, "resume_rate": 0.3})))
+    turns = facts.run.turns
+    failed = turns["error_kind"].notna()
+    silent = turns["outcome"] == "not_resumed"
+    told = turns.assign(response_id=turns["response_id"].where(~failed, "stuck"))
+    facts.run.__dict__["turns"] = told.assign(host_response_id=turns["host_response_id"].where(~silent, "stuck"))
+    titles = [one.title for one in find(facts)]
+    assert "No resume after false alarms: the assistant stays silent" in titles
+    assert not [title for title in titles if title.startswith("Turns fail")]
 
 
 def test_a_network_profile_is_not_laid_at_the_assistants_door(tmp_path: Path) -> None:

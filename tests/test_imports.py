@@ -27,7 +27,7 @@ RULES = {
     ),
     "benchmarks": (
         {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis"},
-        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "msgpack", "psutil"},
+        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "tqdm", "msgpack", "psutil"},
     ),
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (

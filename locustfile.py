@@ -14,12 +14,13 @@ from users.interrupt import interrupt_between_callbacks
 from users.options import add_options
 from users.talker import Talker
 from users.token_minter import TokenMinter
-from wiring.quitting import tell
+from wiring.quitting import tell, tell_of_taken_port
 from wiring.runs import Process, Runs
 from wiring.worker import AtCommand
 
 __all__ = ["Talker", "TokenMinter"]
 
+tell_of_taken_port()
 locust_events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
 events.turn.add_listener(locust_stats.on_turn)
 events.session.add_listener(locust_stats.on_session)

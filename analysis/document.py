@@ -1,4 +1,4 @@
-"""What a command has to say, before it is a page, Markdown or lines of a terminal: sections of texts, tables and charts."""
+"""What a command has to say, before it is a page, Markdown or lines of a terminal: sections of texts, figures, tables and charts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One number: what it is, as it is shown with its unit, and what a reader must know of it (n, interval, target)."""
+
+    title: str
+    shown: str
+    detail: str
+    mood: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Some numbers beside one another, each in a box."""
+
+    items: Sequence[Figure]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Cells are texts as they are shown, with their unit. `caption`: what it is, above it; `note`: what a reader must know, below it.
     `numeric`: columns that are set to the right; `moods`: of rows, by index: good, warning or bad."""
@@ -33,7 +50,11 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A plotly figure as plain data (`data` and `layout`, without colours of its own: the page's theme has them), its title with the unit,
-    what it shows in a sentence with its n (which Markdown and a reader without scripts get in its place), and its height in pixels."""
+    what it shows in a sentence with its n (which Markdown and a reader without scripts get in its place), and its height in pixels.
+
+    Where a line or a bar must have a certain colour, its name in the page's theme stands in the figure: `--blue`, `--orange`, `--green`,
+    `--violet`, `--yellow`, `--grey`, `--good`, `--bad`, `--text`, `--soft`; `--blue/0.2` lets the rest shine through.
+    """
 
     title: str
     figure: dict[str, Any]
@@ -41,7 +62,16 @@ class Chart:
     height: int = 320
 
 
-Block = Text | Table | Chart
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Blocks of a section that belong together, under a heading of their own."""
+
+    title: str
+    blocks: Sequence[Block]
+    mood: str = "plain"
+
+
+Block = Text | Figures | Table | Chart | Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate
 from reporting.run_folder import STARTED
-from reporting.tables import TABLES
+from reporting.tables import RECORDS, TABLES
 
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""
@@ -44,23 +45,28 @@ def info(folder: Path) -> dict[str, Any]:
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
-    """A table of the folder: `turns`, `sessions`, `tokens` or `timeline`, with at least the columns that `reporting.tables` gives it."""
+    """A table of the folder: `turns`, `sessions`, `tokens` or `timeline`, with at least the columns that `reporting.tables` gives it. What
+    the version that wrote it did not record yet is null."""
     path = folder / f"{name}.parquet"
     with _told(path):
         found = pq.read_table(path)
     missing = [column for column in TABLES[name].names if column not in found.column_names]
-    if missing:
-        raise RunError(f"{path}: has no column {missing[0]}: use the version of Doubletalk that wrote it")
+    if unknown := [column for column in missing if column not in _defaulted(name)]:
+        raise RunError(f"{path}: has no column {unknown[0]}: use the version of Doubletalk that wrote it")
+    for column in missing:
+        found = found.append_column(column, pa.nulls(len(found), TABLES[name].field(column).type))
     frame: pd.DataFrame = found.to_pandas()
     return frame
 
 
 def batches(folder: Path, name: str, columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a table as plain Python objects, some thousand at a time: None where there is no value."""
+    """The rows of a table as plain Python objects, some thousand at a time: None where there is no value, or the version that wrote it did
+    not record it yet."""
     path = folder / f"{name}.parquet"
     with _told(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_ROWS, columns=list(columns)):
-            yield batch.to_pylist()
+        later = {column: None for column in _defaulted(name) if column in columns and column not in file.schema_arrow.names}
+        for batch in file.iter_batches(_ROWS, columns=[column for column in columns if column not in later]):
+            yield [{**row, **later} for row in batch.to_pylist()] if later else batch.to_pylist()
 
 
 def histograms(folder: Path) -> Aggregate:
@@ -72,6 +78,11 @@ def histograms(folder: Path) -> Aggregate:
         raise RunError(f"{path}: missing; was the run cut off before its end?") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: broken: {error or type(error).__name__}") from None
+
+
+def _defaulted(name: str) -> set[str]:
+    """The columns that a table may lack: fields of its record that are None where nothing is said of them."""
+    return {f.name for f in dataclasses.fields(RECORDS[name]) if f.default is None} if name in RECORDS else set()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from metrics.stages import WHOLE, timetable
 def turns(read: pd.DataFrame, sessions: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
     """`turns.parquet` with `session`, `t_s`, `stage` and `concurrency`."""
     t_s = _since_start(read, "speech_onset_ns", info)
-    return read.assign(session=_calls(read), t_s=t_s, stage=_stages(t_s, info), concurrency=_open_at(t_s, sessions))
+    return read.assign(session=_calls(read), t_s=t_s, stage=_stages(t_s, info), concurrency=open_at(t_s, sessions))
 
 
 def sessions(read: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
@@ -66,7 +66,8 @@ def _stages(t_s: NDArray[np.float64], info: dict[str, Any]) -> NDArray[np.object
     return stages
 
 
-def _open_at(t_s: NDArray[np.float64], sessions: pd.DataFrame) -> NDArray[np.int64]:
+def open_at(t_s: NDArray[np.float64], sessions: pd.DataFrame) -> NDArray[np.int64]:
+    """How many of these sessions, with `ready_s` and `closed_s`, were ready and not closed at each of these seconds of the run."""
     ready = sessions[sessions["ready_s"].notna()]
     opened, closed = np.sort(ready["ready_s"].to_numpy(float)), np.sort(ready["closed_s"].to_numpy(float))
     count: NDArray[np.int64] = np.searchsorted(opened, t_s, side="right") - np.searchsorted(closed, t_s, side="right")

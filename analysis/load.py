@@ -63,7 +63,8 @@ class Loaded:
         """The records that the run was made of, table by table; a row of the timeline holds the sample of its second."""
         for name in tables:
             kind = RECORDS.get(name, SampleRecord)
-            fields = {f.name: _enum(get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind)}
+            hints = get_type_hints(kind)
+            fields = {f.name: _enum(hints[f.name]) for f in dataclasses.fields(kind)}
             for rows in files.batches(self.path, name, list(fields)):
                 for row in rows:
                     yield kind(**{n: made(row[n]) if made and row[n] is not None else row[n] for n, made in fields.items()})

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from analysis.load import SCHEMA_VERSIONS, RunError, load
 from metrics.aggregate import Aggregate
-from metrics.faults import FaultRecord
+from metrics.faults import FaultRecord, fault_from
 from metrics.records import SampleRecord
 from metrics.stages import Stages, timetable
 from metrics.verdicts import KILLED
@@ -111,7 +111,7 @@ class _Found:
                     worker = self.workers[entry["clock"]]
                     worker.clock_offset_s, worker.clock_error_s = entry["offset_s"], entry["error_s"]
                 elif "fault" in entry:
-                    self.faulted.append(FaultRecord(**entry["fault"]))
+                    self.faulted.append(fault_from(entry["fault"]))
                 elif entry["batch"]["seq"] <= self.workers[entry["worker"]].seq:
                     continue
                 else:

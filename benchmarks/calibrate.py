@@ -152,7 +152,7 @@ def _talk(url: str, talkers: int, clock: str, run_s: int, frame_ms: int, place: 
     """Run the load tester on its core; returns the run it wrote. Raises RigError where there is none."""
     command = [sys.executable, "-m", "locust", "--headless", "--scenario", SCENARIO, "--host", url, "--users", talkers,
                "--spawn-rate", SPAWN_PER_S, "--run-time", f"{run_s}s", "--frame-ms", frame_ms, "--stop-timeout", 0,
-               "--arrivals", clock, "--seed", 1, "--runs", place]  # fmt: skip
+               "--arrivals", clock, "--seed", 1, "--runs", place, "--no-report"]  # fmt: skip
     before = set(place.glob("*/run.json"))
     log = place / "locust.log"
     with log.open("w") as output:

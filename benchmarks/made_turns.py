@@ -250,6 +250,10 @@ def _turns(f: Columns) -> Columns:
         "longest_gap_s": f["gap_s"],
         "input_tokens": _here(ok, np.rint(60.0 + 25.0 * f["clip_s"] + 40.0 * f["turn"])),
         "output_tokens": _here(ok, np.rint(25.0 * f["sent_s"])),
+        "input_audio_tokens": _here(ok, np.rint(10.0 * f["clip_s"])),
+        "cached_tokens": _here(ok, np.rint(40.0 * f["turn"])),
+        "cached_audio_tokens": _here(ok, 0.0),
+        "output_audio_tokens": _here(ok, np.rint(20.0 * f["sent_s"])),
         "planned_after_s": _here(barge, np.r_[0.0, f["after_s"][:-1]]),
         "detected_ns": _here(barge, detected),
         "silenced_ns": _here(barge, detected + 4_000),
@@ -296,8 +300,9 @@ def _false_alarms(f: Columns, rows: Array) -> Columns:
 _ABSENT = (
     "speech_started_ns", "speech_stopped_ns", "committed_ns", "transcribed_ns", "response_created_ns", "first_token_ns", "first_audio_ns",
     "first_audible_ns", "last_audio_ns", "response_done_ns", "playout_end_ns", "downlink_network_s", "audio_rendering_s", "jitter_s",
-    "rfc3550_jitter_s", "input_tokens", "output_tokens", "detected_ns", "silenced_ns", "flush_s", "stop_event_ns", "stop_byte_ns",
-    "stop_ear_ns", "talked_over_s", "false_stop_ns", "resumed_ns", "cancel_sent_ns", "network_up_s", "network_down_s", "planned_after_s",
+    "rfc3550_jitter_s", "input_tokens", "output_tokens", "input_audio_tokens", "cached_tokens", "cached_audio_tokens",
+    "output_audio_tokens", "detected_ns", "silenced_ns", "flush_s", "stop_event_ns", "stop_byte_ns", "stop_ear_ns", "talked_over_s",
+    "false_stop_ns", "resumed_ns", "cancel_sent_ns", "network_up_s", "network_down_s", "planned_after_s",
 )  # fmt: skip
 
 

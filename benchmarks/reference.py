@@ -77,7 +77,8 @@ def run(study: Study, seed: int, seconds: int, place: Path) -> list[TurnRecord]:
     before = set(runs.glob("*/run.json"))
     assistant = [sys.executable, "-m", "assistant", "--port", 0, "--profile", study.profile, "--seed", seed]
     locust = [sys.executable, "-m", "locust", "--headless", "--scenario", SCENARIOS / f"{study.scenario}.yml", "--seed", seed,
-              "--users", study.talkers, "--spawn-rate", SPAWN_PER_S, "--run-time", f"{seconds}s", "--runs", runs]  # fmt: skip
+              "--users", study.talkers, "--spawn-rate", SPAWN_PER_S, "--run-time", f"{seconds}s", "--runs", runs,
+              "--no-report"]  # fmt: skip
     log = runs / "locust.log"
     command = [str(part) for part in (*assistant, "--", *locust)]
     with log.open("w") as output:

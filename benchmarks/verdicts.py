@@ -104,7 +104,7 @@ def run(case: Case, seed: int, folder: Path, *more: str) -> Outcome:
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", case.profile, "--seed", str(seed)]
     locust = [sys.executable, "-m", "locust", "--headless", "--scenario", case.scenario, "--seed", str(seed), "--frame-ms", "40"]
     place = folder / f"{case.scenario}-{case.profile}-{seed}"
-    line = [*assistant, "--", *locust, "--runs", str(place), *more]
+    line = [*assistant, "--", *locust, "--no-report", "--runs", str(place), *more]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     found = sorted(place.glob("*/run.json"))
     told = json.loads(found[-1].read_text()) if found else None

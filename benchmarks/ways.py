@@ -53,7 +53,8 @@ def doubletalk(talkers: int, frame_ms: float, seconds: float, out: Path, scenari
             "scenario": scenario, "host": peer.url, "users": talkers, "spawn-rate": starts_per_s(talkers), "run-time": run_s,
             "stop-timeout": 0, "frame-ms": frame_ms, "runs": runs,
         }  # fmt: skip
-        command = [sys.executable, "-m", "locust", "--headless", *(str(x) for name, value in options.items() for x in (f"--{name}", value))]
+        given = (str(x) for name, value in options.items() for x in (f"--{name}", value))
+        command = [sys.executable, "-m", "locust", "--headless", "--no-report", *given]
         with Client(command, out / "doubletalk.log") as client:
             ended = client.watch(run_s + _PATIENCE_S)
     folders = set(runs.iterdir()) - before

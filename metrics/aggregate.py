@@ -172,8 +172,8 @@ def uncolumned(record_type: type[Record]) -> tuple[Metric, ...]:
     the field may have values that the metric has not."""
     if record_type is SampleRecord:  # a second has none
         return tuple(metric for metric in _BY_RECORD[record_type] if metric.shape is not Shape.TREND)
-    columns = [metric for metric in columns_of(record_type).values() if not metric.weighed]
-    return tuple(metric for metric in _BY_RECORD[record_type] if metric.shape is not Shape.TREND and metric not in columns)
+    columns = {metric.name for metric in columns_of(record_type).values() if not metric.weighed}
+    return tuple(metric for metric in _BY_RECORD[record_type] if metric.shape is not Shape.TREND and metric.name not in columns)
 
 
 _COLUMNS = {kind: [(column, metric.name) for column, metric in columns_of(kind).items()] for kind in _BY_RECORD}

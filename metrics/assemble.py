@@ -144,7 +144,7 @@ def _answer(answer: Response | None) -> dict[str, Any]:
         fields = (
             "response_created_ns first_token_ns first_audio_ns first_audible_ns last_audio_ns response_done_ns playout_end_ns "
             "downlink_network_s network_down_s audio_rendering_s response_id response_status response_reason jitter_s rfc3550_jitter_s "
-            "input_tokens output_tokens"
+            "input_tokens output_tokens input_audio_tokens cached_tokens cached_audio_tokens output_audio_tokens"
         )
         zeros = {"audio_s": 0.0, "chunks": 0, "underruns": 0, "underrun_s": 0.0, "longest_gap_s": 0.0}
         return {**dict.fromkeys(fields.split()), **zeros}
@@ -172,8 +172,16 @@ def _answer(answer: Response | None) -> dict[str, Any]:
         "longest_gap_s": max(gaps, default=0.0),
         "input_tokens": _tokens(answer, "input_tokens"),
         "output_tokens": _tokens(answer, "output_tokens"),
+        "input_audio_tokens": _tokens(answer, "input_token_details", "audio_tokens"),
+        "cached_tokens": _tokens(answer, "input_token_details", "cached_tokens"),
+        "cached_audio_tokens": _tokens(answer, "input_token_details", "cached_tokens_details", "audio_tokens"),
+        "output_audio_tokens": _tokens(answer, "output_token_details", "audio_tokens"),
     }
 
 
-def _tokens(answer: Response, name: str) -> int | None:
-    return whole(answer.usage.get(name))
+def _tokens(answer: Response, *path: str) -> int | None:
+    """What the usage says at this place, however much of the way there is missing or malformed."""
+    found: object = answer.usage
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return whole(found)

@@ -146,6 +146,8 @@ _LOAD = [
            "turns, but those cut by the end of the run or broken by chaos or a network profile", "those that got their answer", "no turn was finished", better="higher", targets=(Target("value", ">", 0.95, "VB"),)),
     Metric("session_success", "Session success", "load", _R, _SHARE, SessionRecord, sessions.session_success,
            "sessions, but those broken by chaos or a network profile", "that became ready and were not lost", "no session has ended", better="higher", targets=(Target("value", ">", 0.995, "SD"),)),
+    Metric("calls_begun", "Calls begun", "load", _R, _SHARE, SampleRecord, samples.calls_begun,
+           "calls that open arrivals had planned, second by second", "those that found their talker free, and began: the others were turned away by the tester", "arrivals are not open: who has hung up calls again", better="higher", summed=True),
     Metric("token_success", "Token success", "load", _R, _SHARE, TokenRecord, sessions.token_success,
            "token requests", "that brought a token", "no token was asked for", better="higher"),
     Metric("availability", "Availability", "load", _R, _SHARE, SessionRecord, sessions.availability,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 SCENARIO, RANDOM, BY_HAND, DETECTED = "scenario", "random", "hand", "detected"
 """By whom a fault is: the scenario at a planned instant or at random, somebody by hand, or nobody of ours: it was found."""
@@ -13,7 +14,8 @@ OUTAGE = "outage"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRecord:
-    """One fault, of one worker or, merged, of the run."""
+    """One fault, of one worker or, merged, of the run. A worker tells of one that is cut short once more, with nobody hit and what it
+    lasted."""
 
     fault: str
     """Its name in the run: the action's number in the scenario, or `hand`, and how often that was done before; `outage` and a number."""
@@ -33,10 +35,20 @@ class FaultRecord:
     """How many talkers were there."""
     detail: str | None = None
     """What else is known of it: the kind of garbage; the command and how it ended."""
+    talkers: tuple[int, ...] | None = None
+    """Who was hit; None: everybody may have been, as by a command or an outage. It is not in `run.json`."""
+
+
+def fault_from(plain: Mapping[str, Any]) -> FaultRecord:
+    """The record in plain data, as JSON and msgpack carry it; what is not told there has its default. Raises TypeError for a field that a
+    record does not have."""
+    talkers = plain.get("talkers")
+    return FaultRecord(**{**plain, "talkers": None if talkers is None else tuple(talkers)})
 
 
 def merged(found: Iterable[FaultRecord]) -> list[FaultRecord]:
-    """The faults of a run from those of its workers, in their order: a fault has hit all that it has hit anywhere."""
+    """The faults of a run from those of its workers, in their order: a fault has hit all that it has hit anywhere, and lasted no longer
+    than anyone tells."""
     whole: dict[str, FaultRecord] = {}
     for one in found:
         so_far = whole.get(one.fault)
@@ -44,5 +56,7 @@ def merged(found: Iterable[FaultRecord]) -> list[FaultRecord]:
             whole[one.fault] = one
         else:
             hit, present = so_far.hit + one.hit, so_far.present + one.present
-            whole[one.fault] = replace(so_far, t_s=min(so_far.t_s, one.t_s), hit=hit, present=present)
+            talkers = None if so_far.talkers is None or one.talkers is None else so_far.talkers + one.talkers
+            t_s, for_s = min(so_far.t_s, one.t_s), min(so_far.for_s, one.for_s)
+            whole[one.fault] = replace(so_far, t_s=t_s, for_s=for_s, hit=hit, present=present, talkers=talkers)
     return sorted(whole.values(), key=lambda fault: fault.t_s)

@@ -17,8 +17,8 @@ LOOP_LAG_LIMIT_S = 0.020
 class Health:
     """Of one worker, or merged over many. `send_lateness`: frame due to frame handed to the kernel; `loop_lag`: lateness of the event
     loop's own timer; both in seconds. `cpu_s` of CPU in `wall_s` of time. `missed_starts`: calls and token requests that began more than
-    LATE_START_S after their instant; `unsent_bytes`, `unsent_bytes_max`: what waited for the kernel to take it, last and at most;
-    `memory_bytes`: resident memory, last, 0 before it was read."""
+    LATE_START_S after their instant; `calls_begun`: calls of open arrivals that did not; `unsent_bytes`, `unsent_bytes_max`: what waited
+    for the kernel to take it, last and at most; `memory_bytes`: resident memory, last, 0 before it was read."""
 
     send_lateness: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
@@ -26,6 +26,7 @@ class Health:
     wall_s: float = 0.0
     frames_dropped: int = 0
     missed_starts: int = 0
+    calls_begun: int = 0
     unsent_bytes: int = 0
     unsent_bytes_max: int = 0
     memory_bytes: int = 0
@@ -41,6 +42,7 @@ class Health:
         self.wall_s += other.wall_s
         self.frames_dropped += other.frames_dropped
         self.missed_starts += other.missed_starts
+        self.calls_begun += other.calls_begun
         self.unsent_bytes += other.unsent_bytes
         self.unsent_bytes_max = max(self.unsent_bytes_max, other.unsent_bytes_max)
         self.memory_bytes += other.memory_bytes

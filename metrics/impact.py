@@ -1,9 +1,9 @@
 """What each fault of a run did to the talkers: a pure function of sessions, failed turns and the faults themselves.
 
-A talker is **down** from the instant at which its session is lost, or its first attempt at one fails, until it has a session again. What
-goes down belongs to the last fault before it, where it goes down no later than HORIZON_S after that fault is over, or before everybody whom
-that fault has hit has recovered. What belongs to no fault may be an **outage**: within BURST_S at least BURST_SHARE of the talkers present,
-and two at least, lose their sessions.
+A talker is **down** from the instant at which its session is lost, or its first attempt at one fails, until it has a session again. That
+belongs to the last fault before it that may be why: one that has hit this talker, or everybody, and is over for no longer than HORIZON_S,
+or from which not everybody had recovered. What belongs to no fault may be an **outage**: within BURST_S at least BURST_SHARE of the talkers
+present, and two at least, lose their sessions.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class Down:
 
 @dataclass(slots=True)
 class Window:
-    """A fault, and the time from it until everybody has recovered: `end_s`, at the latest the end of the run."""
+    """A fault, and the time from it until everybody has recovered: `end_s`, at the latest the end of the run. `whom`: those that it has
+    hit; None: everybody."""
 
     fault: FaultRecord
     present: int
     end_s: float
+    whom: frozenset[int] | None = None
     downs: list[Down] = field(default_factory=list)
     failed: set[int] = field(default_factory=set)
     turns_failed: int = 0
@@ -49,9 +51,13 @@ class Window:
         self.downs.append(down)
         self.end_s = max(self.end_s, duration_s if down.end_s is None else down.end_s)
 
+    def concerns(self, talker: int) -> bool:
+        """Whether the fault has hit this talker."""
+        return self.whom is None or talker in self.whom
+
     def reaches(self, down: Down) -> bool:
-        """Whether the fault may be why a talker goes down."""
-        return down.begin_s <= max(self.fault.t_s + self.fault.for_s + HORIZON_S, self.end_s)
+        """Whether the fault, which came before, may be why a talker goes down."""
+        return self.concerns(down.talker) and down.begin_s <= max(self.fault.t_s + self.fault.for_s + HORIZON_S, self.end_s)
 
 
 class Sessions:
@@ -106,7 +112,8 @@ def windows(faults: Sequence[FaultRecord], sessions: Sessions, duration_s: float
     """The faults of a run and the outages that were found besides, in order, with what went down by each. `faults` in order."""
     made = []
     for fault in faults:  # who only runs a command has no talkers to count
-        made.append(Window(fault, fault.present or sessions.present(fault.t_s), min(fault.t_s + fault.for_s, duration_s)))
+        present, whom = fault.present or sessions.present(fault.t_s), None if fault.talkers is None else frozenset(fault.talkers)
+        made.append(Window(fault, present, min(fault.t_s + fault.for_s, duration_s), whom))
     left = _shared_out(made, sorted(sessions.downs, key=lambda down: down.begin_s), duration_s)
     outages = [Window(fault, fault.present, fault.t_s) for fault in _outages(left, sessions)]
     _shared_out(outages, left, duration_s)
@@ -114,13 +121,13 @@ def windows(faults: Sequence[FaultRecord], sessions: Sessions, duration_s: float
 
 
 def _shared_out(made: Sequence[Window], downs: Sequence[Down], duration_s: float) -> list[Down]:
-    """Give each to the last window before it; returns those that belong to none."""
-    left, latest = [], -1
+    """Give each to the last window before it that reaches it; returns those that belong to none."""
+    left = []
     for down in downs:
-        while latest + 1 < len(made) and made[latest + 1].fault.t_s - _SAME_S <= down.begin_s:
-            latest += 1
-        if latest >= 0 and made[latest].reaches(down):
-            made[latest].take(down, duration_s)
+        before = bisect_right(made, down.begin_s, key=lambda window: window.fault.t_s - _SAME_S)
+        window = next((made[index] for index in range(before - 1, -1, -1) if made[index].reaches(down)), None)
+        if window is not None:
+            window.take(down, duration_s)
         else:
             left.append(down)
     return left
@@ -153,16 +160,17 @@ def lost_turn(found: Iterable[Window], talker: int, lost_s: float) -> None:
 
 
 def failed_turn(found: Sequence[Window], talker: int, begin_s: float, end_s: float) -> None:
-    """A turn that failed otherwise, from its speech's onset to its end: it counts with the last fault whose window it overlaps."""
+    """A turn that failed otherwise, from its speech's onset to its end: it counts with the last fault that concerns its talker, and whose
+    window it overlaps."""
     for window in reversed(found):
-        if begin_s <= window.end_s and end_s >= window.fault.t_s:
+        if window.concerns(talker) and begin_s <= window.end_s and end_s >= window.fault.t_s:
             window.failed.add(talker)
             window.turns_failed += 1
             return
 
 
 def impact(window: Window, duration_s: float) -> dict[str, Any]:
-    """What `run.json` holds of a fault: its record's fields, and
+    """What `run.json` holds of a fault: its record's fields but for `talkers`, and
 
     - `noticed`: talkers that were down or had a failed turn in the window; `blast_radius`: their share of those present, None for nobody;
     - `sessions_lost`, `turns_failed`: what was lost;
@@ -178,7 +186,7 @@ def impact(window: Window, duration_s: float) -> dict[str, Any]:
     down_s = sum(min(_end(d, duration_s), window.end_s) - max(d.begin_s, begin_s) for d in window.downs if _end(d, duration_s) > begin_s)
     availability = (1.0 - down_s / (present * span_s) if span_s > 0 else 1.0) if present else None
     return {
-        **asdict(fault),
+        **{name: value for name, value in asdict(fault).items() if name != "talkers"},
         "present": present,
         "noticed": len(noticed),
         "blast_radius": len(noticed) / present if present else None,

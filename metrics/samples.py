@@ -19,6 +19,13 @@ def target_memory_per_session(record: SampleRecord) -> float | None:
     return memory / sessions if memory is not None and sessions else None
 
 
+def calls_begun(record: SampleRecord) -> Pair | None:
+    """Calls that began against those that were due; None where arrivals are not open, and in a second without either."""
+    if record.calls_due is None or record.calls_begun is None or not (record.calls_due or record.calls_begun):
+        return None
+    return float(record.calls_begun), float(record.calls_due)
+
+
 def sampled(name: str) -> Callable[[SampleRecord], float | None]:
     """The field `name` of a sample."""
 

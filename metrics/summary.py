@@ -56,11 +56,12 @@ def _head(run: dict[str, Any], aggregate: Aggregate) -> str:
         f"{run['frame_ms']:g} ms frames, seed {run['seed']}: {aggregate.turns()} turns "
         f"({aggregate.turns(TurnKind.BARGE_IN)} barge-ins), {aggregate.turns(TurnKind.FALSE_ALARM)} false alarms.",
     ]
-    missed = run["health"]["missed_starts"]
-    if missed and run["scenario"]["load"]["arrivals"] != "closed":
+    calls = aggregate.ratio("calls_begun")
+    if calls.numerator < calls.denominator:
         lines += [
             "",
-            f"{missed} missed starts: the load was lower than planned; with more load.talkers fewer calls find theirs on the line.",
+            f"{calls.denominator - calls.numerator:.0f} of {calls.denominator:.0f} planned calls did not begin: the load was lower than "
+            "planned; with more load.talkers fewer calls find theirs on the line.",
         ]
     return "\n".join(lines)
 

@@ -149,3 +149,11 @@ class TurnRecord:
     """What the profile added to the last speech frame's way to the assistant; None without a profile, or where it never arrived."""
     network_down_s: float | None = None
     """What the profile added to the first audio message's way to the talker; None without a profile, or where no audio came."""
+    input_audio_tokens: int | None = None
+    """Those of `input_tokens` that are audio, as the assistant tells it; the rest is text."""
+    cached_tokens: int | None = None
+    """Those of `input_tokens` that it had met before and charges for as cached."""
+    cached_audio_tokens: int | None = None
+    """Those of `cached_tokens` that are audio."""
+    output_audio_tokens: int | None = None
+    """Those of `output_tokens` that are audio; the rest is text."""

@@ -8,16 +8,29 @@ from metrics import capacity
 from metrics.aggregate import Aggregate
 from metrics.criteria import Verdict, judge, parse
 
+CLOSED = "closed"
+"""`load.arrivals` of a scenario whose callers call again when they have hung up: no call is planned to begin at an instant."""
 COMPLETE, INTERRUPTED, ABORTED, KILLED = "complete", "interrupted", "aborted", "killed"
 """How a run ended: by itself; by somebody, before its time; given up, as one of `abort.unless` did not hold; its process did, without a
 word."""
 
 
+OFFERED = "calls_begun > 95 %"
+"""Holds of every run with open arrivals whose scenario has no criterion on it: one in which callers were turned away by the tester itself
+says little of the load that was planned."""
+
+
 def verdicts(run: dict[str, Any], aggregate: Aggregate) -> list[Verdict]:
-    """What became of each criterion of the run's scenario, in their order. In a search for the capacity they are each step's; none is the
-    run's."""
+    """What became of each criterion of the run's scenario, in their order, and of OFFERED. In a search for the capacity they are each
+    step's; none is the run's."""
     scenario = run["scenario"]
-    return [] if scenario["load"]["search"] else [judge(parse(text), aggregate) for text in scenario["criteria"]]
+    if scenario["load"]["search"]:
+        return []
+    criteria = [parse(text) for text in scenario["criteria"]]
+    offered = parse(OFFERED)
+    if scenario["load"]["arrivals"] != CLOSED and all(criterion.metric != offered.metric for criterion in criteria):
+        criteria.append(offered)
+    return [judge(criterion, aggregate) for criterion in criteria]
 
 
 def passed(run: dict[str, Any], aggregate: Aggregate) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from metrics.aggregate import Aggregate
-from metrics.faults import FaultRecord
+from metrics.faults import FaultRecord, fault_from
 from metrics.health import Health
 from reporting.live import Failure
 
@@ -50,6 +50,6 @@ class Batch:
             aggregate=Aggregate.from_plain(plain["aggregate"]),
             health=Health.from_plain(plain["health"]),
             failures=[Failure(**failure) for failure in plain["failures"]],
-            faults=[FaultRecord(**fault) for fault in plain["faults"]],
+            faults=[fault_from(fault) for fault in plain["faults"]],
             **made,
         )

@@ -48,7 +48,8 @@ class Finished:
 class Collector:
     """Collects one run. `talkers` tells how many are there now; `now_ns` reads the monotonic clock; `source` is called before each second
     ends: a worker in this process reports then; `look` gives the latest look at the target, None where there was none in this second;
-    `give_up` is called once, where the run is hopeless. It is a `reporting.live.Live`."""
+    `give_up` is called once, where the run is hopeless; `due` tells how many calls were to begin until an instant of the run, in seconds;
+    None: arrivals are not open. It is a `reporting.live.Live`."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Collector:
         source: Callable[[], object] = lambda: None,
         look: Callable[[], Look | None] = lambda: None,
         give_up: Callable[[], object] = lambda: None,
+        due: Callable[[float], int] | None = None,
     ) -> None:
         self.aggregate = Aggregate()
         self.facts = facts
@@ -69,6 +71,9 @@ class Collector:
         self._now_ns = now_ns
         self._source = source
         self._give_up = give_up
+        self._due = due
+        self._calls = (0, 0)
+        self._load_ended_s: float | None = None
         self._stages = Stages(0, timetable(facts.scenario))
         self.told: dict[str, Any] = {}
         self._look = look
@@ -119,6 +124,11 @@ class Collector:
         if worker is not None and (worker.clock_error_s is None or error_s < worker.clock_error_s):
             worker.clock_offset_s, worker.clock_error_s = offset_s, error_s
             self._try(_OURS, lambda: self.folder.note({"clock": name, "offset_s": offset_s, "error_s": error_s}))
+
+    def end_load(self) -> None:
+        """The load ends now: talkers finish their turns. Again says nothing new."""
+        if self._load_ended_s is None:
+            self._load_ended_s = self.elapsed_s
 
     def finish(self, interrupted: bool = False) -> Finished:
         """Complete the run folder; nothing is taken afterwards. `interrupted`: by somebody, before its time. Raises OSError, as where a
@@ -220,8 +230,8 @@ class Collector:
         self._try(_OURS, lambda: self.folder.note({"told": {key: value}}))
 
     def _look_ahead(self) -> None:
-        """Give a hopeless run up."""
-        if "aborted" not in self.told and self.under_way:
+        """Give a hopeless run up, unless its load has ended: talkers who end their turns are to leave anyway."""
+        if "aborted" not in self.told and self._load_ended_s is None:
             why = hopeless(self.facts.scenario, self.aggregate, self.elapsed_s)
             if why is not None:
                 self.tell("aborted", why)
@@ -232,12 +242,21 @@ class Collector:
         if talkers > self.talkers_max:
             self._level_s = t_s
         look = self._look()
-        record = sample(t_s, talkers > 0 and t_s - self._level_s >= self.facts.settle_s, look, health)
+        settled = talkers > 0 and t_s - self._level_s >= self.facts.settle_s
+        record = sample(t_s, settled, look, health, self._calls_since(t_s, health))
         measured = measure(record)
         stage = self._stages.at(round(t_s * 1e9))
         self.aggregate.add(record, measured, stage)
         self._second.aggregate.add(record, measured, stage)
         return sample_columns(record, measured, look, self.facts.latencies)
+
+    def _calls_since(self, t_s: float, health: Health) -> tuple[int | None, int | None]:
+        """Calls that were due, and that began, since the last second; none is due once the load has ended. None: arrivals are not open."""
+        if self._due is None:
+            return None, None
+        due = self._due(t_s if self._load_ended_s is None else self._load_ended_s)
+        before, self._calls = self._calls, (due, min(due, health.calls_begun))
+        return self._calls[0] - before[0], self._calls[1] - before[1]
 
     def _try(self, whose: str, write: Callable[[], None]) -> bool:
         """Have something written down; whether it was. Where it was not, that is said, once until nobody's waits any more: some may fit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import gevent
 
@@ -38,7 +39,8 @@ def print_progress(collector: Collector) -> None:
             print(f"         INVALID so far: {fault}", flush=True)
 
 
-def print_finished(finished: Finished) -> None:
-    """Print the summary, where the run folder is, and the verdict once more, where the eye is."""
-    print(f"\n{finished.summary}\nRun folder: {finished.path}\n{finished.verdict}", flush=True)
+def print_finished(finished: Finished, report: Path | None = None) -> None:
+    """Print the summary, where the run folder and its report are, and the verdict once more, where the eye is."""
+    where = f"Run folder: {finished.path}\n" + (f"Report: {report}\n" if report else "")
+    print(f"\n{finished.summary}\n{where}{finished.verdict}", flush=True)
     sys.stdout.flush()

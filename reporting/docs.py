@@ -34,7 +34,7 @@ _TIMELINE = {
     "t_s": "Seconds since the start of the run.",
     "talkers": "Talkers in the run at that instant.",
     "turns": "Turns that were reported in the second before it; false alarms are not counted. A worker reports once a second.",
-    "failures": "Those of them that failed.",
+    "failures": "Those of them that failed; what chaos or the talker's network broke has not.",
     "barge_ins": "Those of them that were barge-ins.",
     "false_alarms": "False alarms that ended.",
     "sessions_ended": "Sessions that ended.",

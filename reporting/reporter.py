@@ -41,11 +41,14 @@ class Reporter:
     """Reports the runs of this process or, on a master, of its workers. Each gets a folder in `parent`; `now_ns` reads the monotonic clock.
 
     `finished`: the last run; None before the first, and where it could not be completed. `interrupted`: set where a signal, or
-    somebody in the browser, ends the run before its time.
+    somebody in the browser, ends the run before its time. `write` makes the page of a complete run folder and returns it, None where it
+    could not; it may block, and nothing waits for it until the process ends.
     """
 
-    def __init__(self, parent: Path, now_ns: Callable[[], int]) -> None:
+    def __init__(self, parent: Path, now_ns: Callable[[], int], write: Callable[[Path], Path | None] = lambda _: None) -> None:
         self.finished: Finished | None = None
+        self._write = write
+        self._writing: gevent.Greenlet | None = None
         self.interrupted = self._told = self._concluded = False
         self._parent = parent
         self._now_ns = now_ns
@@ -76,15 +79,20 @@ class Reporter:
         return self._shown
 
     def start(
-        self, facts: RunFacts, talkers: Callable[[], int], target: Target | None = None, give_up: Callable[[], object] = lambda: None
+        self,
+        facts: RunFacts,
+        talkers: Callable[[], int],
+        target: Target | None = None,
+        give_up: Callable[[], object] = lambda: None,
+        due: Callable[[float], int] | None = None,
     ) -> Collector:
         """A run starts; workers report to what is returned. `talkers` tells how many are there; `target` is looked at until it ends;
-        `give_up` is called where the run is hopeless. Raises OSError where its folder cannot be made."""
+        `give_up` is called where the run is hopeless; `due` as for a `Collector`. Raises OSError where its folder cannot be made."""
         if self.under_way:
             raise RuntimeError("a run is under way")
         self.interrupted = self._told = False
         look = target.latest if target is not None else lambda: None
-        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, look, give_up)
+        self._collector = self._shown = collector = Collector(self._parent, facts, talkers, self._now_ns, self._report, look, give_up, due)
         self._target = target
         if target is not None:
             target.start(facts.started_ns)
@@ -99,9 +107,10 @@ class Reporter:
         watched: Watched,
         target: Target | None = None,
         give_up: Callable[[], object] = lambda: None,
+        due: Callable[[float], int] | None = None,
     ) -> Collector:
-        """A run starts whose talkers are in this process: the records of `hooks` are its own. `target` and `give_up` as for `start`."""
-        collector = self.start(facts, watched.talkers, target, give_up)
+        """A run starts whose talkers are in this process: the records of `hooks` are its own. What follows is as for `start`."""
+        collector = self.start(facts, watched.talkers, target, give_up, due)
         collector.join(worker)
         gatherer = Gatherer(worker.name, watched, self._now_ns)
 
@@ -113,7 +122,9 @@ class Reporter:
         return collector
 
     def stopping(self, limit_s: float) -> None:
-        """The run is to end: say why it goes on for a while."""
+        """The run is to end: its load is over; say why it goes on for a while."""
+        if self._collector is not None:
+            self._collector.end_load()
         if self.under_way and limit_s and not self._told:
             self._told = True
             print(f"Ending: the talkers finish their turns (at most {limit_s:g} s)", flush=True)
@@ -139,6 +150,7 @@ class Reporter:
         self._collector = self.finished = None
         try:
             self.finished = collector.finish(self.interrupted)
+            self._writing = gevent.spawn(self._write, self.finished.path)
         except OSError as error:
             path, why = collector.folder.path, error.strerror or error
             logger.error("%s: the run cannot be completed: %s; make room, then: python -m analysis recover %s", path, why, path)
@@ -150,10 +162,22 @@ class Reporter:
             return
         self._concluded = True
         if finished is not None:
-            environment.events.quit.add_listener(lambda **_: print_finished(finished))
+            page = self._page()
+            environment.events.quit.add_listener(lambda **_: print_finished(finished, page))
             environment.process_exit_code = 0 if finished.passed else 1
         elif environment.parsed_options.headless and environment.process_exit_code is None:
             environment.process_exit_code = 1
+
+    def _page(self) -> Path | None:
+        """The last run's, once it is written; None where there is none, or somebody does not want to wait for it."""
+        if self._writing is None:
+            return None
+        try:
+            self._writing.join()
+        except KeyboardInterrupt:
+            self._writing.kill()
+        made = self._writing.value
+        return made if isinstance(made, Path) else None
 
     def _report(self) -> None:
         if self._local is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from metrics import table
@@ -12,7 +13,7 @@ from metrics.criteria import Verdict
 from metrics.faults import FaultRecord
 from metrics.health import LOOP_LAG_LIMIT_S
 from metrics.metric import Target, Unit, aggregate_of, show, show_target
-from metrics.records import SUCCESSES, UNDECIDED, Outcome, TurnKind
+from metrics.records import SELF_MADE, Outcome, TurnKind
 from metrics.summary import SNAPSHOT
 from metrics.table import Standing
 from metrics.verdicts import verdicts
@@ -26,12 +27,19 @@ TEXT_MAX = 500
 
 class Screen:
     """Tells of the run that `shown` gives: the one under way or the last one; None before the first. What is worked out from the metrics is
-    kept until another second of the run is full, however many look at it."""
+    kept until another second of the run is full, however many look at it. `runs`: the folder that run folders are in."""
 
-    def __init__(self, shown: Callable[[], Live | None]) -> None:
+    def __init__(self, shown: Callable[[], Live | None], runs: Path | None = None) -> None:
         self.shown = shown
+        self._runs = runs
         self._of: tuple[str, int, bool] | None = None
         self._measured: dict[str, Any] = {}
+
+    def report(self) -> Path | None:
+        """The report of the run that is shown; None while it is not written."""
+        live = self.shown()
+        page = self._runs / live.run_id / "report.html" if self._runs is not None and live is not None and not live.under_way else None
+        return page if page is not None and page.exists() else None
 
     def measured(self, live: Live | None) -> dict[str, Any]:
         """Figures, criteria, totals, the tester's health and the whole catalogue; of no run (None) the catalogue alone."""
@@ -54,7 +62,7 @@ class Screen:
         first = since if (run_id, step) == (live.run_id, now) else 0
         timeline = {"step": now, "since": first, **points(live.timeline, seconds, now, first, whole, pause)}
         return {
-            "run": {**_run(live), "under_way": not whole},
+            "run": {**_run(live), "under_way": not whole, "report": self.report() is not None},
             **self.measured(live),
             "workers": [_worker(view) for view in live.workers()],
             "failures": [_failure(failure) for failure in live.failures()],
@@ -139,17 +147,16 @@ def _criterion(verdict: Verdict, under_way: bool) -> dict[str, Any]:
 
 
 def _totals(aggregate: Aggregate) -> dict[str, Any]:
-    turns = aggregate.turns()
-    decided = turns - sum(aggregate.turns(outcome=outcome) for outcome in UNDECIDED)
+    success = aggregate.ratio("success")
     outcomes = [{"outcome": outcome, "counts": [aggregate.turns(kind, outcome) for kind in TurnKind]} for outcome in Outcome]
     return {
-        "turns": turns,
+        "turns": aggregate.turns(),
         "barge_ins": aggregate.turns(TurnKind.BARGE_IN),
         "false_alarms": aggregate.turns(TurnKind.FALSE_ALARM),
-        "failed": decided - sum(aggregate.turns(outcome=outcome) for outcome in SUCCESSES),
+        "failed": round(success.denominator - success.numerator),
         "sessions": sum(n for name, n in aggregate.counts.items() if name.startswith("sessions.")),
         "tokens": aggregate.counts["tokens"],
-        "errors": [{"kind": kind, "n": n} for kind, n in aggregate.errors().items()],
+        "errors": [{"kind": kind, "n": n, "own": kind in SELF_MADE} for kind, n in aggregate.errors().items()],
         "outcomes": outcomes,
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from metrics.aggregate import Aggregate
 from metrics.health import Health
 from metrics.histogram import Histogram
-from metrics.records import SUCCESSES, UNDECIDED, SampleRecord, TurnKind
+from metrics.records import SampleRecord, TurnKind
 from reporting.batch import Batch
 from reporting.readings import Reading
 from reporting.tables import PER_SESSION, SAMPLED, latency_columns
@@ -34,13 +34,12 @@ class Second:
     def row(self, t_s: float, talkers: int, workers: int, health: Health) -> dict[str, Any]:
         """Its row but for the sample's columns. `health`: that of the run so far."""
         done = self.aggregate
-        answered = done.turns()
-        counted = sum(done.turns(outcome=outcome) for outcome in SUCCESSES | UNDECIDED)
+        success = done.ratio("success")
         return {
             "t_s": t_s,
             "talkers": talkers,
-            "turns": answered,
-            "failures": answered - counted,
+            "turns": done.turns(),
+            "failures": round(success.denominator - success.numerator),
             "barge_ins": done.turns(TurnKind.BARGE_IN),
             "false_alarms": done.turns(TurnKind.FALSE_ALARM),
             "sessions_ended": sum(n for k, n in done.counts.items() if k.startswith("sessions.")),
@@ -60,8 +59,8 @@ class Second:
         }
 
 
-def sample(t_s: float, settled: bool, look: Look | None, health: Health) -> SampleRecord:
-    """The sample of the second that ends at `t_s`. `look` None: the target was not looked at in it."""
+def sample(t_s: float, settled: bool, look: Look | None, health: Health, calls: tuple[int | None, int | None]) -> SampleRecord:
+    """The sample of the second that ends at `t_s`. `look` None: the target was not looked at in it; `calls`: due and begun in it."""
     reading = look.reading if look else Reading()
     return SampleRecord(
         t_s=t_s,
@@ -71,6 +70,8 @@ def sample(t_s: float, settled: bool, look: Look | None, health: Health) -> Samp
         target_cpu_share=reading.cpu_share,
         target_sessions=_whole(reading.sessions),
         tester_memory_bytes=health.memory_bytes or None,
+        calls_due=calls[0],
+        calls_begun=calls[1],
     )
 
 

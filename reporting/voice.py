@@ -30,6 +30,11 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The page's Content-Security-Policy: nothing from another host, nothing inline."""
+REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "frame-ancestors 'none'; sandbox allow-scripts"
+)
+"""That of a report, which is one file with all in it: it can ask nobody for anything, this server included."""
 
 
 Hand = Callable[[Mapping[str, Any]], None]
@@ -120,6 +125,13 @@ def _pages(web_ui: Any, screen: Screen, assets: Assets, hand: Hand | None) -> Bl
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(metrics_csv(screen), headers=headers, content_type="text/csv; charset=utf-8")
 
+    def report() -> Response:
+        page = screen.report()
+        if page is None:
+            return Response("the run has no report yet\n", 404, mimetype="text/plain")
+        headers = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "no-store"}
+        return Response(page.read_text(encoding="utf-8"), headers=headers, mimetype="text/html")
+
     def chaos() -> Response:
         if not same_origin(request.headers.get("Origin"), request.host):
             return Response("refused: this is for the live page itself, not for pages of other sites\n", 403, mimetype="text/plain")
@@ -135,6 +147,7 @@ def _pages(web_ui: Any, screen: Screen, assets: Assets, hand: Hand | None) -> Bl
     pages.add_url_rule("/", "page", guarded(page))
     pages.add_url_rule("/chaos", "chaos", guarded(chaos), methods=["POST"])
     pages.add_url_rule("/data", "data", guarded(data))
+    pages.add_url_rule("/report.html", "report", guarded(report))
     pages.add_url_rule("/metrics.csv", "metrics_csv", guarded(as_csv))
     pages.add_url_rule("/assets/<digest>/<name>", "asset", guarded(asset))
     pages.after_request(_closed)

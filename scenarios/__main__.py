@@ -11,6 +11,7 @@ Exit code 2: a scenario cannot be used; a line for each says what, where, and wh
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="what comes with Doubletalk")
     check = commands.add_parser("check", help="whether a run with them could start")
     check.add_argument("scenarios", nargs="+", metavar="FILE-OR-NAME")
+    check.add_argument("--json", action="store_true", help="say it for programs: a line of JSON for each")
     shown = commands.add_parser("show", help="the load over time, how long it takes and what it costs")
     shown.add_argument("scenario", metavar="FILE-OR-NAME")
     shown.add_argument("--usd-per-minute", type=float, default=0.0, help="what the assistant takes for a minute of a call")
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
                 print(f"scenarios: {error}", file=sys.stderr)
                 return 2
         case "check":
-            return max(_check(which, chosen.set, chosen.corpus) for which in chosen.scenarios)
+            return max(_check(which, chosen.set, chosen.corpus, chosen.json) for which in chosen.scenarios)
     return 0
 
 
@@ -74,12 +76,15 @@ def checked(which: str, changes: list[str], corpus: str = "") -> Scenario:
     return scenario
 
 
-def _check(which: str, changes: list[str], corpus: str) -> int:
+def _check(which: str, changes: list[str], corpus: str, as_json: bool) -> int:
     try:
         scenario = checked(which, changes, corpus)
     except ScenarioError as error:
         print(f"scenarios: {error}", file=sys.stderr)
         return 2
+    if as_json:
+        print(json.dumps({"name": scenario.name, "length_s": scenario.load.length_s, "talkers": scenario.load.peak}))
+        return 0
     commands = "; it runs commands: start locust with --chaos-commands" if any(action.run for action in scenario.chaos) else ""
     load = f"{scenario.load.length_s:g} s, {scenario.load.peak} talkers at most"
     print(f"{which}: fine; {len(scenario.criteria)} criteria, {load}{commands}")

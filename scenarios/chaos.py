@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from scenarios.draws import generator
 from scenarios.errors import ScenarioError
-from scenarios.parts import NotNegative, Part, Positive
+from scenarios.parts import NotNegative, Part, Period, Positive
 
 HAND = "hand"
 """Stands where the number of an action stands, for what is done by hand."""
@@ -55,8 +55,10 @@ class Action(Part):
         "`command`: a program runs"
     )
     at_s: NotNegative | None = Field(None, description="done once, at this second of the run")
-    every_s: Positive | None = Field(None, description="done again and again, so many seconds apart")
-    per_min: Positive | None = Field(None, description="done at random, so often a minute on average")
+    every_s: Period | None = Field(None, description="done again and again, so many seconds apart")
+    per_min: Annotated[float, Field(gt=0, le=60, strict=True)] | None = Field(
+        None, description="done at random, so often a minute on average"
+    )
     until_s: Positive | None = Field(None, description="with every_s or per_min: not after this second of the run")
     share: Annotated[float, Field(gt=0, le=1, strict=True)] = Field(1.0, description="share of the talkers that are hit")
     for_s: Positive | None = Field(None, description="stall: how long")

@@ -21,17 +21,22 @@ def check_networks(scenario: Scenario) -> None:
 
 
 def check_chaos(scenario: Scenario) -> None:
-    """Raises ScenarioError for an action that no run of this length ever does."""
-    ends_s = scenario.load.length_s
+    """Raises ScenarioError for an action that no run of this length ever does, and for one that, however often a run of so many talkers
+    does it, hits none of them, rounded."""
+    ends_s, peak = scenario.load.length_s, scenario.load.peak
     for number, action in enumerate(scenario.chaos):
         first_s, key = _first(action)
+        hits = action.share * peak * max(1.0, _times(action, ends_s))
         if first_s >= ends_s:
-            told = f"it is first due at {first_s:g} s of the run, which ends after {ends_s:g} s"
+            told = f"it is first due at {first_s:g} s of the run, which ends after {ends_s:g} s: it would never be done"
         elif action.until_s is not None and first_s > action.until_s:
-            told = f"it is first due at {first_s:g} s of the run, after until_s ({action.until_s:g} s)"
+            told = f"it is first due at {first_s:g} s of the run, after until_s ({action.until_s:g} s): it would never be done"
+        elif action.run is None and hits < 0.5:
+            key = "share"
+            told = f"{action.share:g} of {peak} talkers hits nobody: {hits:.2g} in the whole run; a larger share, or more of them"
         else:
             continue
-        raise ScenarioError(f"{scenario.place('chaos', number, key)}: chaos.{number}.{key}: {told}: it would never be done")
+        raise ScenarioError(f"{scenario.place('chaos', number, key)}: chaos.{number}.{key}: {told}")
 
 
 def check_voices(scenario: Scenario, corpus: Corpus) -> None:
@@ -49,3 +54,11 @@ def _first(action: Action) -> tuple[float, str]:
     if action.at_s is not None:
         return action.at_s, "at_s"
     return (action.every_s, "every_s") if action.every_s is not None else (0.0, "per_min")
+
+
+def _times(action: Action, ends_s: float) -> float:
+    """How often an action is done in a run that ends after so many seconds; at random: on average."""
+    last_s = ends_s if action.until_s is None else min(action.until_s, ends_s)
+    if action.every_s is not None:
+        return last_s // action.every_s
+    return last_s * action.per_min / 60.0 if action.per_min is not None else 1.0

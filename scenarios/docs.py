@@ -78,15 +78,17 @@ criteria:
 With `arrivals: poisson` (or `constant`) calls begin at `calls_per_s` whatever became of those before, as callers do who know nothing of
 each other; `talkers` is how many can be on the line at the same time. When calls begin, and whose they are, depends on the seed alone: of
 *n* talkers number *i* makes the calls *i*, *n* + *i*, 2*n* + *i* and so on. A call whose talker is still on the line at its instant, even
-if others are free, or whose tester is late by more than 100 ms, is not made: the summary says how many such missed starts there were, and
-no criterion counts them. So give more talkers than calls overlap: `talkers` / `calls_per_s` seconds, which lie between two calls of one
-talker on average, should be several times as long as a call.
+if others are free, or whose tester is late by more than 100 ms, is not made: a caller turned away by the tester; only what is due in the
+first two seconds, while talkers come, may begin late. `calls_begun` is the share of the planned calls that were made, and a run in which it
+is not above 95 % has failed, unless the scenario has a criterion of its own on it. So give more talkers than calls overlap: `talkers` /
+`calls_per_s` seconds, which lie between two calls of one talker on average, should be several times as long as a call.
 
 With `search` the run answers how many talkers the deployment holds: it tries `least` talkers, `growth` times as many until a criterion is
 missed, halves the distance to what held, and tries both sides of the edge `repeats` times at least. Each step's criteria are judged by what
 was over in its `measure_s` seconds, which begin `settle_s` after its talkers are there; both together are longer than it takes until a
 turn that gets no answer is over (`limits.response_s` and the speech before it). The answer is an interval: so many hold, so many do
-not.
+not. A step decides nothing by fewer than ten values of a metric: it goes on until there are as many. One that has too few when the run's
+time is over ends the search undecided, and the verdict says so; a criterion missed on enough values decides whatever the others have.
 
 `tokens_per_s` asks for tokens besides those of the talkers; stages may change it."""
 
@@ -94,7 +96,8 @@ _ABORT = """## Giving a run up
 
 A run that is hopeless need not go on for half an hour. From `abort.grace_s` on, each second, the criteria of `abort.unless` are judged by
 what was measured so far; where one does not hold, the run ends as `ABORTED`, with exit code 1 and everything that it measured. One that
-names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold."""
+names a stage is looked at from that stage's start and the grace on. Where nothing was measured by then, it does not hold. A grace that the
+run does not outlast is refused. While the last turns end, nothing is judged any more."""
 
 _INTERRUPTIONS = """## Barge-ins and false alarms
 
@@ -123,10 +126,11 @@ bound is then `%` or `x` of the value in that stage.
 
 All criteria are checked for sense before the run starts, those of `abort.unless` too. One that no run of the scenario can measure is
 refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of
-itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`.
+itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`, on calls begun where arrivals are not
+open, on a growth of memory where the run or the stage is over before memory counts (`target.settle_s`).
 
 The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was
-measured does not hold."""
+measured does not hold. With open arrivals there is one more, `calls_begun > 95 %`, unless the scenario has one on that metric."""
 
 
 def page() -> str:

@@ -113,6 +113,11 @@ class Load(Part):
             raise ValueError("with open arrivals a stage has calls_per_s; load.talkers is how many can call at the same time")
         if self.open and not rates:
             raise ValueError("open arrivals need calls_per_s")
+        if self.open and "talkers" not in self.model_fields_set:
+            raise ValueError(
+                "open arrivals need talkers, as many as can be on the line at the same time: several times calls_per_s times the seconds "
+                "that a call takes"
+            )
         if self.search is None and not self.stages and not self.open and self.talkers / self.spawn_per_s > self.duration_s:
             ramp_s = self.talkers / self.spawn_per_s
             raise ValueError(
@@ -145,6 +150,20 @@ class Load(Part):
         if self.search is not None:
             return self.search.most
         return self.talkers if self.open or not self.stages else max(stage.talkers or 0 for stage in self.stages)
+
+    @property
+    def risen_s(self) -> float:
+        """When the number of talkers is as high as it ever becomes, in seconds of the run; 0 for a search, which has no plan."""
+        if self.search is not None or self.open:
+            return 0.0
+        if not self.stages:
+            return self.talkers / self.spawn_per_s
+        begins_s, highest, risen_s = 0.0, 0, 0.0
+        for stage in self.stages:
+            if stage.talkers is not None and stage.talkers > highest:
+                highest, risen_s = stage.talkers, begins_s + stage.over_s
+            begins_s += stage.length_s
+        return risen_s
 
     @property
     def timetable(self) -> tuple[tuple[float, str], ...]:

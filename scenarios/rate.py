@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,12 @@ class Arrivals:
             else:
                 self._instants.append(begins_s)
         return self._instants[number] if number < len(self._instants) else None
+
+    def until(self, t_s: float) -> int:
+        """How many calls have begun at an instant."""
+        while not self._over and (not self._instants or self._instants[-1] <= t_s):
+            self.instant(len(self._instants))
+        return bisect_right(self._instants, t_s)
 
     @staticmethod
     def _at_random(seed: int) -> Iterator[float]:

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from scenarios.parts import NotNegative, Part, Positive
+from scenarios.parts import NotNegative, Part, Period, Positive
 
 OF_TARGET = {"target_cpu", "target_memory", "target_memory_per_session", "target_memory_growth"}
 """Metrics that take a `metrics_url`."""
+GROWTHS = {"target_memory_growth", "tester_memory_growth"}
+"""Metrics of what is there once the load has settled (`settle_s`)."""
 AVAILABILITY = "target_availability"
 """The metric for which a `health_url` is enough."""
 
@@ -57,7 +59,7 @@ class Target(Part):
         None, description="where the target shows its metrics in Prometheus's text format: a URL, or a path below the host such as /metrics"
     )
     health_url: Place | None = Field(None, description="page that answers with a 2xx status while the target is well: a URL, or a path")
-    every_s: Annotated[float, Field(ge=1, strict=True, allow_inf_nan=False)] = Field(1.0, description="seconds between two looks at it")
+    every_s: Period = Field(1.0, description="seconds between two looks at it")
     timeout_s: Positive = Field(2.0, description="time for an answer, after which the target counts as down")
     settle_s: NotNegative = Field(
         20.0, description="seconds since the number of talkers was last higher than ever before, from which on memory counts towards growth"

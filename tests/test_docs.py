@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+import unpatched  # noqa: F401  before what imports Locust
 from pydantic import BaseModel
 
 from assistant.delays import Distribution

@@ -23,11 +23,11 @@ RULES = {
     "wiring": ({"scenarios", "users", "metrics", "reporting"}, {"locust", "gevent"}),
     "analysis": (
         {"metrics", "reporting"},
-        {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
+        {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "markupsafe", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
     ),
     "benchmarks": (
         {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis"},
-        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "tqdm", "msgpack", "psutil"},
+        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "msgpack", "psutil", "tqdm"},
     ),
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (

@@ -115,10 +115,23 @@ class Chaos:
         seed, share = self._run.options.seed, action.share
         victims = [(talker, s) for talker, s in sorted(self._run.sessions.items()) if hit(seed, number, planned.n, share, talker)]
         stalled: list[Link] = []
-        done = sum(self._hit(planned, number, name, talker, session, stalled) for talker, session in victims)
-        if stalled and action.for_s is not None:
-            self._greenlets.append(gevent.spawn(_stall, action.for_s, stalled))
-        self._tell(replace(fault, for_s=action.for_s or 0.0, share=share, hit=done))
+        done = tuple(talker for talker, session in victims if self._hit(planned, number, name, talker, session, stalled))
+        told = replace(fault, for_s=action.for_s or 0.0, share=share, hit=len(done), talkers=done)
+        self._tell(told)
+        if stalled:
+            self._greenlets.append(gevent.spawn(self._stall, told, stalled))
+
+    def _stall(self, told: FaultRecord, links: list[Link]) -> None:
+        """Wait, and have the links go on: after `told.for_s`, or when the run is to end; then say that the stall was shorter."""
+        lasted_s = told.for_s
+        try:
+            gevent.sleep(told.for_s)
+        except gevent.GreenletExit:
+            lasted_s = min(lasted_s, self._elapsed_s() - told.t_s)
+            self._tell(replace(told, for_s=lasted_s, hit=0, present=0, talkers=()))
+        finally:
+            for link in links:
+                link.go_on()
 
     def _hit(self, planned: Planned, number: int | str, name: str, talker: int, session: Session, stalled: list[Link]) -> bool:
         """Do it to one talker; whether it could be done."""
@@ -138,12 +151,3 @@ class Chaos:
                 made = garbage(action.kind, self._run.options.seed, number, planned.n, talker)
                 return link.spoil(made if action.kind is Garbage.FRAMES else encode(Opcode.TEXT, made, next(KEYS).tobytes()))
         return True
-
-
-def _stall(for_s: float, links: list[Link]) -> None:
-    """Wait, and have the links go on: after `for_s`, or when the run is to end."""
-    try:
-        gevent.sleep(for_s)
-    finally:
-        for link in links:
-            link.go_on()

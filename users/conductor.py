@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import gevent
 
+from metrics.capacity import Held
 from metrics.stages import WHOLE
 from scenarios.capacity import CapacitySearch
 from scenarios.load import REPORTED_S, Load
@@ -17,7 +19,7 @@ from users.clock import SECOND_NS, now_ns
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 3
-"""A step in which nothing was measured is made so many times as long, at most; then it does not hold."""
+"""A step in which nothing at all was measured is made so many times as long, at most; then it does not hold."""
 _REACHED_S = 60.0
 """How much later than ordered talkers may have come or gone: they end their turns first."""
 
@@ -33,13 +35,13 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Stand:
     """Where the conductor acts: `order` has so many talkers come or go at so many a second, `present` tells how many are there, `stage`
-    says that one begins, `judge` whether all criteria held in it (None: nothing was measured), `found` takes the numbers of talkers that
-    hold and that do not, as far as they are known, and whether the search is over, `end` ends the run."""
+    says that one begins, `judge` what it says of its talkers so far, `found` takes the numbers of talkers that hold and that do not, as far
+    as they are known, and whether the search is over, `end` ends the run."""
 
     order: Callable[[int, float], object]
     present: Callable[[], int]
     stage: Callable[[str], object]
-    judge: Callable[[Step], bool | None]
+    judge: Callable[[Step], Held]
     found: Callable[[int, int | None, bool], object]
     end: Callable[[], object]
 
@@ -82,6 +84,10 @@ class Conductor:
                 break
             gevent.sleep(asked.settle_s)
             held = self._look(step, asked.measure_s)
+            if held is None:
+                logger.warning("the search ends: with %d talkers too little was measured to say, and no time is left", talkers)
+                stand.found(search.holds, search.fails, False)
+                break
             search.told(talkers, held)
             stand.found(search.holds, search.fails, search.next() is None)
         self._end()
@@ -90,17 +96,20 @@ class Conductor:
         self.over = True
         gevent.spawn(self._stand.end)
 
-    def _look(self, step: Step, measure_s: float) -> bool:
-        """Whether all criteria hold in a step; it is made longer where nothing was measured in it."""
+    def _look(self, step: Step, measure_s: float) -> bool | None:
+        """Whether all criteria hold in a step, which is made longer while too little was measured in it to say; None: the run has no time
+        for that."""
         self._stand.stage(step.stage)
-        for _ in range(_PATIENCE):
+        for looks in count(1):
             gevent.sleep(measure_s)
             gevent.sleep(REPORTED_S)
-            held = self._stand.judge(step)
-            if held is not None:
+            said = self._stand.judge(step)
+            missing = said is Held.NOTHING and looks == _PATIENCE
+            known = said in (Held.HOLDS, Held.MISSED) or missing
+            if known or self._elapsed_s() + measure_s + REPORTED_S > self._load.length_s:
                 break
         self._stand.stage(WHOLE)
-        return bool(held)
+        return said is Held.HOLDS if known else None
 
     def _elapsed_s(self) -> float:
         return (now_ns() - self._began_ns) / SECOND_NS

@@ -12,6 +12,7 @@ from locust.runners import STATE_MISSING, MasterRunner
 
 import gevent
 
+from metrics.stages import WHOLE
 from users import messages
 from users.clock import SECOND_NS, epoch_s, now_ns
 from users.messages import our_version
@@ -65,6 +66,7 @@ class Master:
         self._run_id: str | None = None
         self._started_ns = 0
         self._closing = False
+        self._stage = WHOLE
         self._desk = Desk(lambda: 0)
         self._unblocked = Unblocked(runner, lambda client: self._run_id is not None and client not in runner.clients)
         for kind, handle in {
@@ -108,13 +110,14 @@ class Master:
 
     def begin(self, run: Run, run_id: str) -> None:
         """The run begins, before Locust spawns its first talker: those that prepared it take part. Who joins later follows."""
-        self._run_id, self._started_ns, self._closing = run_id, now_ns(), False
+        self._run_id, self._started_ns, self._closing, self._stage = run_id, now_ns(), False, WHOLE
         self._desk = Desk(lambda: self._runner.target_user_count - run.others)
         for client in self._connected():
             self._let_in(client)
 
     def stage(self, name: str) -> None:
-        """A stage of the run begins that its scenario does not name."""
+        """A stage of the run begins that its scenario does not name; who joins amid it is told, too."""
+        self._stage = name
         for client in self._connected():
             member = self._members.get(client)
             if member is not None and self._order is not None and member.let_in == self._order.key:
@@ -157,6 +160,8 @@ class Master:
         member.error_s = None  # clocks drift: each run compares them anew
         self._tell(client, messages.PING, {"sent_s": epoch_s()})
         self._tell(client, messages.BEGIN, told)
+        if self._stage != WHOLE:
+            self._tell(client, messages.STAGE, {"key": self._order.key, "stage": self._stage})
 
     def _on_hello(self, environment: Any, msg: Any, **_: Any) -> None:
         name = f"worker-{self._runner.get_worker_index(msg.node_id)}"

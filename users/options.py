@@ -10,10 +10,12 @@ from typing import Any
 
 from locust.util.timespan import parse_timespan
 
+from metrics.criteria import parse
 from protocol import DIALECTS
 from scenarios import ScenarioError, names
 from scenarios.checks import check_chaos
-from users.run import AUTHS, KEY_VARIABLE, Options, Run
+from scenarios.criteria import check_criteria
+from users.run import AUTHS, KEY_VARIABLE, TOKEN, Options, Run
 
 _HELP = {
     "scenario": f"what is run: {', '.join(names())}, or a .yml file",
@@ -37,7 +39,7 @@ _PROMETHEUS: dict[str, tuple[Any, str]] = {
     "prometheus_host": ("127.0.0.1", "address on which it can; this machine only unless told otherwise"),
     "prometheus_linger": (60.0, "seconds for which a process that is to end waits for Prometheus to read how the run ended; 0: none"),
 }
-_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs", *_PROMETHEUS}
+_OWNERS = {f.name for f in fields(Options) if f.name != "host"} | {"runs", "no_report", *_PROMETHEUS}
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -62,6 +64,9 @@ def add_options(parser: ArgumentParser) -> None:
         _show(action, field.name in _FORM)
     runs: Any = group.add_argument("--runs", env_var="DOUBLETALK_RUNS", default="runs", help="folder in which each run gets a folder")
     _show(runs, False)
+    told_not = "leave the report out that each run writes into its folder when it is over"
+    report: Any = group.add_argument("--no-report", env_var="DOUBLETALK_NO_REPORT", action="store_true", default=False, help=told_not)
+    _show(report, False)
     for name, (default, told) in _PROMETHEUS.items():
         flag, variable = f"--{name.replace('_', '-')}", f"DOUBLETALK_{name.upper()}"
         option: Any = group.add_argument(flag, env_var=variable, default=default, type=type(default), help=told)
@@ -153,7 +158,8 @@ def check_load(form: Mapping[str, str], run: Run) -> dict[str, str]:
 
 
 def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | None) -> None:
-    """Have the run's scenario say what Locust was told. Raises ScenarioError for chaos that such a run is too short for."""
+    """Have the run's scenario say what Locust was told. Raises ScenarioError for chaos and criteria for which such a run is too short, or
+    has too few talkers."""
     changes: dict[str, Any] = {}
     if users is not None:
         changes["talkers"] = users - run.others
@@ -163,6 +169,7 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
         changes["duration_s"] = float(seconds)
     run.scenario = run.scenario.model_copy(update={"load": run.scenario.load.model_copy(update=changes)})
     check_chaos(run.scenario)
+    check_criteria(run.scenario, parse, run.options.auth == TOKEN)
 
 
 def _check_users(what: str, users: int, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,11 @@ class Run:
         load = self.scenario.load
         self.began_ns, self.stages = began_ns, Stages(began_ns, load.timetable, by_end=load.search is not None)
         self.calls = Arrivals(load.calls, load.arrivals == POISSON, self.options.seed) if load.open else None
+
+    @property
+    def calls_due(self) -> Callable[[float], int] | None:
+        """How many calls were to begin until an instant of the run, in seconds; None where arrivals are not open."""
+        return self.calls.until if self.calls is not None else None
 
     def emulation(self, talker: int, session: int) -> Emulation | None:
         """The network of a talker's session, counted from 0 over all its calls; None where it has no profile."""

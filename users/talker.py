@@ -22,6 +22,10 @@ from users.turn_taking import TurnTaking
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
+_STARTING_NS = 2 * SECOND_NS
+"""So long after the run's start all talkers are there: a call of open arrivals that was due before begins when its talker comes."""
+_LASTED_S = 2.0
+"""A session that lasted so long has held, though it brought no answer yet; one that an assistant accepts and drops has not."""
 
 
 class Talker(User):
@@ -39,7 +43,7 @@ class Talker(User):
         self._lost_ns: int | None = None  # when its session was lost, until it has one again
         self._down_ns: int | None = None  # since when it has had none, as far as no record has told
         self._sessions = 0
-        self._progressed = False
+        self._held = False  # its last session: attempts are counted anew
         self._stopped = Signal()
         self._taking: TurnTaking | None = None
 
@@ -97,7 +101,7 @@ class Talker(User):
             at_once = error.at_once
             if at_once:
                 continue
-            attempts = 1 if self._progressed else attempts + 1
+            attempts = 1 if self._held else attempts + 1
             self._stopped.wait(self._backoff_s(attempts, error))
         self._calls += 1
         if self.run_.calls is not None or self.stopping:
@@ -115,7 +119,7 @@ class Talker(User):
             if self.stopping:
                 return False
             self.run_.calls_next[self.number] = self._calls + 1
-            if not self.run_.starts.missed_call(self._calls_ns):
+            if not self.run_.starts.missed_call(max(self._calls_ns, self.run_.began_ns + _STARTING_NS)):
                 return True
             self._calls += 1
         self._stopped.wait()
@@ -128,7 +132,7 @@ class Talker(User):
 
     def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
-        self._progressed = False
+        self._held = False
         try:
             session.open(secret)
             self.run_.sessions[self.number] = session
@@ -185,6 +189,7 @@ class Talker(User):
         self.run_.sessions.pop(self.number, None)
         self._down_ns = None  # told by this record
         record = session.close(outcome, error)
+        self._held |= record.ready_ns is not None and record.closed_ns - record.ready_ns >= _LASTED_S * SECOND_NS
         self._fire_turns(session)
         events.session.fire(environment=self.environment, record=record)
         return record.closed_ns
@@ -193,6 +198,6 @@ class Talker(User):
         if not session.turns:
             return
         finished, session.turns[:] = session.turns[:], []
-        self._progressed |= any(record.outcome in SUCCESSES for record in finished)
+        self._held |= any(record.outcome in SUCCESSES for record in finished)
         for record in finished:
             events.turn.fire(environment=self.environment, record=record)

@@ -29,15 +29,17 @@ def memory_bytes() -> int:
 
 
 class Starts:
-    """Counts the calls and token requests of a run that began too late: `missed`."""
+    """Counts the calls and token requests of a run that began too late, or not at all for that: `missed`; and the calls of open arrivals
+    that began: `calls`."""
 
     def __init__(self) -> None:
-        self.missed = 0
+        self.missed = self.calls = 0
 
     def missed_call(self, planned_ns: int) -> bool:
-        """Whether it is too late for what was to begin at `planned_ns`; if so, it is counted."""
+        """Whether it is too late for a call that was to begin at `planned_ns`; else it begins. Either is counted."""
         late = now_ns() - planned_ns > _LATE_START_NS
         self.missed += late
+        self.calls += not late
         return late
 
     def began(self, planned_ns: int) -> None:
@@ -71,6 +73,7 @@ class Watch:
             health.cpu_s = cpu_s() - self._started_cpu_s
             health.wall_s = (now_ns() - self._started_ns) / SECOND_NS
             health.missed_starts = self._starts.missed
+            health.calls_begun = self._starts.calls
             health.unsent_bytes = BACKLOG.bytes
             health.memory_bytes = memory_bytes()
         health.local_faults = self._faults.count

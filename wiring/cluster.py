@@ -36,7 +36,7 @@ class Cluster:
 
     def begin(self, run: Run, facts: RunFacts, target: Target | None, give_up: Callable[[], object]) -> tuple[Collector, Chaos]:
         """Open the run folder, and let the workers begin."""
-        collector = self._reporter.start(facts, self._master.talkers, target, give_up)
+        collector = self._reporter.start(facts, self._master.talkers, target, give_up, run.calls_due)
 
         def send(order: dict[str, Any]) -> None:
             self._environment.runner.send_message(messages.CHAOS, order)

@@ -88,7 +88,7 @@ class Here:
         watched = self._watch.begin(run)
         here = WorkerFacts(LOCAL, gethostname(), os.getpid(), NATIVE, facts.started_ns, facts.started_epoch_s)
         chaos = chaos_here(self._environment, run, commands=True)
-        return self._reporter.start_here(facts, here, HOOKS, watched, target, give_up), chaos
+        return self._reporter.start_here(facts, here, HOOKS, watched, target, give_up, run.calls_due), chaos
 
     def settle(self) -> None:
         """Nothing may hold the talkers up."""

@@ -7,7 +7,7 @@ from typing import Any
 from metrics import capacity
 from metrics.criteria import judge
 from reporting.collector import Collector
-from users.clock import now_ns
+from users.clock import SECOND_NS, now_ns
 from users.conductor import Conductor, Stand, Step
 from users.options import conducted
 from users.run import Run
@@ -20,24 +20,26 @@ def conduct(environment: Any, run: Run, talkers: Talkers, collector: Collector) 
     if not conducted(run) and not run.timed:
         return None
     steps: list[dict[str, Any]] = []
+    begun_ns: dict[str, int] = {}
 
     def stage(name: str) -> None:
-        run.stages.begin(now_ns(), name)
+        begun_ns[name] = now_ns()
+        run.stages.begin(begun_ns[name], name)
         collector.begin_stage(name)
         talkers.stage(name)
 
-    def holds(step: Step) -> bool | None:
+    def held(step: Step) -> capacity.Held:
         judged = [judge(criterion, collector.aggregate.stage(step.stage)) for criterion in run.criteria]
-        if all(verdict.value is None for verdict in judged):
-            return None
-        steps.append(capacity.step(step.stage, step.talkers, judged))
-        return bool(steps[-1]["holds"])
+        span_s = ((begun_ns[step.stage] - run.began_ns) / SECOND_NS, (now_ns() - run.began_ns) / SECOND_NS)
+        steps[:] = [tried for tried in steps if tried["stage"] != step.stage]  # it was judged when it was shorter
+        steps.append(capacity.step(step.stage, step.talkers, judged, span_s))
+        return capacity.held(judged)
 
     stand = Stand(
         order=lambda number, per_s: environment.runner.start(number + run.others, per_s),
         present=lambda: talkers.present(run),
         stage=stage,
-        judge=holds,
+        judge=held,
         found=lambda most, fewest, complete: collector.tell("capacity", capacity.found(most, fewest, complete, steps)),
         end=lambda: end_run(environment),
     )

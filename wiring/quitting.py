@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from types import TracebackType
 from typing import Any, NoReturn
+
+from locust.exception import RPCError
 
 import gevent
 
 from reporting.exporter import Exporter
 
+_UNBOUND = re.compile(r"bind failure: (?P<why>.*) \(addr='tcp://(?P<place>[^']*)'\)")
+"""How Locust tells of a port that is taken, in ZeroMQ's words."""
+
 
 def tell(error: ValueError) -> None:
     """Say in one line what is wrong with what the user asked for."""
     print(f"doubletalk: {error}", file=sys.stderr)
+
+
+def tell_of_taken_port() -> None:
+    """Have a master that cannot listen where it is to say so in one line, with exit code 2: Locust makes its runner before it asks anyone,
+    and lets the error through to the interpreter."""
+    before = sys.excepthook
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        found = _UNBOUND.search(str(error)) if isinstance(error, RPCError) else None
+        if found is None:
+            before(kind, error, trace)
+            return
+        tell(ValueError(f"the master cannot listen for workers on {found['place']}: {found['why']}; choose another --master-bind-port"))
+        sys.exit(2)
+
+    sys.excepthook = uncaught
 
 
 def refuse(environment: Any, error: ValueError) -> NoReturn:

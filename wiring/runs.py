@@ -11,6 +11,7 @@ from locust.runners import MasterRunner
 
 from reporting.exporter import Exporter, export_run
 from reporting.facts import RunFacts
+from reporting.report_page import write_report
 from reporting.reporter import Reporter
 from reporting.screen import Screen
 from reporting.target import Target
@@ -59,7 +60,9 @@ class Runs:
     def __init__(self, environment: Any) -> None:
         self._environment = environment
         self._given = Namespace(**vars(environment.parsed_options))  # as on the command line: Locust writes web forms into its own
-        self._reporter = Reporter(Path(environment.parsed_options.runs), now_ns)
+        options = environment.parsed_options
+        write = {} if options.no_report else {"write": write_report}
+        self._reporter = Reporter(Path(options.runs), now_ns, **write)
         master = isinstance(environment.runner, MasterRunner)
         self._talkers: Talkers = (Cluster if master else Here)(environment, self._reporter)
         self._run: Run | None = None
@@ -143,7 +146,7 @@ class Runs:
         check_port(parsed.web_host, parsed.web_port)
         apply_load(parsed, make_run(options_from(self._given, environment.host or "http://127.0.0.1")))
         check_form(environment, web_ui, refuse_owners, self._prepare, lambda: self._reporter.under_way)
-        screen = Screen(lambda: self._reporter.shown)
+        screen = Screen(lambda: self._reporter.shown, Path(parsed.runs))
         add_voice(environment, web_ui, screen, self._by_hand)
         follow_to_the_end(web_ui, screen.shown)
         if parsed.autostart:

@@ -142,6 +142,20 @@ def rate(events: Floats, spans: Floats, units: Units) -> Sampled:
     return Sampled(Estimate(value, max(0.0, low), high, n, sessions), found.units, off, freedom)
 
 
+def amount(amounts: Floats, spans: Floats, units: Units) -> Sampled:
+    """A sum of amounts, none negative, per span, such as cost per hour; both of shape (n,). Student's interval on the scale of logarithms:
+    unlike that of a rate of events it does not depend on the unit that the amounts are in."""
+    found = _grouped(units)
+    if not len(amounts) or spans.sum() <= 0.0:
+        return _nothing(found, len(amounts))
+    value, off, variance, freedom = _jackknife(found, amounts, spans)
+    n, sessions = len(amounts), len(found.units)
+    if sessions < MIN_UNITS:
+        return Sampled(Estimate(value, None, None, n, sessions, ONE_UNIT), found.units, off, freedom)
+    factor = float(np.exp(student(freedom) * np.sqrt(variance) / value)) if value > 0.0 else 1.0
+    return Sampled(Estimate(value, value / factor, value * factor, n, sessions), found.units, off, freedom)
+
+
 def quantile(values: Floats, units: Units, q: float) -> Sampled:
     """The quantile `q` of values of such units, as numpy's `linear` method has it; both of shape (n,).
 

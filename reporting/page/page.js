@@ -77,12 +77,13 @@ function showCards({ run, criteria, totals, tester, workers }) {
   card("tester", tester.valid ? "good" : "bad", tester.valid ? `✓ Valid${so}` : `✗ Invalid${so}`, tester.valid ? carried : count(tester.faults.length, "fault") + ": see below");
   const lost = workers.filter((w) => w.state === "lost" || w.state === "silent").length;
   card("talkers", lost ? "bad" : "", String(run.talkers), `on ${count(workers.length, "worker")}${lost ? `, ${lost} lost or silent` : ""}; ${count(totals.turns, "turn")}, ${count(totals.barge_ins, "barge-in")}, ${count(totals.false_alarms, "false alarm")}`);
-  const errors = totals.errors.map((e) => `${e.kind} ${e.n.toLocaleString("en")}`).join(", "), number = totals.errors.reduce((sum, e) => sum + e.n, 0);
-  card("failures", totals.failed || errors ? "bad" : "good", totals.failed ? `✗ ${count(totals.failed, "turn")}` : number ? `✗ ${count(number, "error")}` : "✓ None", errors ? `Errors: ${errors}` : totals.failed ? "No error was told with them." : "No turn failed, no error.");
+  const errors = totals.errors.map((e) => `${e.kind} ${e.n.toLocaleString("en")}${e.own ? " (the tester's own)" : ""}`).join(", "), number = totals.errors.reduce((sum, e) => sum + (e.own ? 0 : e.n), 0);
+  card("failures", totals.failed || number ? "bad" : "good", totals.failed ? `✗ ${count(totals.failed, "turn")}` : number ? `✗ ${count(number, "error")}` : "✓ None", errors ? `Errors: ${errors}` : totals.failed ? "No error was told with them." : "No turn failed, no error.");
 }
 
 function showHead({ run }) {
   put("scenario", run.scenario);
+  by("report").hidden = !run.report;
   document.title = `${run.scenario}: ${run.under_way ? clock(run.elapsed_s) : "ended"} - Doubletalk`;
   put("phase", run.under_way ? `Under way, ${clock(run.elapsed_s)}${run.stage ? `, stage ${run.stage}` : ""}` : `Ended after ${clock(run.elapsed_s)}`);
   by("phase").className = run.under_way ? "pill on" : "pill";

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from analysis_runs import RECORDS, finished
 
@@ -62,6 +63,21 @@ def test_a_broken_folder_is_told_in_one_line(folder: Path, capsys: pytest.Captur
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert says in told[0]
+
+
+def test_what_an_earlier_version_did_not_record_is_null(folder: Path) -> None:
+    path = folder / "turns.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["cached_tokens", "network"]), path)
+    run = load(folder)
+    assert run.turns["cached_tokens"].isna().all()
+    assert [getattr(record, "network", "") for record in run.records(["turns"])] == [None] * 3
+
+
+def test_a_column_that_each_version_has_is_missed(folder: Path) -> None:
+    path = folder / "turns.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["audio_s"]), path)
+    with pytest.raises(RunError, match="has no column audio_s"):
+        _ = load(folder).turns
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -30,7 +30,15 @@ from reporting.workers import joined, reported
 FACTS = {"scenario": SCENARIO, "seed": 1, "dialect": "d", "frame_ms": 20.0, "host": "h", "started_epoch_s": 0.0, "started_ns": 0}
 ROW = dict.fromkeys(TIMELINE.names, 1) | {"settled": True, "target_up": False}
 SAMPLE = SampleRecord(
-    t_s=9.0, settled=True, target_up=False, target_memory_bytes=1, target_cpu_share=1.0, target_sessions=1, tester_memory_bytes=1
+    t_s=9.0,
+    settled=True,
+    target_up=False,
+    target_memory_bytes=1,
+    target_cpu_share=1.0,
+    target_sessions=1,
+    tester_memory_bytes=1,
+    calls_due=1,
+    calls_begun=1,
 )
 """What the row of the only second holds."""
 ABOUT = multiprocessing.get_context("spawn")

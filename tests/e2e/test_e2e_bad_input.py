@@ -174,6 +174,23 @@ def test_exporter_port_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--master", "--headless", "--master-bind-host", "127.0.0.1", "--master-bind-port"), "the master cannot listen for workers on"),
+        (("--web-host", "127.0.0.1", "--web-port"), "the web UI cannot be served on"),
+    ],
+)
+def test_port_taken(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = told(alone("--runs", str(tmp_path / "runs"), *arguments, str(port)))
+    assert f"{says} 127.0.0.1:{port}: Address already in use; choose another {arguments[-1]}" in line
+    assert not list(tmp_path.glob("runs/*"))
+
+
 def test_exporter_address_that_is_not_ours() -> None:
     line = told(alone("--prometheus-port", "9464", "--prometheus-host", "192.0.2.1", "--web-port", "0"))
     assert "cannot be served on 192.0.2.1:9464: Cannot assign requested address" in line

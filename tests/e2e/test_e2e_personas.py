@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from harness import Done, run
 
@@ -23,7 +25,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("personas")
     (folder / "mix.yml").write_text(SCENARIO)
     (folder / "late.yml").write_text(LATE)
-    return run(folder, "--scenario", str(folder / "mix.yml"), profile=str(folder / "late.yml"))
+    return run(
+        folder, "--scenario", str(folder / "mix.yml"), profile=str(folder / "late.yml"), env=os.environ | {"DOUBLETALK_NO_REPORT": "no"}
+    )
 
 
 def test_each_record_tells_its_persona(done: Done) -> None:
@@ -33,6 +37,12 @@ def test_each_record_tells_its_persona(done: Done) -> None:
     assert sorted(talkers["first"]) == ["cafe", "cafe", "hurried", "hurried"], "as many of each as their shares say"
     assert (turns.set_index("talker")["persona"] == talkers["first"].reindex(turns["talker"])).all()
     assert set(turns.loc[turns["persona"] == "cafe", "voice"]) <= {"slt", "rms"}
+
+
+def test_the_end_names_the_report_in_the_run_folder(done: Done) -> None:
+    assert done.folder is not None
+    assert done.out.splitlines()[-3:-1] == [f"Run folder: {done.folder}", f"Report: {done.folder / 'report.html'}"]
+    assert f"<h1>mix: {done.folder.name}</h1>" in (done.folder / "report.html").read_text()
 
 
 def test_the_noisy_one_is_understood_as_without_noise(done: Done) -> None:

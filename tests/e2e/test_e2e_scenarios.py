@@ -63,8 +63,14 @@ def test_the_capacity_is_found(outcomes: dict[str, Future[Outcome]]) -> None:
         pytest.skip("others took the machine: a search among them finds theirs")
     assert 38 <= found["capacity"]["holds"] <= 42
     assert found["capacity"]["fails"] <= 45
-    tried = [step["talkers"] for step in found["capacity"]["steps"]]
-    assert tried[0] == found["scenario"]["load"]["search"]["least"]
+    steps = found["capacity"]["steps"]
+    spans = [instant for step in steps for instant in (step["begins_s"], step["ends_s"])]
+    assert spans == sorted(spans), "one after the other"
+    search = found["scenario"]["load"]["search"]
+    assert all(step["ends_s"] - step["begins_s"] >= search["measure_s"] for step in steps)
+    assert 0 < spans[0] < spans[-1] < found["duration_s"]
+    tried = [step["talkers"] for step in steps]
+    assert tried[0] == search["least"]
     assert found["talkers_max"] == max(tried)
 
 

@@ -67,7 +67,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "demo", "--seed", "3"]
     web = [*LOCUST, "--web-port", str(port), "--web-base-path", "/lt", "--runs", str(made.runs), "--stop-timeout", "15"]
     with made.log.open("w") as log:
-        process = subprocess.Popen([*assistant, "--", *web], cwd=ROOT, stdout=log, stderr=log, env=dict(os.environ))
+        process = subprocess.Popen(
+            [*assistant, "--", *web], cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"DOUBLETALK_NO_REPORT": "false"}
+        )
         try:
             until = time.monotonic() + 60
             while True:
@@ -236,6 +238,17 @@ def test_the_csv_file_holds_the_run_files_numbers(followed: Followed, served: Se
             followed.run["run_id"], "yes" if followed.run["valid"] else "no", row.count)  # fmt: skip
         for which, value in row.values.items():
             assert told[which] == ("" if value is None else str(value))
+
+
+def test_the_live_page_links_the_runs_report_once_it_is_written(followed: Followed, served: Served) -> None:
+    link = followed.live.page.get_by_role("link", name="Report")
+    expect(link).to_be_visible(timeout=LONG_MS)
+    assert (followed.folder / "report.md").exists()
+    report = watched(followed.live.page.context.browser or pytest.fail("no browser"))
+    report.page.goto(f"{served.address}voice/report.html")
+    expect(report.page.get_by_role("heading", level=1)).to_have_text(f"short: {followed.folder.name}")
+    expect(report.page.locator(".plot .main-svg").first).to_be_attached(timeout=LONG_MS)
+    assert report.clean(served.address)
 
 
 def test_no_other_host_was_called_and_nothing_went_wrong(followed: Followed, served: Served) -> None:

@@ -52,7 +52,7 @@ BACK = session(reconnect=True, lost_ns=5_000_000_000, ready_ns=7_500_000_000, cl
 
 SAMPLE = record(
     SampleRecord, t_s=30.0, settled=True, target_up=True, target_memory_bytes=300_000_000, target_cpu_share=0.4, target_sessions=8,
-    tester_memory_bytes=120_000_000,
+    tester_memory_bytes=120_000_000, calls_due=3, calls_begun=2,
 )  # fmt: skip
 
 BY_HAND: dict[str, tuple[Record, Any]] = {
@@ -116,6 +116,7 @@ BY_HAND: dict[str, tuple[Record, Any]] = {
     "availability": (BACK, (1800.0, 1802.5)),
     "automatic_recovery_rate": (BACK, (1.0, 1.0)),
     "time_to_recover": (BACK, 2.5),
+    "calls_begun": (SAMPLE, (2.0, 3.0)),
     "target_availability": (SAMPLE, (1.0, 1.0)),
     "target_cpu": (SAMPLE, 0.4),
     "target_memory": (SAMPLE, 300e6),
@@ -214,6 +215,9 @@ OTHERS = [
     ("target_availability", replace(SAMPLE, target_up=None), None),
     ("target_memory_per_session", replace(SAMPLE, target_sessions=0), None),
     ("target_memory_per_session", replace(SAMPLE, target_memory_bytes=None), None),
+    ("calls_begun", replace(SAMPLE, calls_due=None, calls_begun=None), None),
+    ("calls_begun", replace(SAMPLE, calls_due=0, calls_begun=0), None),
+    ("calls_begun", replace(SAMPLE, calls_due=0, calls_begun=1), (1.0, 0.0)),
     ("target_memory_growth", replace(SAMPLE, settled=False), None),
     ("target_memory_growth", replace(SAMPLE, target_memory_bytes=None), None),
     ("tester_memory_growth", replace(SAMPLE, tester_memory_bytes=None), None),

@@ -88,6 +88,39 @@ def test_what_is_lost_belongs_to_the_last_fault_before_it() -> None:
     assert (second["sessions_lost"], second["time_to_recover_s"]) == (1, pytest.approx(1.0))
 
 
+def lost(talker: int, t_s: float) -> tuple[tuple[int, float, float | None, float, str], ...]:
+    """A talker that loses its session, and has another after a second."""
+    return (talker, 0.0, 0.1, t_s, "lost"), (talker, t_s, t_s + 1.0, END_S, "cut")
+
+
+@pytest.mark.parametrize(
+    ("faults", "losses", "owned"),
+    [
+        ([fault(10.0, talkers=(1, 2))], [(1, 12.0), (0, 14.0)], [("0.0", 1)]),
+        ([fault(10.0, talkers=(1,))], [(0, 14.0), (2, 14.5)], [("0.0", 0), ("outage.0", 2)]),
+        ([fault(5.0, what="command"), fault(8.0, "1.0", talkers=(1,))], [(0, 12.0), (1, 12.0)], [("0.0", 1), ("1.0", 1)]),
+        ([fault(8.0, talkers=(0,)), fault(9.0, "1.0", talkers=(1,))], [(0, 12.0), (3, 12.0)], [("0.0", 1), ("1.0", 0)]),
+        ([fault(8.0, talkers=(0,)), fault(20.0, "1.0", talkers=(1,))], [(0, 21.0)], [("0.0", 0), ("1.0", 0)]),
+        ([fault(8.0, talkers=())], [(0, 9.0)], [("0.0", 0)]),
+    ],
+)
+def test_a_fault_takes_no_blame_for_talkers_that_it_has_not_hit(
+    faults: list[FaultRecord], losses: list[tuple[int, float]], owned: list[tuple[str, int]]
+) -> None:
+    sessions = four(*(session for talker, t_s in losses for session in lost(talker, t_s)))
+    told = of(windows(faults, sessions, END_S))
+    assert [(each["fault"], each["sessions_lost"]) for each in told] == owned
+    assert all("talkers" not in each for each in told)
+
+
+def test_a_turn_that_failed_counts_with_the_last_fault_that_hit_its_talker() -> None:
+    found = windows([fault(10.0, what="command"), fault(11.0, "1.0", for_s=9.0, talkers=(1,))], four(), END_S)
+    failed_turn(found, 1, 9.0, 15.0)
+    failed_turn(found, 2, 9.0, 15.0)
+    failed_turn(found, 2, 13.0, 15.0)  # after the command, amid a stall of somebody else
+    assert [each["turns_failed"] for each in of(found)] == [1, 1]
+
+
 def test_a_long_fault_is_noticed_for_as_long_as_somebody_is_down() -> None:
     """A talker that calls for the first time, and is refused, has noticed it too."""
     sessions = four(

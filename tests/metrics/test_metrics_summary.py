@@ -176,9 +176,34 @@ def test_how_far_the_tester_is_off_is_told() -> None:
     assert f"It is off, as calibrated here with 100 talkers, 40 ms frames and kernel times: {told}" in text
 
 
-@pytest.mark.parametrize(("arrivals", "missed", "told"), [("poisson", 19, True), ("poisson", 0, False), ("closed", 19, False)])
-def test_a_load_lower_than_planned_is_told_at_the_top(arrivals: str, missed: int, told: bool) -> None:
-    of_run = run(missed_starts=missed)
-    of_run["scenario"]["load"]["arrivals"] = arrivals
-    head = summary(of_run, FULL).partition("## ")[0]
-    assert ("19 missed starts: the load was lower than planned" in head) is told
+def offered(due: int, begun: int, *criteria: str) -> tuple[dict[str, Any], Aggregate]:
+    """A run with open arrivals, all of whose turns were answered, in which so many of the calls that were due began."""
+    of_run, aggregate = run(*criteria), of(*(answered(0.5) for _ in range(20)))
+    of_run["scenario"]["load"]["arrivals"] = "poisson"
+    aggregate.ratio("calls_begun").add(float(begun), float(due))
+    return of_run, aggregate
+
+
+@pytest.mark.parametrize(
+    ("due", "begun", "criteria", "missed"),
+    [
+        (100, 96, ("success > 95 %",), []),
+        (100, 95, ("success > 95 %",), ["calls_begun > 95 %"]),
+        (100, 95, (), ["calls_begun > 95 %"]),
+        (100, 80, ("success > 95 %", "calls_begun > 70 %"), []),
+        (100, 98, ("calls_begun >= 99 %",), ["calls_begun >= 99 %"]),
+    ],
+)
+def test_a_run_in_which_callers_were_turned_away_has_not_passed(due: int, begun: int, criteria: tuple[str, ...], missed: list[str]) -> None:
+    of_run, aggregate = offered(due, begun, *criteria)
+    assert [v.criterion.text for v in verdicts(of_run, aggregate) if not v.holds] == missed
+    assert passed(of_run, aggregate) is not missed
+    head = summary(of_run, aggregate).partition("## ")[0]
+    assert f"{due - begun} of {due} planned calls did not begin: the load was lower than planned" in head
+    assert ("FAILED" in head) is bool(missed)
+
+
+def test_nothing_is_said_of_planned_calls_where_all_began_or_none_was_planned() -> None:
+    assert "planned calls" not in summary(*offered(100, 100))
+    assert "calls_begun: arrivals are not open" in summary(run(), FULL)
+    assert verdicts(run(), FULL) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from locust import User, task
@@ -30,9 +31,18 @@ class Visitor(flask_login.UserMixin):
 
 
 class VoiceSite:
-    """`live` is what is shown. `base`: the web UI's base path; `port`: 0 for any; `hand`: what the form does."""
+    """`live` is what is shown. `base`: the web UI's base path; `port`: 0 for any; `hand`: what the form does; `runs`: the
+    folder of run folders."""
 
-    def __init__(self, live: Live | None = None, base: str = "", login: bool = False, port: int = 0, hand: Hand | None = None) -> None:
+    def __init__(
+        self,
+        live: Live | None = None,
+        base: str = "",
+        login: bool = False,
+        port: int = 0,
+        hand: Hand | None = None,
+        runs: Path | None = None,
+    ) -> None:
         self.live = live
         arguments = (["--web-login"] if login else []) + (["--web-base-path", base] if base else [])
         options = parse_options(args=arguments)
@@ -41,7 +51,7 @@ class VoiceSite:
         self.web_ui = self.environment.create_web_ui(
             "127.0.0.1", port, web_base_path=options.web_base_path, web_login=login, delayed_start=True
         )
-        screen = Screen(lambda: self.live)
+        screen = Screen(lambda: self.live, runs)
         add_voice(self.environment, self.web_ui, screen, hand)
         follow_to_the_end(self.web_ui, screen.shown)
         if login:

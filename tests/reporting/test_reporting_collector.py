@@ -16,11 +16,24 @@ from reporting_local import collecting, timeline
 from reporting_records import FACTS, IN_STAGES, SEARCH, any_record, session, token, turn
 
 from metrics.aggregate import Aggregate
-from metrics.records import SUCCESSES, UNDECIDED, ErrorKind, Outcome, Record, SampleRecord, SessionRecord, TokenRecord, TurnKind, TurnRecord
+from metrics.records import (
+    SELF_MADE,
+    SUCCESSES,
+    UNDECIDED,
+    ErrorKind,
+    Outcome,
+    Record,
+    SampleRecord,
+    SessionRecord,
+    TokenRecord,
+    TurnKind,
+    TurnRecord,
+)
 from reporting.console import print_finished, print_progress, progress_line
 from reporting.readings import Latency, Reading
 from reporting.tables import SAMPLED
 from reporting.target import Look
+from scenarios import Scenario
 
 
 @settings(max_examples=15)
@@ -43,7 +56,7 @@ def test_seconds_add_up_to_totals(tmp_path_factory: pytest.TempPathFactory, seco
     counted = ("turns", "failures", "barge_ins", "false_alarms", "sessions_ended", "tokens", "errors", "underruns")
     totals = {name: sum(row[name] for row in rows) for name in counted}
     assert totals["turns"] == len(owed)
-    assert totals["failures"] == len([r for r in owed if r.outcome not in SUCCESSES | UNDECIDED])
+    assert totals["failures"] == len([r for r in owed if r.outcome not in SUCCESSES | UNDECIDED and r.error_kind not in SELF_MADE])
     assert totals["barge_ins"] == len([r for r in turns if r.kind is TurnKind.BARGE_IN])
     assert totals["false_alarms"] == len(turns) - len(owed)
     assert totals["sessions_ended"] == len([r for r in flat if isinstance(r, SessionRecord)])
@@ -213,6 +226,8 @@ def test_the_end_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert done.summary in out
     assert out.endswith(f"Run folder: {done.path}\n{done.verdict}\n")
+    print_finished(done, done.path / "report.html")
+    assert capsys.readouterr().out.endswith(f"Run folder: {done.path}\nReport: {done.path / 'report.html'}\n{done.verdict}\n")
 
 
 def test_the_stage_that_is_under_way(tmp_path: Path) -> None:
@@ -270,6 +285,64 @@ def test_each_second_has_its_look_at_the_target(tmp_path: Path) -> None:
     assert whole.histogram("target_memory").count == 2
     assert whole.trend("target_memory_growth").count == 1, "what was sampled before the load had settled does not count"
     assert whole.trend("tester_memory_growth").count == 3
+
+
+def test_calls_that_were_due_and_those_that_began(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        collector._due = lambda t_s: int(t_s * 4)
+        for t_s, begun in ((1.0, 2), (2.0, 7), (3.0, 12)):
+            world.state.calls_begun = begun
+            world.second(t_s)
+        collector.end_load()
+        world.state.calls_begun = 13
+        world.second(4.0)
+        collector.end_load()
+        world.t_s = 5.0
+        done = world.finish()
+    rows = timeline(done)
+    assert [row["calls_due"] for row in rows] == [4, 4, 4, 0, 0], "none when the load has ended"
+    assert [row["calls_begun"] for row in rows] == [2, 5, 5, 0, 0], "no more than were due until then"
+    calls = collector.aggregate.ratio("calls_begun")
+    assert (calls.numerator, calls.denominator, calls.count) == (12, 12, 3)
+
+
+def test_no_call_is_due_where_arrivals_are_not_open(tmp_path: Path) -> None:
+    with collecting(tmp_path) as (collector, world):
+        world.second(1.0)
+        rows = timeline(world.finish())
+    assert [(row["calls_due"], row["calls_begun"]) for row in rows] == [(None, None)] * 2
+    assert collector.aggregate.ratio("calls_begun").count == 0
+
+
+HOPELESS = replace(
+    FACTS,
+    scenario=Scenario.model_validate({"name": "x", "abort": {"unless": ["success > 50 %"], "grace_s": 2}}).model_dump(mode="json"),
+)
+
+
+@pytest.mark.parametrize("load_ended", [False, True])
+def test_a_run_is_given_up_while_its_load_goes_on(tmp_path: Path, load_ended: bool) -> None:
+    given_up: list[float] = []
+    with collecting(tmp_path, HOPELESS) as (collector, world):
+        collector._give_up = lambda: given_up.append(world.t_s)
+        world.add(turn(None, outcome=Outcome.NO_RESPONSE, error_kind=ErrorKind.TIMEOUT))
+        world.second(1.0)
+        if load_ended:
+            collector.end_load()
+        world.second(2.0)
+        world.second(3.0)
+        done = world.finish()
+    assert given_up == ([] if load_ended else [2.0])
+    assert done.run["ended"] == ("complete" if load_ended else "aborted")
+
+
+def test_turns_that_the_tester_broke_itself_have_not_failed_in_their_second(tmp_path: Path) -> None:
+    broken = [turn(None, outcome=Outcome.CONNECTION_LOST, error_kind=kind) for kind in (ErrorKind.CHAOS, ErrorKind.NETWORK)]
+    with collecting(tmp_path) as (_, world):
+        world.add(turn(), *broken, turn(None, outcome=Outcome.CONNECTION_LOST, error_kind=ErrorKind.REMOTE_CLOSE))
+        world.second(1.0)
+        first, _ = timeline(world.finish())
+    assert (first["turns"], first["failures"], first["errors"]) == (4, 1, 3)
 
 
 def test_the_load_has_settled_when_it_has_not_been_higher_for_a_while(tmp_path: Path) -> None:

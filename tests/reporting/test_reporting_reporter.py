@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from locust.event import EventHook, Events
 
+import gevent
 import pytest
 from reporting_disks import full_disk
 from reporting_local import who
@@ -27,9 +29,9 @@ from reporting.workers import LOCAL
 class Stage:
     """A reporter with one hook and a clock that stands still."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, write: Callable[[Path], Path | None] = lambda _: None) -> None:
         self.hook = EventHook()
-        self.reporter = Reporter(folder / "runs", lambda: FACTS.started_ns)
+        self.reporter = Reporter(folder / "runs", lambda: FACTS.started_ns, write)
         self.environment = SimpleNamespace(events=Events(), process_exit_code=None, parsed_options=SimpleNamespace(headless=True))
 
     def start(self) -> None:
@@ -158,3 +160,32 @@ def test_a_place_that_cannot_hold_runs_is_told(tmp_path: Path) -> None:
         Stage(tmp_path).reporter.check()
     Stage(tmp_path / "new").reporter.check()
     assert (tmp_path / "new" / "runs").is_dir()
+
+
+def test_the_report_of_each_run_is_written_and_the_last_ones_named_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written: list[Path] = []
+
+    def write(folder: Path) -> Path:
+        gevent.sleep(0.05)
+        assert (folder / "run.json").exists()
+        written.append(folder)
+        return folder / "report.html"
+
+    stage = Stage(tmp_path, write)
+    stage.run(1)
+    stage.run(2)
+    assert stage.exit_code() == 0
+    assert len(set(written)) == 2
+    stage.environment.events.quit.fire(exit_code=0)
+    assert f"Report: {written[-1] / 'report.html'}" in capsys.readouterr().out
+
+
+def test_nobody_has_to_wait_for_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage(tmp_path, lambda _: gevent.sleep(3600))
+    stage.run(1)
+    gevent.kill(gevent.getcurrent(), KeyboardInterrupt)  # as by Ctrl-C while the end waits
+    assert stage.exit_code() == 0
+    stage.environment.events.quit.fire(exit_code=0)
+    out = capsys.readouterr().out
+    assert "Run folder: " in out
+    assert "Report: " not in out

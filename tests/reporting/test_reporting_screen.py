@@ -12,7 +12,7 @@ from reporting_records import FACTS, IN_STAGES, SEARCH, turn
 
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
-from metrics.records import Outcome
+from metrics.records import ErrorKind, Outcome
 from reporting.live import Failure
 from reporting.points import POINTS_MAX
 from reporting.screen import TEXT_MAX, Screen
@@ -49,13 +49,22 @@ def test_totals_and_failures_count_as_the_run_files_do() -> None:
     totals = told["totals"]
     assert {name: totals[name] for name in ("turns", "barge_ins", "false_alarms", "failed", "sessions", "tokens")} == {
         "turns": 21, "barge_ins": 1, "false_alarms": 1, "failed": 1, "sessions": 1, "tokens": 1}  # fmt: skip
-    assert totals["errors"] == [{"kind": "timeout", "n": 1}]
+    assert totals["errors"] == [{"kind": "timeout", "n": 1, "own": False}]
     outcomes = {row["outcome"]: row["counts"] for row in totals["outcomes"]}
     assert list(outcomes) == [outcome.value for outcome in Outcome], "every one has its place from the beginning"
     assert {outcome: counts for outcome, counts in outcomes.items() if any(counts)} == {
         "completed": [18, 1, 0], "no_response": [1, 0, 0], "cut_by_run_end": [1, 0, 0], "continued": [0, 0, 1]}  # fmt: skip
     assert told["failures"][0] == {"t_s": 9.25, "worker": "host-1", "talker": 3, "kind": "assistant_error", "text": HOSTILE}
     assert told["failures"][1]["talker"] is None
+
+
+def test_turns_that_the_tester_broke_itself_have_not_failed() -> None:
+    shown = a_run()
+    for kind in (ErrorKind.CHAOS, ErrorKind.NETWORK, ErrorKind.REMOTE_CLOSE):
+        shown.aggregate.add(turn(None, outcome=Outcome.CONNECTION_LOST, error_kind=kind))
+    totals = state(shown)["totals"]
+    assert (totals["turns"], totals["failed"]) == (24, 2)
+    assert {error["kind"] for error in totals["errors"] if error["own"]} == {"chaos", "network"}
 
 
 def test_a_long_text_is_cut() -> None:

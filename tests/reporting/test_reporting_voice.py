@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,3 +297,37 @@ def test_the_state_tells_faults_and_the_commands_that_may_be_run(site: Site) -> 
     }
     unsaid = replace(facts, options=FACTS.options)
     assert site(a_run(facts=unsaid)).client.get("/voice/data").json["chaos"] == {"faults": [], "commands": []}
+
+
+def test_the_report_is_served_once_the_run_is_over_and_it_is_written(site: Site, tmp_path: Path) -> None:
+    live = a_run()
+    made = site(live, runs=tmp_path)
+
+    def linked() -> bool:
+        found: bool = made.client.get("/voice/data").json["run"]["report"]
+        return found
+
+    page = tmp_path / live.run_id / "report.html"
+    page.parent.mkdir()
+    page.write_text("<h1>it</h1>")
+    live.under_way = True
+    assert (linked(), made.client.get("/voice/report.html").status_code) == (False, 404)
+    live.under_way = False
+    told = made.client.get("/voice/report.html")
+    assert linked()
+    assert told.get_data(as_text=True) == "<h1>it</h1>"
+    assert "default-src 'none'" in told.headers["Content-Security-Policy"]
+    assert "sandbox" in told.headers["Content-Security-Policy"]
+    page.unlink()
+    assert (linked(), made.client.get("/voice/report.html").status_code) == (False, 404)
+
+
+def test_the_report_asks_for_a_login_where_locust_does(site: Site, tmp_path: Path) -> None:
+    live = a_run()
+    live.under_way = False
+    (tmp_path / live.run_id).mkdir()
+    (tmp_path / live.run_id / "report.html").write_text("x")
+    made = site(live, login=True, runs=tmp_path)
+    assert made.client.get("/voice/report.html").status_code == 302
+    made.log_in()
+    assert made.client.get("/voice/report.html").status_code == 200

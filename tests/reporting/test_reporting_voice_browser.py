@@ -16,10 +16,12 @@ import pytest
 from browser import chromium, free_port, needs_chromium, watched
 from playwright.sync_api import Browser, ViewportSize, expect
 from reporting_live import HOSTILE, Shown, a_run, second
-from reporting_records import FACTS
+from reporting_records import FACTS, turn
 from reporting_sites import VoiceSite
 
+from metrics.aggregate import Aggregate
 from metrics.faults import FaultRecord
+from metrics.records import ErrorKind, Outcome
 from reporting.points import POINTS_MAX
 from reporting.voice import Hand
 
@@ -81,6 +83,11 @@ def test_before_the_first_run_it_says_what_to_do_and_shows_the_run_once_it_is_th
         site.live = a_run(stage="peak")
         expect(seen.page.locator("#phase")).to_have_text("Under way, 00:12, stage peak", timeout=LONG_MS)
         expect(seen.page.locator("#empty")).to_be_hidden()
+        broken = Aggregate()
+        broken.add(turn(None, outcome=Outcome.CONNECTION_LOST, error_kind=ErrorKind.CHAOS))
+        site.live = a_run(run_id="another", aggregate=broken)
+        expect(seen.page.locator("#card-failures .small")).to_have_text("Errors: chaos 1 (the tester's own)", timeout=LONG_MS)
+        expect(seen.page.locator("#card-failures .big")).to_have_text("✓ None")
         assert seen.clean(address)
         seen.page.close()
 

@@ -49,7 +49,7 @@ def test_a_mistake_is_told_with_its_line() -> None:
 
 
 def test_a_scenario_travels_with_its_chaos() -> None:
-    text = "chaos:\n  - {do: drop, at_s: 3, share: 0.3}\n  - {do: command, per_min: 2, run: [kill, x]}\n"
+    text = "load: {talkers: 2}\nchaos:\n  - {do: drop, at_s: 3, share: 0.3}\n  - {do: command, per_min: 2, run: [kill, x]}\n"
     scenario = parse_scenario(text, "here", "x")
     assert scenario.chaos[0] == Action(do=Do.DROP, at_s=3, share=0.3)
     assert scenario.chaos[1].run == ("kill", "x")

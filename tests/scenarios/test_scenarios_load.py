@@ -44,6 +44,22 @@ def test_a_ramp_longer_than_the_run() -> None:
     assert load.talkers_at(10) == 10
 
 
+@pytest.mark.parametrize(
+    ("load", "risen_s"),
+    [
+        (Load(talkers=30, spawn_per_s=3), 10),
+        (Load(talkers=30, arrivals="poisson", calls_per_s=1), 0),
+        (Load(stages=(Stage(name="a", talkers=2, hold_s=9), Stage(name="b", talkers=5, over_s=4, hold_s=9))), 13),
+        (
+            Load(stages=(Stage(name="a", talkers=5, hold_s=9), Stage(name="b", talkers=2, over_s=4), Stage(name="c", talkers=5, hold_s=9))),
+            0,
+        ),
+    ],
+)
+def test_talkers_have_risen_when_there_are_as_many_as_there_ever_are(load: Load, risen_s: float) -> None:
+    assert load.risen_s == risen_s
+
+
 def test_open_arrivals() -> None:
     load = Load(talkers=30, arrivals="poisson", calls_per_s=2.0, duration_s=10)
     assert load.open
@@ -75,7 +91,7 @@ BAD: dict[str, tuple[str, str]] = {
         "with open arrivals a stage has calls_per_s",
     ),
     "too many calls": (
-        "load: {arrivals: poisson, calls_per_s: 1000000.0, duration_s: 600}",
+        "load: {arrivals: poisson, calls_per_s: 1000000.0, talkers: 9, duration_s: 600}",
         "6e+08 calls in one run are more than 10000000",
     ),
     "a search downwards": ("load: {search: {least: 5, most: 3}}", "load.search: most is below least"),

@@ -12,7 +12,7 @@ from metrics.records import TokenRecord
 from scenarios import ScenarioError, load_scenario, parse_scenario
 from scenarios.__main__ import main
 from scenarios.checks import check_chaos
-from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_PROFILES, OF_TOKENS, check_criteria
+from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_OPEN_ARRIVALS, OF_PROFILES, OF_TOKENS, check_criteria
 from scenarios.target import AVAILABILITY, OF_TARGET
 
 STAGE = "{name: a, talkers: 2, hold_s: 3}"
@@ -63,7 +63,7 @@ MISTAKES = {
         2,
         "load.search: wanted is above most: it looks for no",
     ),
-    "too many calls": ("load: {arrivals: poisson, calls_per_s: 1000000}", 1, "6e+07 calls in one run are more than 10000000"),
+    "too many calls": ("load: {arrivals: poisson, calls_per_s: 1000000, talkers: 5}", 1, "6e+07 calls in one run are more than 10000000"),
     "chaos behind the end": (
         "chaos:\n  - {do: drop, at_s: 60}",
         2,
@@ -78,6 +78,54 @@ MISTAKES = {
         "chaos:\n  - {do: drop, every_s: 9, until_s: 5}",
         2,
         "due at 9 s of the run, after until_s (5 s): it would never",
+    ),
+    "chaos without a pause": (
+        "chaos:\n  - {do: drop, every_s: 0.0001}",
+        2,
+        "chaos.0.every_s: Input should be greater than or equal to 1 (found 0.0001)",
+    ),
+    "chaos all the time": ("chaos:\n  - {do: drop, per_min: 600}", 2, "chaos.0.per_min: Input should be less than or equal to 60"),
+    "chaos that hits nobody": (
+        "load: {talkers: 4}\nchaos:\n  - {do: drop, at_s: 9}\n  - {do: reset, at_s: 9, share: 0.1}",
+        4,
+        "chaos.1.share: 0.1 of 4 talkers hits nobody: 0.4 in the whole run; a larger share, or more of them",
+    ),
+    "chaos that hits nobody, however often": (
+        "load: {talkers: 4}\nchaos:\n  - {do: drop, per_min: 2, share: 0.01, until_s: 45}",
+        3,
+        "chaos.0.share: 0.01 of 4 talkers hits nobody: 0.06 in",
+    ),
+    "callers without a number": (
+        "load:\n  arrivals: poisson\n  calls_per_s: 1",
+        1,
+        "load: open arrivals need talkers, as many as can be on the line at the same time",
+    ),
+    "no time to grow": (
+        f"{SERVED}criteria:\n  - success > 5 %\n  - target_memory_growth < 5 MB/h\nload: {{talkers: 30, duration_s: 52}}",
+        4,
+        "is measured from 50 s on, as memory counts target.settle_s (20 s) after the talkers are there, and takes 3 s more: too long for "
+        "the run, which ends after 52 s",
+    ),
+    "no time to grow in a stage": (
+        f"load: {{stages: [{STAGE}, {{name: b, hold_s: 30}}]}}\ncriteria: [tester_memory_growth in a < 5 MB/h]",
+        2,
+        "too long for stage a, which ends at 3 s",
+    ),
+    "no time to grow in a step": (
+        "target: {settle_s: 9}\nload: {search: {settle_s: 3, measure_s: 8}, duration_s: 90}\nlimits: {response_s: 1}\n"
+        "criteria: [tester_memory_growth < 5 MB/h]",
+        4,
+        "too long for each step, which ends after 11 s",
+    ),
+    "a run that is over before it can be given up": (
+        "load: {duration_s: 20}\nabort:\n  unless: [success > 5 %]",
+        2,
+        "abort.grace_s: 'success > 5 %' is first looked at after 30 s of the run, which ends after 20 s: it would never be",
+    ),
+    "a stage that is over before the run can be given up": (
+        f"load: {{stages: [{STAGE}, {{name: b, hold_s: 30}}]}}\nabort:\n  unless: [success > 5 %, success in b > 5 %]\n  grace_s: 30",
+        4,
+        "abort.grace_s: 'success in b > 5 %' is first looked at after 33 s of the run, which ends after 33 s",
     ),
     "no network": ("load: {talkers: 1}\nnetwork: 5g", 2, "network: no network '5g': there are ideal, wifi, 4g, 3g, lossy, satellite"),
     "no network of a persona": ("personas:\n  - name: a\n    network: 5g", 3, "personas.0.network: no network '5g': there are ideal, "),
@@ -116,6 +164,7 @@ MISTAKES = {
         3,
         "nobody barges in, so yield_rate is never measured",
     ),
+    "nobody calls at an instant": ("criteria: [calls_begun > 95 %]", 1, "calls_begun is measured only with open arrivals: load.arrivals"),
     "nobody coughs": ("criteria: [false_alarm_resume > 5 %]", 1, "nobody makes a false alarm, so false_alarm_resume is never measured"),
     "nobody has a network": ("criteria: [network_delay p50 < 5 s]", 1, "network_delay is measured only of talkers with a network profile"),
     "no dialect tells it": ("criteria: [chunk_drop_rate < 5 %]", 1, "no dialect numbers its audio chunks; leave it out"),
@@ -168,6 +217,13 @@ def test_changes_that_cannot_be_made(change: str, told: str, tmp_path: Path, cap
     assert refused(tmp_path, "name: mine\ncriteria: [success > 5 %]", capsys, "--set", change).startswith(told)
 
 
+def test_a_run_made_shorter_has_no_time_for_what_is_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = refused(tmp_path, "name: mine\nchaos: [{do: drop, at_s: 30}]", capsys, "--set", "load.duration_s=9")
+    assert found.endswith(
+        "mine.yml, line 2: chaos.0.at_s: it is first due at 30 s of the run, which ends after 9 s: it would never be done"
+    )
+
+
 def test_a_password_in_a_url_is_not_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = refused(tmp_path, "target: {metrics_url: 'http://me:secret@x/metrics'}", capsys)
     assert "target.metrics_url: run files show it: without user name, password or parameters" in found
@@ -200,7 +256,7 @@ def test_a_run_that_is_shorter_than_its_scenario_may_have_no_chaos() -> None:
 def test_metrics_that_a_scenario_rules_out_are_those_of_the_catalogue() -> None:
     assert {m.name for m in of(TokenRecord)} == OF_TOKENS
     assert {BARGE_INS, FALSE_ALARMS} < set(TABLES)
-    assert METRICS.keys() >= OF_PROFILES | OF_NO_DIALECT | OF_TARGET | {AVAILABILITY}
+    assert METRICS.keys() >= OF_PROFILES | OF_NO_DIALECT | OF_OPEN_ARRIVALS | OF_TARGET | {AVAILABILITY}
 
 
 @pytest.mark.parametrize(
@@ -214,6 +270,12 @@ def test_metrics_that_a_scenario_rules_out_are_those_of_the_catalogue() -> None:
         "personas: [{name: a, network: 3g}]\ncriteria: [assistant_latency p50 < 5 s]",
         f"{SERVED}criteria: [target_cpu mean < 50 %, target_availability > 5 %]",
         "criteria: [token_success > 5 %]",
+        "load: {arrivals: poisson, calls_per_s: 1, talkers: 9}\ncriteria: [calls_begun > 95 %]",
+        f"{SERVED}load: {{talkers: 30, duration_s: 53}}\ncriteria: [target_memory_growth < 5 MB/h]",
+        "load: {duration_s: 5}\ncriteria: [tester_memory_growth count < 1]",
+        f"load: {{stages: [{STAGE}, {{name: b, hold_s: 26}}]}}\ncriteria: [tester_memory_growth in b < 5 MB/h]",
+        "load: {duration_s: 31}\nabort: {unless: [success > 5 %]}\ncriteria: [success > 5 %]",
+        "load: {talkers: 4}\nchaos: [{do: drop, per_min: 2, share: 0.1}, {do: drop, at_s: 9, share: 0.13}]\ncriteria: [success > 5 %]",
     ],
 )
 def test_what_can_be_measured(text: str) -> None:

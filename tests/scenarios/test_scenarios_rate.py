@@ -88,6 +88,17 @@ def test_arrivals_depend_on_the_seed_alone(seed: int, order: list[int]) -> None:
     assert {k: first.instant(k) for k in order} == {k: second.instant(k) for k in range(40)}
 
 
+@pytest.mark.parametrize("poisson", [True, False])
+def test_calls_until_an_instant_are_those_that_begin_no_later(poisson: bool) -> None:
+    rate = Rate((Piece(20.0, 1.0, 3.0),))
+    asked, known = Arrivals(rate, poisson, 5), Arrivals(rate, poisson, 5)
+    instants = [t_s for k in range(60) if (t_s := known.instant(k)) is not None]
+    assert len(instants) > 25
+    asked.instant(9)
+    for t_s in (-1.0, 0.0, instants[3], instants[3] - 1e-6, 12.3, 20.0, 99.0):
+        assert asked.until(t_s) == sum(begins_s <= t_s for begins_s in instants)
+
+
 def test_another_seed_is_another_day() -> None:
     rate = Rate((Piece(60.0, 1.0, 3.0),))
     assert Arrivals(rate, True, 1).instant(0) != Arrivals(rate, True, 2).instant(0)

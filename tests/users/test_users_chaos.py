@@ -12,7 +12,7 @@ import pytest
 from users_assistants import Assistant, Heard, a_run, locust_running
 from users_peers import Peer, Server, served, until
 
-from metrics.faults import FaultRecord
+from metrics.faults import FaultRecord, merged
 from metrics.records import ErrorKind, Outcome, SessionOutcome
 from scenarios import Action, Do, ScenarioError, hit
 from users.chaos import Chaos
@@ -79,6 +79,21 @@ def test_a_storm_calls_again_at_once(tmp_path: Path) -> None:
         assert back.started_ns - back.lost_ns < 250 * MS, "shorter than any back-off"
 
 
+def test_a_stall_that_the_runs_end_cuts_off_is_told_with_what_it_lasted(tmp_path: Path) -> None:
+    with talking(tmp_path) as (run, chaos, told, _, _):
+        chaos.by_hand({"do": "stall", "for_s": 60})
+        until(lambda: told)
+        assert [(fault.for_s, fault.hit) for fault in told] == [(60, 1)], "at once, as it is planned"
+        gevent.sleep(0.3)
+        chaos.stop()
+        assert len(told) == 2
+        assert (told[1].fault, told[1].hit, told[1].present, told[1].talkers) == (told[0].fault, 0, 0, ())
+        (whole,) = merged(told)
+        assert 0.3 <= whole.for_s <= (now_ns() - run.began_ns) / 1e9 < 60
+        assert (whole.hit, whole.talkers) == (1, (0,))
+        assert run.sessions[0].link.stall(), "the first is over"
+
+
 def test_a_stall_holds_the_talker_up_and_passes(tmp_path: Path) -> None:
     with talking(tmp_path) as (run, chaos, told, heard, _):
         link = run.sessions[0].link
@@ -138,7 +153,7 @@ def test_a_turn_that_chaos_ends_is_no_fault_of_the_assistants(tmp_path: Path) ->
 
 
 def test_the_timetable_hits_who_is_planned_when_it_is_due(tmp_path: Path) -> None:
-    action = Action(do=Do.STALL, for_s=60, every_s=0.3, share=0.5, until_s=0.7)
+    action = Action.model_construct(do=Do.STALL, for_s=60, every_s=0.3, share=0.5, until_s=0.7)  # no scenario may so often
     first, second = ({talker for talker in range(4) if hit(1, 0, n, 0.5, talker)} for n in range(2))
     with talking(tmp_path, action, users=4) as (run, chaos, told, _, _):
         until(lambda: len(told) == 2)
@@ -147,6 +162,7 @@ def test_the_timetable_hits_who_is_planned_when_it_is_due(tmp_path: Path) -> Non
             ("0.1", "scenario", 4, 60),
         ]
         assert [fault.hit for fault in told] == [2, len(second - first)], "who stalls already is not hit"
+        assert [set(fault.talkers or ()) for fault in told] == [first, second - first]
         assert {talker for talker, session in run.sessions.items() if not session.link.stall()} == first | second
         assert [fault.t_s >= due_s for fault, due_s in zip(told, (0.3, 0.6), strict=True)] == [True, True]
         gevent.sleep(0.3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from metrics.capacity import Held
 from scenarios.load import Load, Search
 from scenarios.load import Stage as S
 from users import conductor as conductor_module
@@ -35,10 +36,10 @@ class Hall:
         self.orders.append((self.t_s, talkers, per_s))
         self.talkers = talkers
 
-    def judge(self, step: Step, capacity: int) -> bool:
+    def judge(self, step: Step, capacity: int) -> Held:
         assert self.talkers == step.talkers
         self.tried.append(step.talkers)
-        return step.talkers <= capacity
+        return Held.HOLDS if step.talkers <= capacity else Held.MISSED
 
     def note(self, holds: int, fails: int | None, complete: bool) -> None:
         self.found.append((holds, fails, complete))
@@ -103,6 +104,51 @@ def test_a_search_that_has_no_time_left_ends_with_what_it_knows() -> None:
     hall.wait()
     assert 1 <= len(hall.tried) <= 2
     assert hall.found[-1] == (hall.tried[-1], None, False)
+
+
+class Sparse(Hall):
+    """Says what it is told to, look by look, and from then on what the capacity is."""
+
+    def __init__(self, capacity: int, *says: Held) -> None:
+        super().__init__(capacity)
+        self.says = list(says)
+
+    def judge(self, step: Step, capacity: int) -> Held:
+        said = super().judge(step, capacity)
+        return self.says.pop(0) if self.says else said
+
+
+@pytest.mark.parametrize(
+    ("says", "tried", "found"),
+    [
+        ([Held.FEW] * 5, [2] * 6 + [4, 3], (3, 4, True)),
+        ([Held.NOTHING, Held.FEW, Held.HOLDS], [2, 2, 2, 4, 3], (3, 4, True)),
+        ([Held.NOTHING] * 3, [2, 2, 2, 1], (1, 2, True)),
+    ],
+)
+def test_a_step_that_says_too_little_is_made_longer(
+    monkeypatch: pytest.MonkeyPatch, says: list[Held], tried: list[int], found: tuple[int, int | None, bool]
+) -> None:
+    monkeypatch.setattr(conductor_module, "REPORTED_S", 0.0)
+    hall = Sparse(3, *says)
+    Conductor(Load(search=Search(least=2, most=4, growth=2, settle_s=0, measure_s=0.01, repeats=1)), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.tried == tried
+    assert hall.found[-1] == found
+    assert hall.stages == [part for number in range(1, len(hall.found) + 1) for part in (f"step-{number}", "")], "a longer step is one"
+
+
+def test_a_search_does_not_decide_by_a_few_values_when_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(conductor_module, "REPORTED_S", 0.0)
+    hall = Sparse(9, Held.HOLDS, *[Held.FEW] * 10_000)
+    search = Search(least=2, most=8, growth=2, settle_s=0, measure_s=0.05, repeats=1)
+    Conductor(Load(search=search, duration_s=2, spawn_per_s=50), hall.began_ns, hall.stand)
+    hall.wait()
+    assert hall.found == [(2, None, False), (2, None, False)]
+    assert hall.tried[:3] == [2, 4, 4]
+    assert "with 4 talkers too little was measured to say" in caplog.text
 
 
 class Slow(Hall):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import gevent
 import pytest
-import trustme
-from users_peers import Caller, Peer, Script, Server, served, until
+from users_links import calling
+from users_peers import Peer, until
 from websockets.frames import Opcode
 
 from metrics.records import ErrorKind
@@ -20,23 +17,7 @@ from protocol import PreparedFrame
 from users.clock import now_ns
 from users.errors import RemoteError
 
-AUTHORITY = trustme.CA()
-CLIENT_TLS = ssl.create_default_context()
-AUTHORITY.configure_trust(CLIENT_TLS)
-SERVER_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-AUTHORITY.issue_cert("localhost").configure_cert(SERVER_TLS)
 ERROR = RemoteError(ErrorKind.CHAOS, "chaos 0.0: drop")
-
-
-@contextmanager
-def calling(script: Script, secure: bool = False) -> Iterator[tuple[Caller, Server]]:
-    with served(script, tls=SERVER_TLS if secure else None) as server:
-        caller = Caller(server.url, CLIENT_TLS)
-        caller.link.start()
-        try:
-            yield caller, server
-        finally:
-            caller.link.abort()
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])

@@ -81,7 +81,18 @@ def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["auth", "token_path", "api_key_env", "tls_ca", "tls_insecure", "runs", "prometheus_port", "prometheus_host", "prometheus_linger"],
+    [
+        "auth",
+        "token_path",
+        "api_key_env",
+        "tls_ca",
+        "tls_insecure",
+        "runs",
+        "no_report",
+        "prometheus_port",
+        "prometheus_host",
+        "prometheus_linger",
+    ],
 )
 def test_a_form_cannot_change_what_is_the_owners(name: str) -> None:
     """Locust takes any option over that a form holds: with these, a visitor could have a secret sent to a host of theirs."""
@@ -142,6 +153,31 @@ def test_numbers_of_a_form_that_make_no_run(tmp_path: Path, changes: dict[str, s
     with pytest.raises(ScenarioError) as caught:
         check_load({**FILLED, **changes}, a_run(tmp_path, 1))
     assert str(caught.value) == told
+
+
+ASKED = """
+load: {talkers: 8, spawn_per_s: 4, duration_s: 120}
+chaos: [{do: drop, at_s: 15, share: 0.25}]
+abort: {unless: [success > 5 %]}
+criteria: [tester_memory_growth < 90 MB/h]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["-t", "12s"], "line 3: chaos.0.at_s: it is first due at 15 s of the run, which ends after 12 s: it would never be done"),
+        (["-u", "1"], "line 3: chaos.0.share: 0.25 of 1 talkers hits nobody: 0.25 in the whole run"),
+        (["-t", "28s"], "line 4: abort.grace_s: 'success > 5 %' is first looked at after 30 s of the run, which ends after 28 s"),
+        (["-t", "32s", "-r", "0.8"], "line 5: criterion 'tester_memory_growth < 90 MB/h': tester_memory_growth is measured from 30 s on"),
+    ],
+)
+def test_a_load_of_locusts_for_which_the_scenario_makes_no_sense(tmp_path: Path, line: list[str], told: str) -> None:
+    (tmp_path / "asked.yml").write_text(ASKED.strip().replace("load", "name: asked\nload", 1) + "\n")
+    run = make_run(Options(scenario=str(tmp_path / "asked.yml"), host="http://x"))
+    with pytest.raises(ScenarioError) as caught:
+        apply_load(parser().parse_args(line), run)
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("run_time", ["", "0", "20", "1h20m"])

@@ -1,30 +1,20 @@
-"""Talkers under Locust's own runner, against a scripted assistant: the records that come of it."""
+"""Talkers under Locust's own runner, against a scripted assistant: the records that come of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import gevent
 import orjson
 import pytest
-from users_assistants import Assistant, a_run, locust_running
+from users_assistants import Assistant, a_run, locust_running, plain
 from users_peers import Peer, Script, served, until
 
-from metrics.catalog import METRICS
 from metrics.records import BargeInClass, ErrorKind, Outcome, SessionOutcome, TurnKind
 from users.clock import now_ns
-from users.errors import RemoteError
 from users.talker import Talker
 
 MS = 1_000_000
-
-
-def plain(turns: int = 1) -> Script:
-    def script(peer: Peer) -> None:
-        Assistant(peer).converse(turns)
-
-    return script
 
 
 def test_a_turn_is_recorded_in_full(tmp_path: Path) -> None:
@@ -205,237 +195,6 @@ def test_out_of_patience_a_talker_hangs_up_and_calls_again(tmp_path: Path) -> No
     assert (again.outcome, again.turn, again.persona) == (Outcome.COMPLETED, 1, "hurried"), "an answer in time, in the next call"
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "vanish"])
-def test_a_session_lost_amid_an_answer_is_taken_up_again(tmp_path: Path, how: str) -> None:
-    def dies(peer: Peer) -> None:
-        assistant = Assistant(peer).ready()
-        assistant.utterance("u0")
-        assistant.begin("r0", 2.0)
-        if how == "close":
-            peer.raw(b"\x88\x06\x03\xf3oops")
-            peer.drain()
-        elif how == "reset":
-            while peer.number == 0 and assistant.frames < 60:
-                assistant.listen()
-            peer.reset()
-
-    with served(dies, plain()) as server:
-        run = a_run(server.host, tmp_path, {"conversation": {"turns": 2}})
-        with locust_running(run, Talker) as (_, heard):
-            until(lambda: len(heard.sessions) == 2)
-    lost, back = heard.sessions
-    first, second = heard.turns
-    assert (first.outcome, first.error_kind, first.turn, first.response_id) == (Outcome.CONNECTION_LOST, ErrorKind.REMOTE_CLOSE, 0, "r0")
-    assert (second.outcome, second.turn, second.call) == (Outcome.COMPLETED, 1, 0)
-    assert (lost.outcome, lost.error_kind, lost.reconnect, lost.turns) == (SessionOutcome.LOST, ErrorKind.REMOTE_CLOSE, False, 1)
-    texts = {
-        "close": ["closed by the assistant: code 1011, oops"],
-        "reset": ["connection lost: Connection reset by peer", "connection lost while sending: Connection reset by peer"],
-        "vanish": ["connection closed without a close frame", "connection lost: Connection reset by peer"],
-    }
-    assert lost.error in texts[how]
-    assert lost.close_code == (1011 if how == "close" else None)
-    assert (back.outcome, back.reconnect, back.turns, back.call) == (SessionOutcome.HUNG_UP, True, 1, 0)
-    assert back.lost_ns is not None
-    assert back.lost_ns >= lost.closed_ns
-    assert back.started_ns - back.lost_ns >= 250 * MS, "half of the first back-off at least"
-
-
-def test_attempts_are_limited_and_wait_longer_each_time(tmp_path: Path) -> None:
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.refuse("503 Service Unavailable")
-
-    with served(script) as server:
-        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 2}, "conversation": {"between_calls_s": 0}})
-        with locust_running(run, Talker) as (_, heard):
-            until(lambda: len(heard.sessions) == 4)
-    *refused, cut = heard.sessions
-    assert [s.call for s in refused] == [0, 0, 0, 1]
-    assert {(s.outcome, s.error_kind, s.reconnect, s.ready_ns) for s in refused} == {
-        (SessionOutcome.REFUSED, ErrorKind.RATE_LIMITED, False, None)
-    }
-    assert cut.outcome is SessionOutcome.CUT_BY_RUN_END
-    assert (cut.error_kind, cut.reconnect, cut.lost_ns, cut.ready_ns) == (None, False, None, None)
-    assert sum(s.down_s for s in heard.sessions) == pytest.approx((cut.closed_ns - refused[0].started_ns) / 1e9, abs=1e-6)
-    waits_s = [(b.started_ns - a.closed_ns) / 1e9 for a, b in zip(heard.sessions, heard.sessions[1:], strict=False)]
-    assert waits_s[0] >= 0.25
-    assert waits_s[1] >= 0.5
-    assert waits_s[2] >= 1.0
-    assert heard.turns == []
-
-
-def test_a_call_that_never_gets_an_answer_is_given_up_though_its_sessions_become_ready(tmp_path: Path) -> None:
-    def drops(peer: Peer) -> None:
-        Assistant(peer).ready()
-        peer.raw(b"\x88\x02\x03\xf3")
-        peer.drain()
-
-    conversation = {"turns": 3, "think_s": 30, "between_calls_s": 0}
-    with served(drops) as server:
-        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 2}, "conversation": conversation})
-        with locust_running(run, Talker) as (_, heard):
-            until(lambda: len(heard.sessions) == 4)
-    *lost, cut = heard.sessions
-    assert [s.call for s in lost] == [0, 0, 0, 1]
-    assert {s.outcome for s in lost} == {SessionOutcome.LOST}
-    assert [(s.reconnect, s.lost_ns) for s in heard.sessions] == [(False, None), *((True, s.closed_ns) for s in lost)], "later calls too"
-    assert [s.down_s for s in lost[1:]] == [(s.ready_ns - (s.lost_ns or 0)) / 1e9 for s in lost[1:] if s.ready_ns is not None]
-    assert cut.down_s == pytest.approx((cut.closed_ns - lost[-1].closed_ns) / 1e9)
-    waits_s = [(b.started_ns - a.closed_ns) / 1e9 for a, b in zip(heard.sessions, heard.sessions[1:], strict=False)]
-    assert waits_s[1] >= 0.5
-    assert waits_s[2] >= 1.0
-
-
-def test_a_session_that_comes_back_in_a_later_call_has_recovered_since_the_loss(tmp_path: Path) -> None:
-    def drops(peer: Peer) -> None:
-        Assistant(peer).ready()
-        peer.raw(b"\x88\x02\x03\xf3")
-        peer.drain()
-
-    def refuses(peer: Peer) -> None:
-        peer.read_request()
-        peer.refuse("503 Service Unavailable")
-
-    conversation = {"turns": 1, "think_s": 30, "between_calls_s": 0}
-    with served(drops, refuses, refuses, plain()) as server:
-        run = a_run(server.host, tmp_path, {"limits": {"reconnects": 1}, "conversation": conversation})
-        with locust_running(run, Talker) as (_, heard):
-            until(lambda: len(heard.sessions) == 3 and run.sessions)
-    lost, first, second, back = heard.sessions
-    assert [(s.call, s.outcome) for s in heard.sessions] == [
-        (0, SessionOutcome.LOST),
-        (0, SessionOutcome.REFUSED),
-        (1, SessionOutcome.REFUSED),
-        (1, SessionOutcome.CUT_BY_RUN_END),
-    ], "the call was given up, and another made"
-    assert [s.lost_ns for s in heard.sessions] == [None, *[lost.closed_ns] * 3]
-    assert back.ready_ns is not None
-    assert METRICS["time_to_recover"].measure(back) == (back.ready_ns - lost.closed_ns) / 1e9
-    assert [METRICS["automatic_recovery_rate"].measure(s) for s in heard.sessions] == [None, None, None, (1.0, 1.0)]
-    assert first.down_s + second.down_s + back.down_s == pytest.approx((back.ready_ns - lost.closed_ns) / 1e9)
-
-
-def test_no_two_waits_of_a_talker_are_drawn_alike(tmp_path: Path) -> None:
-    class Lonely:
-        run_ = a_run("http://127.0.0.1:1", tmp_path)
-        number, _backoffs = 0, 0
-
-    error = RemoteError(ErrorKind.CONNECT, "")
-    assert len({Talker._backoff_s(Lonely, 1, error) for _ in range(20)}) == 20
-
-
-def test_the_assistant_says_how_long_to_wait(tmp_path: Path) -> None:
-    def busy(peer: Peer) -> None:
-        peer.read_request()
-        peer.refuse("429 Too Many Requests", "Retry-After: 1\r\n")
-
-    with served(busy, plain()) as server, locust_running(a_run(server.host, tmp_path), Talker) as (_, heard):
-        until(lambda: len(heard.sessions) == 2)
-    refused, held = heard.sessions
-    assert held.started_ns - refused.closed_ns >= 1_000 * MS
-    assert (held.outcome, held.reconnect) == (SessionOutcome.HUNG_UP, False)
-
-
-def test_locust_stops_a_talker_at_the_end_of_its_turn(tmp_path: Path) -> None:
-    answering: list[int] = []
-
-    def script(peer: Peer) -> None:
-        assistant = Assistant(peer).ready()
-        assistant.utterance("u0")
-        assistant.answer("r0", 1.5)
-        answering.append(1)
-        assistant.until_gone()
-
-    with served(script) as server:
-        run = a_run(server.host, tmp_path, {"conversation": {"turns": 5}})
-        with locust_running(run, Talker) as (runner, heard):
-            until(lambda: answering)
-            runner.stop()
-            assert runner.user_count == 0
-    (turn,), (session,) = heard.turns, heard.sessions
-    assert turn.outcome is Outcome.COMPLETED
-    assert (session.outcome, session.turns, session.close_code) == (SessionOutcome.CUT_BY_RUN_END, 1, 1000)
-
-
-def test_a_thinking_talker_is_stopped_at_once(tmp_path: Path) -> None:
-    with served(lambda peer: Assistant(peer).ready().until_gone()) as server:
-        run = a_run(server.host, tmp_path, {"conversation": {"think_s": 600}})
-        with locust_running(run, Talker, stop_timeout=600) as (runner, heard):
-            until(lambda: run.pacer.lateness.count > 3)
-            runner.stop()
-    assert heard.turns == []
-    assert [s.outcome for s in heard.sessions] == [SessionOutcome.CUT_BY_RUN_END]
-
-
-def test_a_talker_between_calls_or_backing_off_is_stopped_at_once(tmp_path: Path) -> None:
-    with served(plain()) as server, locust_running(a_run(server.host, tmp_path), Talker, stop_timeout=600) as (runner, heard):
-        until(lambda: heard.sessions)
-        gevent.sleep(0.02)
-        runner.stop()
-        assert runner.user_count == 0
-
-
-def test_a_forced_stop_cuts_what_is_under_way(tmp_path: Path) -> None:
-    answering: list[int] = []
-    gone: list[int] = []
-
-    def script(peer: Peer) -> None:
-        assistant = Assistant(peer).ready()
-        assistant.utterance("u0")
-        assistant.begin("r0", 1.0)
-        answering.append(1)
-        assistant.until_gone()
-        gone.append(assistant.frames)
-
-    with served(script) as server:
-        run = a_run(server.host, tmp_path)
-        with locust_running(run, Talker, stop_timeout=0) as (runner, heard):
-            until(lambda: answering)
-            gevent.sleep(0.1)
-            runner.stop()
-            (turn,), (session,) = heard.turns, heard.sessions
-            assert run.roster.present() == 0
-        until(lambda: gone)
-    assert (turn.outcome, turn.error_kind, turn.response_id) == (Outcome.CUT_BY_RUN_END, None, "r0")
-    assert (session.outcome, session.error_kind, session.turns) == (SessionOutcome.CUT_BY_RUN_END, None, 1)
-    assert session.frames_sent >= gone[0]
-
-
-def test_a_forced_stop_while_hanging_up_loses_no_record(tmp_path: Path) -> None:
-    def script(peer: Peer) -> None:
-        assistant = Assistant(peer).ready()
-        assistant.utterance("u0")
-        assistant.answer("r0", 0.1)
-        while (got := peer.receive()) is not None:  # hears the talker's close, and does not answer it
-            if got.opcode == 8:
-                closing.append(1)
-
-    closing: list[int] = []
-    with served(script) as server, locust_running(a_run(server.host, tmp_path), Talker, stop_timeout=0) as (runner, heard):
-        until(lambda: closing)
-        runner.stop()
-        assert [t.outcome for t in heard.turns] == [Outcome.COMPLETED]
-        assert len(heard.sessions) == 1
-
-
-def test_talker_numbers_are_used_again(tmp_path: Path) -> None:
-    with served(lambda peer: Assistant(peer).ready().until_gone()) as server:
-        run = a_run(server.host, tmp_path, {"conversation": {"think_s": 600}})
-        with locust_running(run, Talker, users=3, stop_timeout=0) as (runner, heard):
-            until(lambda: len(server.peers) == 3 and run.pacer.lateness.count > 10)
-            assert run.roster.present() == 3
-            runner.start(1, spawn_rate=100)
-            until(lambda: runner.user_count == 1)
-            assert run.roster.present() == 1
-            runner.start(3, spawn_rate=100)
-            until(lambda: runner.user_count == 3 and len(server.peers) == 5)
-            assert run.roster.present() == 3
-            assert sorted(u.args[0].number for u in runner.user_greenlets) == [0, 1, 2]
-        assert run.roster.present() == 0
-        assert len(heard.sessions) == 5
-
-
 def token_reply(token: str) -> Script:
     def script(peer: Peer) -> None:
         peer.sock.recv(65536)
@@ -470,15 +229,3 @@ def test_no_token_no_session_and_the_wait_is_the_one_asked_for(tmp_path: Path) -
     assert (refused.error_kind, refused.retry_after_s) == (ErrorKind.RATE_LIMITED, 1.0)
     assert minted.intended_ns - refused.done_ns >= 1_000 * MS
     assert [s.outcome for s in heard.sessions] == [SessionOutcome.HUNG_UP]
-
-
-def test_the_back_off_never_overflows(tmp_path: Path) -> None:
-    class Lonely:
-        run_ = a_run("http://127.0.0.1:1", tmp_path)
-        number, _calls, _backoffs = 0, 0, 0
-
-    error = RemoteError(ErrorKind.CONNECT, "")
-    waits = [Talker._backoff_s(Lonely, attempts, error) for attempts in (1, 2, 3, 4, 5, 6, 5000)]
-    for wait_s, longest in zip(waits, (0.5, 1, 2, 4, 8, 8, 8), strict=True):
-        assert longest / 2 <= wait_s <= longest
-    assert Talker._backoff_s(Lonely, 1, RemoteError(ErrorKind.RATE_LIMITED, "", retry_after_s=99.0)) == 99.0

@@ -85,6 +85,16 @@ def test_starts_are_missed_after_a_tenth_of_a_second() -> None:
     watch.stop()
 
 
+def test_a_call_that_is_too_late_is_missed_and_any_other_begins() -> None:
+    starts = Starts()
+    watch = Watch(Pacer(), starts=starts)
+    assert starts.missed_call(now_ns() - SECOND_NS // 10 - 1)
+    assert not starts.missed_call(now_ns())
+    assert not starts.missed_call(now_ns())
+    assert (watch.health().missed_starts, watch.health().calls_begun) == (1, 2)
+    watch.stop()
+
+
 def test_what_waits_to_be_sent_is_told_and_its_greatest(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(Pacer())
     monkeypatch.setattr(BACKLOG, "bytes", 70_000)

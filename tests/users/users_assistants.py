@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 import soundfile
 import yaml
-from users_peers import Peer
+from users_peers import Peer, Script
 from websockets.frames import Opcode
 
 from audio import load_corpus
@@ -126,6 +126,15 @@ class Assistant:
             self.answer(f"r{self.peer.number}.{turn}")
         self.until_gone()
         return self
+
+
+def plain(turns: int = 1) -> Script:
+    """Sessions of so many plain turns."""
+
+    def script(peer: Peer) -> None:
+        Assistant(peer).converse(turns)
+
+    return script
 
 
 @cache

@@ -1,0 +1,37 @@
+"""The findings as a section: problem, impact, evidence, what to look at, priority."""
+
+from __future__ import annotations
+
+from analysis.document import Block, Part, Section, Text
+from analysis.report.facts import Facts
+from analysis.report.finding import Finding
+from analysis.report.findings import RULES, find
+
+_PRIORITIES = {"P0": "critical", "P1": "high", "P2": "to know"}
+_MOODS = {"P0": "bad", "P1": "bad", "P2": "warning"}
+
+
+def section(facts: Facts) -> Section:
+    """An issue each, the most urgent first; where there is none, that."""
+    found = find(facts)
+    if not facts.aggregate.turns():
+        return Section("Critical issues", "issues", [Text("No turn was measured: nothing can be found.", mood="warning")])
+    if not found:
+        told = f"None found: {len(RULES)} rules looked at {facts.aggregate.turns()} turns, and none is broken by more than chance."
+        return Section("Critical issues", "issues", [Text(told, mood="good")])
+    blocks: list[Block] = []
+    if facts.info["capacity"]:
+        blocks.append(Text("This run searched for the capacity: its steps beyond that were meant to fail, and are among these numbers."))
+    blocks += [_issue(number, finding, bool(facts.info["valid"])) for number, finding in enumerate(found, 1)]
+    return Section("Critical issues", "issues", blocks)
+
+
+def _issue(number: int, finding: Finding, valid: bool) -> Part:
+    blocks: list[Block] = [
+        Text(f"**Priority**: {finding.priority}, {_PRIORITIES[finding.priority]}"),
+        Text(f"**Problem**: {finding.problem}"),
+        Text(f"**Impact**: {finding.impact}"),
+        Text("**Evidence**" + (":" if valid else ", from an invalid run:"), finding.evidence),
+        Text(f"**Look at**: {finding.look} [More](#{finding.part})."),
+    ]
+    return Part(f"Issue {number}: {finding.title}", blocks, _MOODS[finding.priority])

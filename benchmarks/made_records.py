@@ -108,7 +108,6 @@ def seconds_of(
             "target_cpu_share": 0.05 + 0.004 * there, "target_sessions": there, "tester_memory_bytes": 190_000_000 + 20_000 * there,
             "calls_due": None, "calls_begun": None,
             "target_memory_per_session_bytes": np.where(there > 0, memory / np.maximum(there, 1), np.nan),
-            "calls_due": None, "calls_begun": None,
         }
     )  # fmt: skip
 

@@ -20,6 +20,11 @@ from reporting.tables import RECORDS, TABLES
 
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""
+_KEYS = (
+    "run_id", "catalog_version", "valid", "faults", "scenario", "seed", "dialect", "frame_ms", "host", "started_epoch_s", "ended", "capacity",
+    "duration_s", "talkers_max", "workers", "versions", "totals", "health", "accuracy", "criteria",
+)  # fmt: skip
+"""What every `run.json` of these versions holds, and readers rely on."""
 _ROWS = 5000
 """Rows that are made Python objects of at a time: some 10 MB of turns."""
 
@@ -33,15 +38,21 @@ def info(folder: Path) -> dict[str, Any]:
     try:
         told: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         version = told["schema_version"]
+    except NotADirectoryError:
+        raise RunError(f"{folder}: is a file; name the folder of a finished run, such as runs/20261120-115112-demo") from None
     except FileNotFoundError:
         if (folder / STARTED).exists():
             raise RunError(f"{folder}: the run is under way, or was killed; then: python -m analysis recover {folder}") from None
         raise RunError(f"{folder}: no run.json there; name the folder of a finished run, such as runs/20261120-115112-demo") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError):
+        raise RunError(f"{folder / 'run.json'}: broken: it has no schema_version; name the folder of a finished run") from None
+    except (OSError, ValueError) as error:
         raise RunError(f"{folder / 'run.json'}: broken: {error or type(error).__name__}") from None
     if version not in SCHEMA_VERSIONS:
         known = ", ".join(map(str, SCHEMA_VERSIONS))
         raise RunError(f"{folder}: run of schema version {version}; this reader knows {known}: use the version of Doubletalk that wrote it")
+    if missing := [key for key in _KEYS if key not in told]:
+        raise RunError(f"{folder / 'run.json'}: broken: it has no {missing[0]}; was it changed by hand?")
     return told
 
 
@@ -51,6 +62,10 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     with _told(path):
         found = pq.read_table(path)
+        for field in TABLES[name]:
+            at = found.schema.get_field_index(field.name)
+            if at >= 0 and found.schema.field(at).type != field.type:
+                found = found.set_column(at, field.name, _cast(found[field.name], field))
     missing = [column for column in TABLES[name].names if column not in found.column_names]
     if unknown := [column for column in missing if column not in _defaulted(name)]:
         raise RunError(f"{path}: has no column {unknown[0]}: use the version of Doubletalk that wrote it")
@@ -79,6 +94,14 @@ def histograms(folder: Path) -> Aggregate:
         raise RunError(f"{path}: missing; was the run cut off before its end?") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: broken: {error or type(error).__name__}") from None
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """A column that some other program wrote with another type, as the table has it. Raises pa.ArrowInvalid where it is no such thing."""
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowException, ValueError) as error:
+        raise pa.ArrowInvalid(f"{field.name} is no {field.type}: {error}") from None
 
 
 def _defaulted(name: str) -> set[str]:

@@ -19,8 +19,13 @@ _LONGEST_SHOWN = 60
 
 def read(path: Path, model: type[Model], defaults: dict[str, Any]) -> Model:
     """What is written in this file; `defaults`: of keys that it does not have. Raises RunError."""
+    return parse(text_of(path), str(path), model, defaults)
+
+
+def text_of(path: Path) -> str:
+    """A file's text. Raises RunError where it cannot be read, or is none."""
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path), model, defaults)
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -29,6 +34,12 @@ def read(path: Path, model: type[Model], defaults: dict[str, Any]) -> Model:
 
 def parse(text: str, where: str, model: type[Model], defaults: dict[str, Any]) -> Model:
     """What this YAML says; `where` names its source. Raises RunError."""
+    node, plain = mapping(text, where)
+    return checked({**defaults, **plain}, where, model, node)
+
+
+def mapping(text: str, where: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """The keys and values of this YAML, and its node, which knows their lines. Raises RunError."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         plain: Any = yaml.safe_load(text)
@@ -37,16 +48,21 @@ def parse(text: str, where: str, model: type[Model], defaults: dict[str, Any]) -
         line = f", line {mark.line + 1}" if mark else ""
         raise RunError(f"{where}{line}: broken YAML: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(plain, dict):
-        raise RunError(f"{where}: it must be a mapping of keys to values, such as 'name: faster-voice'")
+        raise RunError(f"{where}: it must be a mapping of keys to values, a line 'key: value' for each")
     twice = _twice(node)
     if twice is not None:
         raise RunError(f"{where}, line {twice.start_mark.line + 1}: {twice.value} is there twice: keep one")
+    return node, plain
+
+
+def checked(plain: dict[str, Any], where: str, model: type[Model], node: yaml.Node | None = None) -> Model:
+    """What these keys and values say; `node` has their lines, None where they have none. Raises RunError."""
     try:
-        return model.model_validate({**defaults, **plain})
+        return model.model_validate(plain)
     except ValidationError as error:
         errors = error.errors()  # an unknown key is why another is missing
         first: dict[str, Any] = {**next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])}
-        raise RunError(f"{where}{_line(node, first['loc'])}: {_told(first, model)}") from None
+        raise RunError(f"{where}{line_of(node, first['loc'])}: {_told(first, model)}") from None
 
 
 def _told(error: dict[str, Any], model: type[BaseModel]) -> str:
@@ -80,7 +96,7 @@ def _part(annotation: Any) -> type[BaseModel] | None:
     return next((found for option in get_args(annotation) if (found := _part(option)) is not None), None)
 
 
-def _line(node: yaml.Node | None, path: Place) -> str:
+def line_of(node: yaml.Node | None, path: Place) -> str:
     """Line of the innermost key on `path` that is written, as errors say it; empty where none is."""
     line = None
     for part in path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from analysis.load import RunError
+from analysis import written
+from analysis.files import RunError
 
 UNITS = {
     "call": "calls",
@@ -71,14 +70,6 @@ class Prices(BaseModel):
 
 def read(path: Path) -> Prices:
     """The prices in this file. Raises RunError: what is wrong with which line of it."""
-    try:
-        found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Prices.model_validate(found)
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file of prices; docs/prices/ has examples") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RunError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}; docs/cost.md says how to write it") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    if not path.exists():
+        raise RunError(f"{path}: no such file of prices; docs/prices/ has examples")
+    return written.read(path, Prices, {})

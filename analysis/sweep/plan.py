@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from analysis import written
 from analysis.files import RunError
 from analysis.sweep.manifest import Cell, shown
 
@@ -77,32 +78,16 @@ class Plan(Part):
 
 def read(path: Path) -> Plan:
     """The plan in this file. Raises RunError: what is wrong, and where."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        told: Any = yaml.safe_load(text)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f", line {mark.line + 1}" if mark else ""
-        raise RunError(f"{path}{at}: broken YAML: {getattr(error, 'problem', None) or error}") from None
-    if not isinstance(told, dict):
-        raise RunError(f"{path}: it must be a mapping of keys to values, such as 'scenario: demo'")
-    return plan({"name": re.sub(r"[^\w.-]", "-", path.stem)[:60], **told}, str(path), text)
+    node, told = written.mapping(written.text_of(path), str(path))
+    return plan({"name": re.sub(r"[^\w.-]", "-", path.stem)[:60], **told}, str(path), node)
 
 
-def plan(told: dict[str, Any], where: str, text: str = "") -> Plan:
-    """The plan that says this. Raises RunError; `where` names its source in it, `text` is its YAML, for the line."""
-    try:
-        made = Plan.model_validate(told)
-    except ValidationError as error:
-        first = error.errors()[0]
-        keys = [str(key) for key in first["loc"]]
-        says = f"unknown key; there are {', '.join(_allowed(keys))}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise RunError(f"{where}{_line(text, first['loc'])}: {'.'.join(keys)}: {says[:1].lower()}{says[1:]}") from None
+def plan(told: dict[str, Any], where: str, node: yaml.Node | None = None) -> Plan:
+    """The plan that says this. Raises RunError; `where` names its source in it, `node` has the lines of its YAML."""
+    made = written.checked(told, where, Plan, node)
     wrong = _mistake(made)
     if wrong:
-        raise RunError(f"{where}{_line(text, wrong[0])}: {wrong[1]}")
+        raise RunError(f"{where}{written.line_of(node, wrong[0])}: {wrong[1]}")
     return made
 
 
@@ -204,18 +189,3 @@ def _mistake(made: Plan) -> tuple[Sequence[int | str], str] | None:
         if f"{{{name}}}" not in " ".join([made.assistant.command, *made.assistant.env.values()]):
             return ("over", axis), f"over: {axis}: assistant.command has no {{{name}}} that it could fill"
     return None
-
-
-def _allowed(keys: Sequence[str]) -> list[str]:
-    return list(Assistant.model_fields if keys[0] == "assistant" else Plan.model_fields)
-
-
-def _line(text: str, path: Sequence[int | str]) -> str:
-    """Line of the innermost key on `path` that the text has, as errors say it; empty where it has none."""
-    node, line = yaml.compose(text) if text else None, 0
-    for key in path:
-        entry = next(((k, v) for k, v in node.value if k.value == str(key)), None) if isinstance(node, yaml.MappingNode) else None
-        if entry is None:
-            break
-        line, node = entry[0].start_mark.line + 1, entry[1]
-    return f", line {line}" if line else ""

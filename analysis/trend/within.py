@@ -110,7 +110,7 @@ def _runs(windows: list[int]) -> list[list[int]]:
 
 def _told(run: Loaded, begins_s: float, ends_s: float, what: str, value: float, usual: float, unit: Unit, n: int) -> Anomaly:
     told = []
-    for fault in run.info["chaos"]:
+    for fault in run.info.get("chaos") or []:
         if begins_s - _REACH_S <= fault["t_s"] + fault["for_s"] and fault["t_s"] < ends_s:
             told.append(f"{fault['what']} at {fault['t_s']:.0f} s ({fault['fault']}, by {fault['by']})")
     for at_s, name in timetable(run.info["scenario"]):

@@ -197,15 +197,17 @@ def test_a_run_that_cut_all_calls_does_not_know_what_one_costs(tmp_path: Path) -
     [
         (
             "as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: 1, per: fortnight}",
-            "prices.0.per: use one of call",
+            "prices.yml, line 4: prices.0.per: use one of call",
         ),
-        ("as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: -1, per: call}", "prices.0.price"),
+        ("as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: -1, per: call}", "line 4: prices.0.price: input should be greater"),
         ("as_of: 2026-01-01\nsource: x\nprices: []", "prices"),
         ("as_of: soon\nsource: x\nprices:\n  - {component: a, price: 1, per: call}", "as_of"),
-        ("as_of: 2026-01-01\nprices:\n  - {component: a, price: 1, per: call}", "source: Field required"),
-        ("as_of: 2026-01-01\nsource: x\ncurency: EUR\nprices:\n  - {component: a, price: 1, per: call}", "curency"),
-        ("{", "cannot be read"),
-        ("- a list", "valid dictionary"),
+        ("as_of: 2026-01-01\nprices:\n  - {component: a, price: 1, per: call}", "source is missing"),
+        ("as_of: 2026-01-01\nsource: x\ncurency: EUR\nprices:\n  - {component: a, price: 1, per: call}", "line 3: unknown key curency; did you mean currency?"),
+        ("as_of: 2026-01-01\nsource: x\nsource: y", "line 3: source is there twice"),
+        ("source: x\nprices: [a\n", "prices.yml, line 3: broken YAML"),
+        ("", "a mapping of keys to values"),
+        ("- a list", "a mapping of keys to values"),
     ],
 )
 def test_a_mistake_in_the_prices_is_told_in_a_line(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from analysis_runs import RECORDS, finished
@@ -53,6 +54,8 @@ def test_the_command_tells_what_the_run_came_to(folder: Path, capsys: pytest.Cap
         (lambda f: (f / "run.json").unlink(), "no run.json there"),
         (lambda f: (f / "run.json").write_text("{"), "run.json: broken"),
         (lambda f: (f / "run.json").write_text(json.dumps({"schema_version": 99})), "schema version 99; this reader knows 1"),
+        (lambda f: (f / "run.json").write_text("[1]"), "run.json: broken: it has no schema_version"),
+        (lambda f: (f / "run.json").write_text(json.dumps({"schema_version": 1})), "run.json: broken: it has no run_id"),
         (lambda f: (f / "turns.parquet").unlink(), "turns.parquet: missing"),
         (lambda f: (f / "turns.parquet").write_bytes((f / "turns.parquet").read_bytes()[:200]), "turns.parquet: broken"),
     ],
@@ -63,6 +66,23 @@ def test_a_broken_folder_is_told_in_one_line(folder: Path, capsys: pytest.Captur
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert says in told[0]
+
+
+def test_a_file_in_place_of_a_folder(folder: Path) -> None:
+    with pytest.raises(RunError, match="is a file; name the folder of a finished run"):
+        load(folder / "summary.md")
+
+
+def test_a_column_of_another_type(folder: Path) -> None:
+    path = folder / "turns.parquet"
+    written = pq.read_table(path)
+    at = written.schema.get_field_index("turn")
+    name = "turn"
+    pq.write_table(written.set_column(at, name, written[name].cast(pa.string())), path)
+    assert load(folder).turns[name].tolist() == written[name].to_pylist(), "numbers as text are numbers"
+    pq.write_table(written.set_column(at, name, pa.array(["x"] * len(written))), path)
+    with pytest.raises(RunError, match=rf"turns.parquet: broken: {name} is no int64"):
+        _ = load(folder).turns
 
 
 def test_what_an_earlier_version_did_not_record_is_null(folder: Path) -> None:

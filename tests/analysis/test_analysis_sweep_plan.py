@@ -119,7 +119,7 @@ def test_axes_of_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "says"),
     [
-        ("seed: 7", "sed: 7", "vad.yml, line 3: sed: unknown key; there are name, scenario, seed, repeats,"),
+        ("seed: 7", "sed: 7", "vad.yml, line 3: unknown key sed; did you mean seed? allowed there: name, scenario, seed, repeats,"),
         ("repeats: 3", "repeats: 0", "vad.yml, line 4: repeats: input should be greater than or equal to 1"),
         ("repeats: 3", "repeats: 100\nlimit_s: 5", None),
         ("[20, 60]", "[20, 20]", "line 9: over: options.frame-ms: 20 is there twice: keep one"),
@@ -132,8 +132,9 @@ def test_axes_of_the_command_line() -> None:
         ("options.frame-ms", "assistant.port", "line 9: over: assistant.port: a sweep fills in port by itself"),
         ("[0.3, 0.5, 0.7]", str(list(range(400))), "line 7: over: these are 2400 runs; 1000 are the most"),
         ("assistant:", "host: http://h\nassistant:", "host: leave it out: the assistant that is started has a host of its own"),
-        ("  command: python", "  comand: python", "assistant.command: field required"),
+        ("  command: python", "  comand: python", "unknown key assistant.comand; did you mean command?"),
         ("scenario: demo", "scenario: [demo", "broken YAML"),
+        ("repeats: 3", "repeats: 3\nrepeats: 2", "line 5: repeats is there twice: keep one"),
     ],
 )
 def test_mistakes_are_told_with_their_line(file: Path, was: str, becomes: str, says: str | None) -> None:
@@ -212,7 +213,7 @@ def test_a_cell_for_people() -> None:
 def test_the_example_in_the_documentation_is_a_sweep() -> None:
     page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
     (example,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    made = plan({"name": "vad", **yaml.safe_load(example)}, "docs/sweeps.md", example)
+    made = plan({"name": "vad", **yaml.safe_load(example)}, "docs/sweeps.md")
     assert f"vad: {len(cells(made))} runs of {made.scenario}" in page
     for key in [*Plan.model_fields, *(f"assistant.{name}" for name in Assistant.model_fields)]:
         assert f"`{key}`" in page or key == "assistant", key

@@ -21,8 +21,8 @@ from reporting.tables import RECORDS, TABLES
 SCHEMA_VERSIONS = (1,)
 """Versions of the run folder that this reader knows."""
 _KEYS = (
-    "run_id", "catalog_version", "valid", "faults", "scenario", "seed", "dialect", "frame_ms", "host", "started_epoch_s", "ended", "capacity",
-    "duration_s", "talkers_max", "workers", "versions", "totals", "health", "accuracy", "criteria",
+    "run_id", "catalog_version", "valid", "faults", "scenario", "seed", "dialect", "frame_ms", "host", "started_epoch_s", "ended",
+    "capacity", "duration_s", "talkers_max", "workers", "versions", "totals", "health", "accuracy", "criteria",
 )  # fmt: skip
 """What every `run.json` of these versions holds, and readers rely on."""
 _ROWS = 5000

@@ -57,8 +57,10 @@ def make(
     the run's own luck, and the day on which it was made. `talkers`: None: one for each 50 turns, 4 at least. `ramp`, `steps`: `Load`.
     `personas`: talkers take turns at them. `networks`: what a profile of this name adds to each answer, in seconds; talkers take turns at
     them, and it comes on top of all stages, in `e2e_latency` and `stage_residual`. Not `valid`: the event loop was too late. Raises
-    FileExistsError where the folder is there.
+    FileExistsError where the folder is there, ValueError for fewer turns than one.
     """
+    if turns < 1:
+        raise ValueError(f"{turns} turns: make one at least")
     path, truth = Path(folder), truth or Truth()
     path.mkdir(parents=True)
     load = Load(turns, talkers or max(4, turns // 50), ramp, steps)

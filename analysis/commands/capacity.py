@@ -12,6 +12,7 @@ from analysis.history import kin
 from analysis.load import Loaded, RunError, load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.put import put
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,8 @@ def run(chosen: argparse.Namespace) -> int:
     made = document(pool(fit), left_out)
     print(markdown(made), end="")
     if chosen.html:
-        write(Path(chosen.html), html(made))
+        put(Path(chosen.html), html(made))
+        print(f"written: {chosen.html}")
     return 0
 
 
@@ -44,12 +46,3 @@ def chosen_of(runs: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
     if not valid:
         return spoken, left_out
     return valid, left_out + [f"{one.name}: invalid: {'; '.join(one.info['faults'])}" for one in spoken if not one.info["valid"]]
-
-
-def write(path: Path, text: str) -> None:
-    """A file. Raises RunError where it cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}") from None
-    print(f"written: {path}")

@@ -12,6 +12,7 @@ from analysis.files import RunError
 from analysis.load import load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.put import put
 from metrics.catalog import METRICS
 
 
@@ -49,10 +50,7 @@ def tell(made: Comparison, page: Path | None, title: str = "") -> int:
     told = document(made, title)
     print(markdown(told), end="")
     if page is not None:
-        try:
-            page.write_text(html(told), encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"--html {page}: cannot be written: {error.strerror}") from None
+        put(page, html(told))
     return made.code
 
 

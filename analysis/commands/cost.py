@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.commands.capacity import write
 from analysis.cost.prices import read
 from analysis.cost.told import document
 from analysis.load import RunError, load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.put import put
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,8 @@ def run(chosen: argparse.Namespace) -> int:
     made = document(loaded, prices, chosen.calls_per_day, chosen.minutes_per_day)
     print(markdown(made), end="")
     if chosen.html:
-        write(Path(chosen.html), html(made))
+        put(Path(chosen.html), html(made))
+        print(f"written: {chosen.html}")
     return 0
 
 

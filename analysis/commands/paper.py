@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from analysis.files import RunError
 from analysis.paper.write import steps, write
 from analysis.pool import members, pool
 
@@ -24,6 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """0: it is written."""
     pooled = pool(members(chosen.runs), chosen.invalid)
+    if pooled.turns.empty:
+        raise RunError(f"{pooled.members[0].run.path}: no turn was measured: there is nothing to write")
     for member in pooled.left_out:
         print(f"{member.run.path}: left out: the run is not valid", file=sys.stderr)
     with tqdm(total=steps(pooled), unit="metric", disable=None) as bar:

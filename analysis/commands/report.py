@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from analysis.files import RunError
 from analysis.load import load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.put import put
 from analysis.report.build import report
 
 
@@ -29,20 +29,14 @@ def run(chosen: argparse.Namespace) -> int:
         document = report(loaded, bar.update)
     neither = chosen.html is None and chosen.markdown is None
     if chosen.html or neither:
-        _write(Path(chosen.html or loaded.path / "report.html"), html(document))
+        _tell(Path(chosen.html or loaded.path / "report.html"), html(document))
     if chosen.markdown == "-":
         print(markdown(document), end="")
     elif chosen.markdown or neither:
-        _write(Path(chosen.markdown or loaded.path / "report.md"), markdown(document))
+        _tell(Path(chosen.markdown or loaded.path / "report.md"), markdown(document))
     return 0
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: nobody opens half a page."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}; name another file with --html or --markdown") from None
+def _tell(path: Path, text: str) -> None:
+    put(path, text)
     print(f"Report: {path}")

@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from analysis import history
-from analysis.commands.capacity import write
 from analysis.load import Loaded, RunError, load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.put import put
 from analysis.trend import series, within
 from analysis.trend.series import Tolerance
 from analysis.trend.told import History, document
@@ -56,7 +56,8 @@ def run(chosen: argparse.Namespace) -> int:
     made = document(histories, left_out, tolerance)
     print(markdown(made), end="")
     if chosen.html:
-        write(Path(chosen.html), html(made))
+        put(Path(chosen.html), html(made))
+        print(f"written: {chosen.html}")
     return int(any(one.regressed(tolerance) for kept in histories for one in kept.series))
 
 

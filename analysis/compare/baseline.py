@@ -22,6 +22,7 @@ from analysis.compare.sides import sides
 from analysis.compare.tolerance import Tolerance
 from analysis.files import RunError
 from analysis.load import Loaded
+from analysis.put import put
 from analysis.statistics.sampled import Estimate, Sampled
 from metrics.catalog import METRICS
 
@@ -69,10 +70,7 @@ def write(made: Baseline, path: Path) -> None:
         '  "conditions": {\n    ' + ",\n    ".join(of_runs) + "\n  }",
         '  "metrics": {\n    ' + ",\n    ".join(lines) + "\n  }",
     ]
-    try:
-        path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"--file {path}: cannot be written: {error.strerror}") from None
+    put(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def _rounded(value: float | int | None) -> float | int | None:

@@ -11,6 +11,9 @@ from analysis.document import Block, Chart, Document, Section, Table, Text
 from analysis.load import Loaded
 from analysis.statistics.estimate import Estimate
 
+CUT = 0.2
+"""Where the run's end cut more than this share of the calls, those that came to their end are noticeably shorter than calls are."""
+
 
 def document(run: Loaded, prices: Prices, calls_per_day: float | None = None, minutes_per_day: float | None = None) -> Document:
     """The whole of it."""
@@ -36,6 +39,13 @@ def document(run: Loaded, prices: Prices, calls_per_day: float | None = None, mi
     lead.append(
         Text("" if made.whole else "**Less than all**, as not all usage was told (below):", figures, "plain" if made.whole else "warning")
     )
+    cut = int((~used.ended).sum())
+    if total.per_call.value is not None and cut > CUT * len(used.ended):
+        words = (
+            f"{cut} of {len(used.ended)} calls were cut by the run's end. Those that came to their end are the shorter ones: **per call**, "
+            "and a month of so many calls, are too low. Make a longer run, or tell the load in minutes (`--minutes-per-day`)."
+        )
+        lead.append(Text(words, mood="warning"))
     sections = [
         Section("By component", "components", _components(made, prices)),
         Section("What nobody heard", "unheard", _unheard(used, made, prices)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.files import RunError
+from analysis.put import put
 
 FILE = "sweep.json"
 """Its name, in the sweep's folder."""
@@ -76,11 +76,9 @@ def write(folder: Path, manifest: Manifest) -> None:
     written = {"schema_version": SCHEMA_VERSION, **asdict(manifest)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, path)
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise RunError(f"{folder}: cannot be made: {error.strerror or error}") from None
+    put(path, json.dumps(written, indent=1) + "\n")
 
 
 def done(manifest: Manifest) -> Sequence[Cell]:

@@ -104,7 +104,7 @@ def test_the_command_tells_decides_and_writes_a_page(runs: dict[str, Path], tmp_
         (["a", "again", "slow"], "3 runs: name two, A and B"),
         (["a", "a"], "is named twice"),
         (["a", "slow", "--only", "e2e"], "--only e2e: no such metric"),
-        (["a", "slow", "--html", "/nowhere/page.html"], "--html /nowhere/page.html: cannot be written"),
+        (["a", "slow", "--html", "/nowhere/page.html"], "/nowhere/page.html: cannot be written"),
     ],
 )
 def test_bad_input_is_a_line(runs: dict[str, Path], arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

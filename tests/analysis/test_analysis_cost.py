@@ -183,6 +183,16 @@ def test_what_was_told_in_part_says_so(tmp_path: Path) -> None:
     assert "told by 50% of the answers" in texts(path, prices(("million_output_tokens", 20.0)))
 
 
+def test_a_run_that_cut_many_calls_says_that_per_call_is_too_low(folder: Path, tmp_path: Path) -> None:
+    path = make(tmp_path / "made", 200)
+    outcomes = load(path).sessions["outcome"].to_list()
+    assert "calls were cut" not in texts(folder, prices(("call", 1.0))), "16 talkers, of whom each had its last call cut"
+    cut = ["cut_by_run_end" if at % 2 else outcome for at, outcome in enumerate(outcomes)]
+    rewritten(path, "sessions", outcome=cut)
+    used = usage(load(path))
+    assert f"{(~used.ended).sum()} of {len(used.ended)} calls were cut by the run's end." in texts(path, prices(("call", 1.0)))
+
+
 def test_a_run_that_cut_all_calls_does_not_know_what_one_costs(tmp_path: Path) -> None:
     path = make(tmp_path / "made", 200)
     rewritten(path, "sessions", outcome="cut_by_run_end")
@@ -199,11 +209,17 @@ def test_a_run_that_cut_all_calls_does_not_know_what_one_costs(tmp_path: Path) -
             "as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: 1, per: fortnight}",
             "prices.yml, line 4: prices.0.per: use one of call",
         ),
-        ("as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: -1, per: call}", "line 4: prices.0.price: input should be greater"),
+        (
+            "as_of: 2026-01-01\nsource: x\nprices:\n  - {component: a, price: -1, per: call}",
+            "line 4: prices.0.price: input should be greater",
+        ),
         ("as_of: 2026-01-01\nsource: x\nprices: []", "prices"),
         ("as_of: soon\nsource: x\nprices:\n  - {component: a, price: 1, per: call}", "as_of"),
         ("as_of: 2026-01-01\nprices:\n  - {component: a, price: 1, per: call}", "source is missing"),
-        ("as_of: 2026-01-01\nsource: x\ncurency: EUR\nprices:\n  - {component: a, price: 1, per: call}", "line 3: unknown key curency; did you mean currency?"),
+        (
+            "as_of: 2026-01-01\nsource: x\ncurency: EUR\nprices:\n  - {component: a, price: 1, per: call}",
+            "line 3: unknown key curency; did you mean currency?",
+        ),
         ("as_of: 2026-01-01\nsource: x\nsource: y", "line 3: source is there twice"),
         ("source: x\nprices: [a\n", "prices.yml, line 3: broken YAML"),
         ("", "a mapping of keys to values"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from analysis import load
@@ -201,8 +202,13 @@ def test_few_values_are_marked_and_no_test_is_made_of_them(tmp_path: Path) -> No
     assert r"^\dagger" in (tmp_path / "p/tables/part.tex").read_text()
 
 
-@pytest.mark.parametrize(("argument", "says"), [("nowhere", "no run.json there"), ("empty-sweep", "no run of the sweep is done yet")])
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [("nowhere", "no run.json there"), ("empty-sweep", "no run of the sweep is done yet"), ("silent", "silent: no turn was measured")],
+)
 def test_what_is_no_run(tmp_path: Path, argument: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    silent = make(tmp_path / "silent", 10) / "turns.parquet"
+    pq.write_table(pq.read_table(silent).slice(0, 0), silent)
     manifest.write(tmp_path / "empty-sweep", Manifest("n", "s", {"a": [1]}, {}, (Cell(1, {"a": 1}, 1, 1),)))
     assert main(["paper", str(tmp_path / argument), "--out", str(tmp_path / "p")]) == 2
     assert says in capsys.readouterr().err

@@ -124,4 +124,6 @@ def test_the_command_makes_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     assert main([str(folder)]) == 2
     assert main([str(tmp_path / "no"), "--shift", "e2e_latency=2"]) == 2
+    assert main([str(tmp_path / "none"), "--turns", "0"]) == 2
+    assert not (tmp_path / "none").exists()
     assert "e2e_latency is not drawn: use one of" in capsys.readouterr().err

@@ -20,6 +20,8 @@ from metrics.outcomes import SELF_MADE
 
 STAGES = ("endpointing_delay", "asr_processing", "llm_ttft", "tts_processing", "stage_residual")
 """The stages of an answer that the target has a hand in; together with constants of the talker's own they are its latency."""
+BENT = (("e2e_latency", "p50"), ("success", "value"))
+"""Whose bends are looked for, by metric and aggregate: latency, and failures."""
 RISE = 0.10
 """A latency that rises by less of what it is with the fewest callers has not given in."""
 LOST = 0.01
@@ -95,7 +97,7 @@ class Signature:
 
 def signature(pooled: Pooled) -> Signature:
     """Of these runs."""
-    latency, failures = _bend(pooled, "e2e_latency", "p50"), _bend(pooled, "success", "value")
+    latency, failures = (_bend(pooled, name, aggregate) for name, aggregate in BENT)
     asked = pooled.values("success")
     failed = (asked["denominator"] - asked["numerator"]).to_numpy(float)
     more_fail = slope(asked["concurrency"].to_numpy(float), failed, asked["session"].to_numpy(np.int64))

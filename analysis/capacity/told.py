@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from analysis import shown
 from analysis.capacity import holds, little
-from analysis.capacity.bottleneck import Signature, signature, verdict
+from analysis.capacity.bottleneck import BENT, Signature, signature, verdict
 from analysis.capacity.curves import curves
 from analysis.capacity.measured import Pooled, judged
 from analysis.capacity.signs import signs
 from analysis.document import Block, Document, Section, Table, Text
 from analysis.load import Loaded
+from analysis.statistics.curve import LEAST_TURNS
+from analysis.statistics.knee import LEAST_BINS
 from metrics import capacity
 from metrics.metric import Unit
 
@@ -58,6 +60,9 @@ def _bent(signed: Signature, pooled: Pooled) -> str:
             parts.append(f"{name} at {bend.at:.0f} callers (95 %: {bend.low:.0f} to {bend.high:.0f})")
     if parts:
         return f"Knee: {' and '.join(parts)}."
+    loads = [len(curve.x) for name, which in BENT if (curve := pooled.curve(name, which)) is not None]
+    if max(loads, default=0) < LEAST_BINS:
+        return f"Knee: not looked for; that takes {LEAST_BINS} different loads of {LEAST_TURNS} turns each."
     return f"Knee: none was found; neither latency nor failures bend upwards up to {pooled.most} callers."
 
 
@@ -99,12 +104,7 @@ def _little(run: Loaded) -> list[Block]:
     blocks: list[Block] = [Table(header, rows, f"{run.name}: those there = rate x time that each stays", numeric=frozenset({2, 3, 5, 6}))]
     low, high = any(c.deviation < 0 for c in off), any(c.deviation > 0 for c in off)
     if low:
-        blocks.append(
-            Text(
-                _FEWER,
-                mood="warning",
-            )
-        )
+        blocks.append(Text(_FEWER, mood="warning"))
     if high:
         blocks.append(Text(_MORE, mood="warning"))
     if not off:

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """0; 1 where the runs are worse beyond the tolerance; 2 where one is invalid."""
+    """0; 1 where the runs are worse beyond the tolerance; 2 where nothing can be decided: one is invalid, or all have too few values."""
     allowed, only = tolerance(",".join(chosen.tolerance or [])), compare.only(chosen.only)
     if chosen.what == "set":
         made = baseline([load(folder) for folder in chosen.runs])

@@ -55,7 +55,7 @@ def tell(made: Comparison, page: Path | None, title: str = "") -> int:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """0; 1 where B is worse beyond the tolerance; 2 where a run is invalid."""
+    """0; 1 where B is worse beyond the tolerance; 2 where nothing can be decided: a run is invalid, or all have too few values."""
     of_a, of_b = (chosen.runs, chosen.others) if chosen.others else (chosen.runs[:1], chosen.runs[1:])
     if not chosen.others and len(chosen.runs) != 2:
         raise RunError(f"{len(chosen.runs)} runs: name two, A and B; or several: compare A1 A2 --with B1 B2")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.compare import conditions
 from analysis.compare.asked import OWN
 from analysis.compare.causes import Cause, causes
-from analysis.compare.judge import Row, rows
+from analysis.compare.judge import Row, Verdict, rows
 from analysis.compare.sides import pairing, sides
 from analysis.compare.tolerance import Tolerance
 from analysis.load import Loaded
@@ -33,6 +33,11 @@ class Comparison:
         return [row for row in self.rows if row.regressed]
 
     @property
+    def judged(self) -> set[str]:
+        """The metrics that have a verdict, by name; none: nothing could be told."""
+        return {row.metric.name for row in self.rows if row.verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.NONE)}
+
+    @property
     def causes(self) -> list[Cause]:
         """What moved first."""
         return causes(self.rows)
@@ -44,8 +49,8 @@ class Comparison:
 
     @property
     def code(self) -> int:
-        """0; 1 where something is worse beyond the tolerance; 2 where a run is invalid, so that nothing can be decided."""
-        return 2 if self.unfit else int(bool(self.regressions))
+        """0; 1 where something is worse beyond the tolerance; 2 where nothing can be decided, as a run is invalid or no metric is judged."""
+        return 2 if self.unfit or not self.judged else int(bool(self.regressions))
 
 
 def compare(

@@ -49,7 +49,7 @@ _READING = (
 
 def _verdict(comparison: Comparison) -> Text:
     regressed = {row.metric.name for row in comparison.regressions}
-    judged = {row.metric.name for row in comparison.rows if row.verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.NONE)}
+    judged = comparison.judged
     if comparison.unfit:
         return Text(f"Of {len(judged)} metrics {len(regressed)} would be worse beyond the tolerance.", mood="warning")
     if regressed:

@@ -22,7 +22,14 @@ def report(run: Loaded, step: Callable[[], object] = lambda: None) -> Document:
     """All that is said of a run. `step` is called as the work goes on. Raises RunError where a file is broken."""
     facts = Facts(run, step)
     title = f"{facts.scenario['name']}: {run.name}"
-    return Document(title, verdict.lead(facts), [*(section(facts) for section in SECTIONS), _absent(facts)])
+    sections = [*(section(facts) for section in SECTIONS), _absent(facts)]
+    return Document(title, verdict.lead(facts), sections if facts.info["valid"] else [_marked(section) for section in sections])
+
+
+def _marked(section: Section) -> Section:
+    """A section of an invalid run, which says so beside its own numbers."""
+    warning = Text("**From an INVALID run**: the tester was not fit to measure.", mood="bad")
+    return Section(section.title, section.anchor, [warning, *section.blocks]) if section.blocks else section
 
 
 def _absent(facts: Facts) -> Section:

@@ -6,6 +6,7 @@ from analysis.document import Block, Part, Section, Text
 from analysis.report.facts import Facts
 from analysis.report.finding import Finding
 from analysis.report.findings import RULES, find
+from metrics.catalog import METRICS
 
 _PRIORITIES = {"P0": "critical", "P1": "high", "P2": "to know"}
 _MOODS = {"P0": "bad", "P1": "bad", "P2": "warning"}
@@ -16,6 +17,10 @@ def section(facts: Facts) -> Section:
     found = find(facts)
     if not facts.aggregate.turns():
         return Section("Critical issues", "issues", [Text("No turn was measured: nothing can be found.", mood="warning")])
+    least = METRICS["success"].min_count
+    if not found and facts.aggregate.turns() < least:
+        told = f"None can be told: {facts.aggregate.turns()} turns are too few for a rule to be sure; {least} are the least."
+        return Section("Critical issues", "issues", [Text(told, mood="warning")])
     if not found:
         told = f"None found: {len(RULES)} rules looked at {facts.aggregate.turns()} turns, and none is broken by more than chance."
         return Section("Critical issues", "issues", [Text(told, mood="good")])

@@ -61,7 +61,8 @@ def criteria(facts: Facts) -> Section:
     note = (
         "The criteria are the scenario's, and decide the exit code by the value alone; where the bound lies within the interval, "
         "another run "
-        "may well say otherwise. The run's own quantiles are exact to 0.5 %."
+        "may well say otherwise. The run's own quantiles are values that occurred, "
+        "exact to 0.5 %; below, those between two values are interpolated, which differs where there are few."
     )
     header = ("criterion", "measured", "95 % interval", "n", "verdict")
     return Section("Verdict", "verdict", [Table(header, rows, "Criteria", note, frozenset({1, 2, 3}), moods)])

@@ -263,6 +263,7 @@ def test_a_run_without_turns_and_one_of_three(tmp_path: Path, capsys: pytest.Cap
     told = capsys.readouterr().out
     assert "Too few turns to be sure of" in told
     assert "(few)" in told
+    assert "Knee: not looked for; that takes 6 different loads of 20 turns each." in told
     pq.write_table(table.slice(0, 0), path / "turns.parquet")
     assert main(["capacity", str(path)]) == 2
     assert capsys.readouterr().err.splitlines() == [f"doubletalk: {path}: no turn was measured; there is nothing to say of its capacity"]

@@ -144,3 +144,10 @@ def test_where_nothing_can_be_judged_it_says_so() -> None:
     few = sampled.share(np.ones(3), np.ones(3), np.arange(3))
     made = Comparison("a", "b", (), (), "", tolerance(None), tuple(judged(("success", few, few)).values()))
     assert any("CANNOT TELL" in block.text for block in document(made).lead if isinstance(block, Text))
+    assert made.code == 2, "a check must not pass on runs that say nothing"
+
+
+def test_only_what_is_asked_for_decides() -> None:
+    few, many = sampled.share(np.ones(3), np.ones(3), np.arange(3)), sampled.share(np.ones(300), np.ones(300), np.arange(300))
+    both = tuple(judged(("success", few, few), ("continuity", many, many)).values())
+    assert Comparison("a", "b", (), (), "", tolerance(None), both).code == 0

@@ -94,6 +94,8 @@ def test_an_invalid_run_says_so_first_and_shows_nothing_as_checked(tmp_path: Pat
     assert "INVALID" in document.lead[0].text  # type: ignore[union-attr]
     assert "not the assistant's" in document.lead[1].text  # type: ignore[union-attr]
     assert "from an invalid run" in texts(section(document, "issues"))
+    shown = [one for one in document.sections if one.blocks]
+    assert shown and all("From an INVALID run" in one.blocks[0].text for one in shown)  # type: ignore[union-attr]
     state = column(next(iter(tables(section(document, "readiness")).values())), "state")
     assert "checked" not in state.values()
     assert "invalid run" in state.values()

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from analysis_report import facts_of, made, retold, truth
 
+from analysis.document import Text
 from analysis.report.facts import Facts
 from analysis.report.findings import find
 from analysis.report.found_talk import explained
 from analysis.report.interruptions import stop_times
+from analysis.report.issues import section
 from analysis.report.worst import worst
 from metrics.trend import Trend
 
@@ -81,6 +83,13 @@ def test_latency_that_rises_with_the_load_is_found(tmp_path: Path) -> None:
 def test_an_invalid_run_is_the_first_issue(tmp_path: Path) -> None:
     found = find(Facts(made(tmp_path / "run", 120, valid=False)))
     assert found[0].title == "The tester was not fit to measure: this run decides nothing"
+
+
+@pytest.mark.parametrize(("turns", "says"), [(3, "None can be told: 3 turns are too few"), (120, "None found: ")])
+def test_few_turns_are_no_proof_that_all_is_well(tmp_path: Path, turns: int, says: str) -> None:
+    (block,) = section(Facts(made(tmp_path / "run", turns))).blocks
+    assert isinstance(block, Text)
+    assert (block.text.startswith(says), block.mood) == (True, "warning" if turns == 3 else "good")
 
 
 def test_an_open_load_with_missed_starts_was_lower_than_planned(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def code(self) -> int:
-        """0; 1 where something is worse beyond the tolerance; 2 where nothing can be decided, as a run is invalid or no metric is judged."""
+        """0; 1 where something is worse beyond the tolerance; 2 where nothing can be decided: a run is invalid, or no metric is judged."""
         return 2 if self.unfit or not self.judged else int(bool(self.regressions))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,13 +26,15 @@ _WITHOUT_CRITERIA = ("success", "e2e_latency")
 
 @dataclass(frozen=True)
 class Pooled:
-    """Runs whose turns are looked at together: `drawn` are resamples of all of their sessions; `least`, `most` callers at a time."""
+    """Runs whose turns are looked at together: `drawn` are resamples of all of their sessions; `least`, `most` callers at a time.
+    `step` is called after each metric that is read and each curve that is made: of a progress bar."""
 
     runs: Sequence[Loaded]
     drawn: Draws
     least: int
     most: int
     turns: int
+    step: Callable[[], object] = lambda: None
     _values: dict[str, pd.DataFrame] = field(default_factory=dict)
     _curves: dict[tuple[str, str], Curve] = field(default_factory=dict)
 
@@ -46,6 +48,7 @@ class Pooled:
                 parts.append(found.assign(**more))
             whole = pd.concat(parts, ignore_index=True)
             self._values[name] = whole.assign(bin=binned(whole["concurrency"].to_numpy(float)))
+            self.step()
         return self._values[name]
 
     def curve(self, name: str, aggregate: str) -> Curve | None:
@@ -54,6 +57,7 @@ class Pooled:
             return None
         if (name, aggregate) not in self._curves:
             self._curves[name, aggregate] = _curve(name, aggregate, self.values(name), self.drawn)
+            self.step()
         return self._curves[name, aggregate]
 
     def bins(self, name: str, aggregate: str) -> list[Estimate]:
@@ -66,11 +70,11 @@ class Pooled:
         return measured.sampled_of(METRICS[name], found[found["concurrency"] <= most], aggregate).estimate
 
 
-def pool(runs: Sequence[Loaded]) -> Pooled:
-    """These runs together; all have turns."""
+def pool(runs: Sequence[Loaded], step: Callable[[], object] = lambda: None) -> Pooled:
+    """These runs together; all have turns. `step`: as Pooled has it."""
     sessions = np.concatenate([run.turns["session"].to_numpy(np.int64) + number * APART for number, run in enumerate(runs)])
     seen = np.concatenate([run.turns["concurrency"].to_numpy(np.int64) for run in runs])
-    return Pooled(runs, draws(sessions), int(seen.min()), int(seen.max()), len(seen))
+    return Pooled(runs, draws(sessions), int(seen.min()), int(seen.max()), len(seen), step)
 
 
 def judged(run: Loaded) -> tuple[list[Criterion], list[str], bool]:

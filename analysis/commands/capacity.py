@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from analysis.capacity.measured import pool
 from analysis.capacity.told import document
 from analysis.history import kin
@@ -24,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """0: it has been said."""
     fit, left_out = chosen_of([load(folder) for folder in chosen.runs])
-    made = document(pool(fit), left_out)
+    with tqdm(desc="capacity", unit=" curves", disable=None, leave=False) as bar:
+        made = document(pool(fit, bar.update), left_out)
     print(markdown(made), end="")
     if chosen.html:
         put(Path(chosen.html), html(made))

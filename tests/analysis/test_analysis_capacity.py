@@ -17,7 +17,7 @@ import pytest
 from analysis import load
 from analysis.__main__ import main
 from analysis.capacity import holds, little
-from analysis.capacity.bottleneck import Failures, Growth, OwnHealth, Signature, signature, verdict
+from analysis.capacity.bottleneck import STAGES, Failures, Growth, OwnHealth, Signature, signature, verdict
 from analysis.capacity.measured import judged, pool
 from analysis.capacity.told import document
 from analysis.document import Document, Table, Text
@@ -108,6 +108,13 @@ def test_curves_say_what_the_turns_do(run: Loaded) -> None:
     below = pooled.up_to("success", "value", 20)
     table = run.turns[run.turns["success"].notna() & (run.turns["concurrency"] <= 20)]
     assert (below.value, below.n) == (pytest.approx(table["success"].mean()), len(table))
+
+
+def test_each_metric_and_curve_is_a_step_of_the_bar(run: Loaded) -> None:
+    steps: list[int] = []
+    document(pool([run], lambda: steps.append(1)))
+    curves = 3  # of CURVES; the criteria's are among them
+    assert len(steps) == curves + len({"success", "e2e_latency"} | set(STAGES))
 
 
 def test_runs_are_pooled_and_their_sessions_kept_apart(folder: Path, tmp_path: Path) -> None:

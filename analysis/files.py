@@ -117,4 +117,5 @@ def _told(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise RunError(f"{path}: missing; was the run cut off before its end?") from None
     except (pa.ArrowException, OSError) as error:
-        raise RunError(f"{path}: broken: {str(error).splitlines()[0][:120]}") from None
+        told = str(error).splitlines()[0].rpartition(f"{path}': ")[2]  # Arrow names the file, too
+        raise RunError(f"{path}: broken: {told[:120]}") from None

@@ -13,6 +13,7 @@ from analysis.capacity.measured import Pooled
 from analysis.document import Block, Table, Text
 from analysis.statistics.estimate import Estimate, Floats
 from analysis.statistics.knee import Limit, crossings, limit
+from analysis.statistics.sampled import MIN_UNITS
 from metrics.catalog import METRICS
 from metrics.criteria import Criterion
 from metrics.metric import OPS
@@ -60,7 +61,7 @@ def said(found: Holds, pooled: Pooled) -> str:
 
 def _callers(found: Limit, pooled: Pooled) -> str:
     if found.at == math.inf:
-        low = "" if found.low == math.inf else f" (95 %: {_end(found.low, pooled)} or more)"
+        low = "" if found.low == math.inf or _few(pooled) else f" (95 %: {_end(found.low, pooled)} or more)"
         return f"Holds all that were tried, {pooled.most} callers{low}."
     if found.at == -math.inf:
         return f"Does not hold even {pooled.least} callers, the fewest that were there ({_range(found, pooled)})."
@@ -73,7 +74,14 @@ def _end(end: float, pooled: Pooled) -> str:
     return f"fewer than {pooled.least}" if end == -math.inf else str(math.floor(end))
 
 
+def _few(pooled: Pooled) -> bool:
+    """Whether the calls are too few to tell anything of others: resamples of them are all alike."""
+    return len(pooled.drawn.names) < MIN_UNITS
+
+
 def _range(found: Limit, pooled: Pooled) -> str:
+    if _few(pooled):
+        return f"95 %: not known from fewer than {MIN_UNITS} calls"
     low, high = _end(found.low, pooled), _end(found.high, pooled)
     return f"95 %: {low}" if low == high else f"95 %: {low} to {high}"
 

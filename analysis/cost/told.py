@@ -25,6 +25,8 @@ def document(run: Loaded, prices: Prices, calls_per_day: float | None = None, mi
         lead.append(Text(words, tuple(run.info["faults"]), "bad"))
     total = made.total
     sums = used.calls[["call", "request", "session_hour"]].sum()
+    hours = run.info["duration_s"] / 3600.0
+    callers = sums["session_hour"] / hours
     spoken = (
         f"{sums['call']:.0f} calls, {sums['request']:.0f} requests (utterances and barge-ins), {sums['session_hour']:.2f} hours connected."
     )
@@ -34,7 +36,7 @@ def document(run: Loaded, prices: Prices, calls_per_day: float | None = None, mi
         f"Per call: {_full(prices, total.per_call)}",
         f"Per 1,000 requests: {_full(prices, total.per_1000_requests)}",
         f"Per hour of call: {_full(prices, total.per_hour)}",
-        f"Per hour at this load: {prices.money(None if total.cost is None else total.cost / run.info['duration_s'] * 3600.0)}",
+        f"Per hour at {callers:.1f} callers, the run's mean: {prices.money(None if total.cost is None else total.cost / hours)}",
     )  # fmt: skip
     lead.append(
         Text("" if made.whole else "**Less than all**, as not all usage was told (below):", figures, "plain" if made.whole else "warning")

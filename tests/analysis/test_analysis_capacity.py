@@ -270,6 +270,7 @@ def test_a_run_without_turns_and_one_of_three(tmp_path: Path, capsys: pytest.Cap
     told = capsys.readouterr().out
     assert "Too few turns to be sure of" in told
     assert "(few)" in told
+    assert "| not known from fewer than 8 calls |" in " ".join(told.split())
     assert "Knee: not looked for; that takes 6 different loads of 20 turns each." in told
     pq.write_table(table.slice(0, 0), path / "turns.parquet")
     assert main(["capacity", str(path)]) == 2

@@ -183,6 +183,12 @@ def test_what_was_told_in_part_says_so(tmp_path: Path) -> None:
     assert "told by 50% of the answers" in texts(path, prices(("million_output_tokens", 20.0)))
 
 
+def test_the_load_that_an_hour_is_told_of_is_the_runs_mean(folder: Path) -> None:
+    run, given = load(folder), prices(("session_hour", 3.0))
+    callers = float((run.sessions["closed_s"] - run.sessions["ready_s"]).sum()) / run.info["duration_s"]
+    assert f"Per hour at {callers:.1f} callers, the run's mean: {given.money(3.0 * callers)}" in texts(folder, given)
+
+
 def test_a_run_that_cut_many_calls_says_that_per_call_is_too_low(folder: Path, tmp_path: Path) -> None:
     path = make(tmp_path / "made", 200)
     outcomes = load(path).sessions["outcome"].to_list()

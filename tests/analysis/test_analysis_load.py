@@ -57,7 +57,10 @@ def test_the_command_tells_what_the_run_came_to(folder: Path, capsys: pytest.Cap
         (lambda f: (f / "run.json").write_text("[1]"), "run.json: broken: it has no schema_version"),
         (lambda f: (f / "run.json").write_text(json.dumps({"schema_version": 1})), "run.json: broken: it has no run_id"),
         (lambda f: (f / "turns.parquet").unlink(), "turns.parquet: missing"),
-        (lambda f: (f / "turns.parquet").write_bytes((f / "turns.parquet").read_bytes()[:200]), "turns.parquet: broken"),
+        (
+            lambda f: (f / "turns.parquet").write_bytes((f / "turns.parquet").read_bytes()[:200]),
+            "turns.parquet: broken: Parquet magic bytes not found in footer.",
+        ),
     ],
 )
 def test_a_broken_folder_is_told_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str], breaks: Any, says: str) -> None:

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from metrics.stages import WHOLE, timetable
 
+APART = 10**13
+"""Added to the numbers of the sessions of each further run, where several are one table: those of one run are below it."""
+
 
 def turns(read: pd.DataFrame, sessions: pd.DataFrame, info: dict[str, Any]) -> pd.DataFrame:
     """`turns.parquet` with `session`, `t_s`, `stage` and `concurrency`."""

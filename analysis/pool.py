@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analysis import measured, words
 from analysis.files import RunError
+from analysis.frames import APART
 from analysis.load import Loaded, load
 from analysis.sweep import manifest
 from metrics.catalog import METRICS
@@ -37,8 +38,6 @@ GROUPS = {
     "system": "system",
 }
 """The columns that turns are always grouped by, and how tables call them."""
-_UNIT = 10**13
-"""Greater than any number of a session of one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def _turns(place: int, member: Member, talkers: int, axes: Sequence[str]) -> pd.
         {
             "run": place,
             "row": turns.index,
-            "session": talkers * _UNIT + turns["session"].to_numpy(np.int64),
+            "session": talkers * APART + turns["session"].to_numpy(np.int64),
             "part": _parts(member.run),
             "network": turns["network"].astype(object).fillna(DIRECT).to_numpy(),
             "accent": turns["persona"].map(accents).astype(object).fillna(turns["voice"]).to_numpy(),

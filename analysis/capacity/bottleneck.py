@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.capacity.measured import APART, Pooled
-from analysis.frames import open_at
+from analysis.capacity.measured import Pooled
+from analysis.frames import APART, open_at
 from analysis.statistics import estimate
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.knee import Knee, knee

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import measured
+from analysis.frames import APART
 from analysis.load import Loaded
 from analysis.statistics.curve import Curve, Draws, binned, draws, of_quantile, of_ratio
 from analysis.statistics.estimate import Estimate
@@ -18,8 +19,6 @@ from metrics.metric import Shape, show_target
 from metrics.records import TurnRecord
 from metrics.stages import WHOLE
 
-APART = 10**13
-"""Added to the numbers of the sessions of each further run: those of one are below it."""
 _WITHOUT_CRITERIA = ("success", "e2e_latency")
 """Whose targets are held against a run that has no criterion which could be."""
 

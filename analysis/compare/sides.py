@@ -10,13 +10,12 @@ from tqdm import tqdm
 
 from analysis import measured
 from analysis.compare.asked import asked
+from analysis.frames import APART
 from analysis.load import Loaded
 from analysis.statistics.sampled import Sampled
 from metrics.metric import Metric
 from metrics.records import TokenRecord, TurnKind
 
-_RUN = 10**12
-"""Numbers of sessions within a run are below it, and those of token requests above its negative."""
 _ALIKE, _SHARED = 0.99, 0.5
 """Plans agree where, of the turns that both runs made, at least the one share spoke the same clip; pairs pay where they made at least the
 other share of their turns both."""
@@ -79,5 +78,5 @@ def _values(runs: Sequence[tuple[int, Loaded]], name: str) -> pd.DataFrame:
     frames = []
     for number, run in runs:
         frame = measured.values(run, name)
-        frames.append(frame.assign(session=frame["session"] + number * _RUN * frame["session"].lt(0).map({True: -1, False: 1})))
+        frames.append(frame.assign(session=frame["session"] + number * APART * frame["session"].lt(0).map({True: -1, False: 1})))
     return pd.concat(frames) if len(frames) > 1 else frames[0]

@@ -37,7 +37,7 @@ run, other, out = sys.argv[1:]
 assert main(["summary", run]) == 1
 assert main(["words", run]) == 0
 assert main(["report", run]) == 0
-assert main(["compare", run, other]) == 0
+assert main(["compare", run, other]) == 2  # of a turn each
 assert main(["sweep", "demo", "--over", "load.talkers=1,2", "--check"]) == 2
 assert main(["paper", run, "--out", out]) == 2
 """

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metrics.aggregate import Aggregate
+from metrics.records import SampleRecord
 from reporting.run_folder import STARTED
 from reporting.tables import RECORDS, TABLES
 
@@ -82,7 +83,7 @@ def histograms(folder: Path) -> Aggregate:
 
 def _defaulted(name: str) -> set[str]:
     """The columns that a table may lack: fields of its record that are None where nothing is said of them."""
-    return {f.name for f in dataclasses.fields(RECORDS[name]) if f.default is None} if name in RECORDS else set()
+    return {f.name for f in dataclasses.fields(RECORDS.get(name, SampleRecord)) if f.default is None}
 
 
 @contextmanager

@@ -106,6 +106,7 @@ def seconds_of(
             "send_lateness_p99_s": 0.0009, "loop_lag_p99_s": 0.0012, "cpu_share": np.minimum(0.9, 0.02 + 0.0008 * there),
             "settled": t_s > joined_s.max() + 20.0, "target_up": True, "target_memory_bytes": memory,
             "target_cpu_share": 0.05 + 0.004 * there, "target_sessions": there, "tester_memory_bytes": 190_000_000 + 20_000 * there,
+            "calls_due": None, "calls_begun": None,
             "target_memory_per_session_bytes": np.where(there > 0, memory / np.maximum(there, 1), np.nan),
         }
     )  # fmt: skip

@@ -65,9 +65,8 @@ def verdict(run: dict[str, Any]) -> str:
     beyond = f"{known['fails']} do not" if known["fails"] else "more were not tried"
     limits = f" (missed: {'; '.join(known['missed'])})" if known["missed"] else ""
     cut = "" if known["complete"] else " The search was not finished: the interval is wider than asked for."
-    few = (
-        f" With {known['undecided']} too little was measured to say (load.search.measure_s, load.duration_s)." if known["undecided"] else ""
-    )
+    undecided = known.get("undecided")  # an earlier version decided each step
+    few = f" With {undecided} too little was measured to say (load.search.measure_s, load.duration_s)." if undecided else ""
     told = f"{known['holds']} talkers keep all criteria, {beyond}{limits}.{cut}{few}"
     return f"FAILED: fewer than {wanted} talkers wanted: {told}" if short(run) else f"PASSED: {told}"
 

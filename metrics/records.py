@@ -50,9 +50,9 @@ class SampleRecord:
     """Sessions that the target has open."""
     tester_memory_bytes: int | None
     """Resident memory of the tester's workers together; null before the first report."""
-    calls_due: int | None
+    calls_due: int | None = None
     """Calls of open arrivals that were planned to begin in that second; null where arrivals are not open."""
-    calls_begun: int | None
+    calls_begun: int | None = None
     """Calls of open arrivals of which it was reported in that second that they found their talker free, and began; null likewise."""
 
 

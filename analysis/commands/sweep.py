@@ -39,7 +39,7 @@ def run(chosen: argparse.Namespace) -> int:
     lengths = check(plan)
     left = [cell for cell in begun.cells if cell.folder is None]
     about_min = (sum(lengths.values()) / len(lengths) + 15.0) * len(left) / 60.0
-    print(f"{plan.name}: {len(begun.cells)} runs of {plan.scenario}, {len(left)} to do, about {about_min:.0f} minutes")
+    print(f"{plan.name}: {len(begun.cells)} runs of {plan.scenario}, {len(left)} to do, about {about_min:.0f} min")
     if chosen.check:
         for cell in cells(plan):
             print(f"{cell.number:4d}  {cell.told}")

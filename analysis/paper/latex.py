@@ -38,7 +38,7 @@ def number(value: float | None, of: Unit) -> str:
     if value is None:
         return "--"
     shown = value * _FACTOR.get(of, 1.0)
-    size = abs(shown)
+    size = float(f"{abs(shown):.3g}")  # else 9.999 would have a digit more than 10
     digits = 0 if size >= 100 else 1 if size >= 10 or of is Unit.SHARE else 2 if size >= 1 else 3
     return f"{shown:.{digits}f}".replace("-", "$-$")
 

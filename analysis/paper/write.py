@@ -20,10 +20,11 @@ _COLUMNS = 4
 _SIGNIFICANT = 0.05
 _HEADS = {"mean": "Mean", "p50": "Median", "p95": "p95", "p99": "p99"}
 _METHOD = (
-    "Values are in milliseconds unless another unit is given; in brackets is the 95 % interval. The sampling unit of all intervals and "
-    "tests is the session, as turns of one call resemble one another. Latencies run from the last sample of the caller's speech, or from "
-    "the beginning of the stage, as the caller meets them; network stages are half of the kernel's least round trip. A dagger marks fewer "
-    "values than a verdict needs. p-values are two-sided, and adjusted by Holm's method within each table."
+    "Values are in milliseconds unless another unit is given; in brackets is the 95 % interval, where there are sessions enough "
+    "for it. The sampling unit of all intervals and tests is the session, as turns of one call resemble one another. Latencies run "
+    "from the last sample of the caller's speech, or from the beginning of the stage, as the caller meets them; network stages are "
+    "half of the kernel's least round trip. A dagger marks fewer values than a verdict needs. p-values are two-sided, and adjusted "
+    "by Holm's method within each table."
 )
 
 

@@ -12,14 +12,15 @@ from metrics.catalog import METRICS
 from metrics.metric import Unit, aggregate_of, show
 from metrics.records import Outcome, TurnKind
 
-_LOAD = ("success", "session_success", "token_success", "availability", "abandonment", "session_setup", "token_mint_latency")
+_LOAD = ("success", "session_success", "token_success", "availability", "abandonment", "calls_begun", "session_setup", "token_mint_latency")
 _RECOVERY = ("session_success", "automatic_recovery_rate", "time_to_recover", "reconnects_per_hour", "availability")
 _BY_STAGE = (("success", "value"), ("e2e_latency", "p50"), ("e2e_latency", "p95"), ("barge_in_latency", "p95"), ("underruns", "value"))
 
 
 def section(facts: Facts) -> Section:
     """What was asked of the assistant, and what failed."""
-    blocks: list[Block] = [_over_time(facts), tables.metrics(facts, _LOAD, "Load"), *_outcomes(facts), *_errors(facts)]
+    names = [name for name in _LOAD if facts.count(name) or name == "success"]
+    blocks: list[Block] = [_over_time(facts), tables.metrics(facts, names, "Load"), *_outcomes(facts), *_errors(facts)]
     blocks += [*_success(facts), *_stages(facts)]
     return Section("Load and errors", "load", blocks)
 

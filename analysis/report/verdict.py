@@ -89,9 +89,9 @@ def _steps(facts: Facts) -> Table:
     """What a search for the capacity has tried."""
     rows, moods = [], {}
     for at, tried in enumerate(facts.info["capacity"]["steps"]):
-        moods[at] = "good" if tried["holds"] else "bad"
+        said, moods[at] = {True: ("holds", "good"), False: ("MISSED", "bad"), None: ("too few to say", "warning")}[tried["holds"]]
         measured = "; ".join(f"{v['criterion']}: {v['measured']} (n {v['count']})" for v in tried["criteria"])
-        rows.append((str(at + 1), str(tried["talkers"]), measured, "holds" if tried["holds"] else "MISSED"))
+        rows.append((str(at + 1), str(tried["talkers"]), measured, said))
     note = (
         "A search judges each step by the scenario's criteria. All other numbers of this report are of all steps together, those that "
         "failed too."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from analysis.statistics import sampled
 from analysis.statistics.sampled import CONFIDENCE, Estimate, Floats, Units
 
-__all__ = ["CONFIDENCE", "Estimate", "Floats", "Units", "amount", "mean", "quantile", "rate", "ratio", "share"]
+__all__ = ["CONFIDENCE", "Estimate", "Floats", "Units", "amount", "mean", "quantile", "rate", "share"]
 
 
 def mean(values: Floats, units: Units) -> Estimate:
@@ -29,12 +29,6 @@ def share(numerators: Floats, denominators: Floats, units: Units) -> Estimate:
 def rate(events: Floats, spans: Floats, units: Units) -> Estimate:
     """Events per span; all of shape (n,)."""
     return sampled.rate(events, spans, units).estimate
-
-
-def ratio(numerators: Floats, denominators: Floats, units: Units) -> Estimate:
-    """A sum over a sum: a share where no numerator exceeds its denominator, else a rate; all of shape (n,). A rate of something that never
-    happened looks like a share: ask for what it is where that is known."""
-    return (share if bool((numerators <= denominators).all()) else rate)(numerators, denominators, units)
 
 
 def amount(amounts: Floats, spans: Floats, units: Units) -> Estimate:

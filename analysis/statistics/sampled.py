@@ -139,7 +139,7 @@ def rate(events: Floats, spans: Floats, units: Units) -> Sampled:
     t, k = student(freedom), happened / effect
     middle, reach = k + t * t / 2.0, t * np.sqrt(k + t * t / 4.0)
     low, high = float(middle - reach) * effect / whole, float(middle + reach) * effect / whole
-    return Sampled(Estimate(value, max(0.0, low) if happened else 0.0, high, n, sessions), found.units, off, freedom)
+    return Sampled(Estimate(value, max(0.0, low), high, n, sessions), found.units, off, freedom)
 
 
 def amount(amounts: Floats, spans: Floats, units: Units) -> Sampled:

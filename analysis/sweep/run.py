@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _SPARE_S = 120.0
 def check(plan: Plan) -> dict[str, float]:
     """Whether all runs could start; returns each set of changes with the scenario's length in seconds. Raises RunError: the first that
     could not, and why."""
+    if find_spec("locust") is None:
+        raise RunError("a sweep starts locust, which is not installed here: pip install -e . in Doubletalk's folder")
     planned = cells(plan)
     lengths: dict[str, float] = {}
     for cell in planned:

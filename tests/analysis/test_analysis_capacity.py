@@ -26,6 +26,7 @@ from analysis.statistics.estimate import Estimate
 from analysis.statistics.knee import Knee
 from benchmarks.made import make
 from benchmarks.made_truth import Truth
+from metrics.criteria import parse
 
 KNEE = 25
 
@@ -77,6 +78,23 @@ def test_so_many_are_held_as_the_truth_says(run: Loaded) -> None:
     assert holds.said(found, pooled).startswith(f"Holds **{math.floor(found.together.at)} callers** (95 %: ")
 
 
+def test_the_first_criterion_to_be_missed_counts(run: Loaded) -> None:
+    pooled = pool([run])
+    found = holds.holds(pooled, [parse("success > 95 %"), parse("e2e_latency p50 < 900 ms"), parse("e2e_latency p50 < 99 s")])
+    at = [kept.at for _, kept in found.criteria if kept is not None]
+    assert found.together is not None
+    assert found.together.at == min(at) < at[0] < at[2] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [("success > 95 %", True), ("success > 96.5 %", False), ("e2e_latency p95 < 985 ms", True), ("e2e_latency p95 < 975 ms", False)],
+)
+def test_sure_is_what_the_whole_interval_keeps(text: str, sure: bool) -> None:
+    assert holds.certain(parse(text), Estimate(0.97, 0.96, 0.98, 500, 40)) is sure
+    assert not holds.certain(parse(text), Estimate(0.97, None, None, 5, 1))
+
+
 def test_curves_say_what_the_turns_do(run: Loaded) -> None:
     pooled = pool([run])
     curve = pooled.curve("e2e_latency", "p95")
@@ -97,6 +115,8 @@ def test_runs_are_pooled_and_their_sessions_kept_apart(folder: Path, tmp_path: P
     one, both = pool([load(folder)]), pool([load(folder), load(other)])
     assert both.turns == one.turns + len(load(other).turns)
     assert len(both.drawn.names) == len(one.drawn.names) + load(other).turns["session"].nunique()
+    apart = sum(part.values("success")["session"].nunique() for part in (one, pool([load(other)])))
+    assert both.values("success")["session"].nunique() == apart
 
 
 def test_without_criteria_the_targets_stand_in(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ assert main(["summary", run]) == 1
 assert main(["words", run]) == 0
 assert main(["report", run]) == 0
 assert main(["compare", run, other]) == 0
+assert main(["sweep", "demo", "--over", "load.talkers=1,2", "--check"]) == 2
 assert main(["paper", run, "--out", out]) == 2
 """
 
@@ -94,4 +95,5 @@ def test_everything_runs_in_it(site: Path, tmp_path: Path) -> None:
     assert all(f"usage: python -m analysis {name}" in done.stdout for name in COMMANDS)
     assert "# tiny" in done.stdout
     assert "Word error rate: -: nothing was transcribed" in done.stdout
+    assert "doubletalk: a sweep starts locust, which is not installed here" in done.stderr
     assert done.stderr.splitlines()[-1] == "doubletalk: paper: matplotlib is not installed: pip install 'matplotlib>=3.9,<4'"

@@ -68,8 +68,12 @@ def test_a_broken_folder_is_told_in_one_line(folder: Path, capsys: pytest.Captur
 def test_what_an_earlier_version_did_not_record_is_null(folder: Path) -> None:
     path = folder / "turns.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["cached_tokens", "network"]), path)
+    path = folder / "timeline.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["calls_due"]), path)
     run = load(folder)
     assert run.turns["cached_tokens"].isna().all()
+    assert run.timeline["calls_due"].isna().all()
+    assert run.aggregate().counts == load(folder).histograms.counts
     assert [getattr(record, "network", "") for record in run.records(["turns"])] == [None] * 3
 
 

@@ -29,8 +29,8 @@ def test_no_special_character_is_left(text: str) -> None:
     ("value", "unit", "shown"),
     [
         (0.7531, Unit.SECONDS, "753"), (0.0821, Unit.SECONDS, "82.1"), (0.00821, Unit.SECONDS, "8.21"), (0.0000124, Unit.SECONDS, "0.012"),
-        (-0.05, Unit.SECONDS, "$-$50.0"), (0.9731, Unit.SHARE, "97.3"), (1.0, Unit.SHARE, "100"), (0.25, Unit.PER_MINUTE, "0.250"),
-        (None, Unit.SECONDS, "--"),
+        (0.0099999, Unit.SECONDS, "10.0"), (0.0999996, Unit.SECONDS, "100"), (-0.05, Unit.SECONDS, "$-$50.0"), (0.9731, Unit.SHARE, "97.3"),
+        (1.0, Unit.SHARE, "100"), (0.25, Unit.PER_MINUTE, "0.250"), (None, Unit.SECONDS, "--"),
     ],
 )  # fmt: skip
 def test_numbers(value: float | None, unit: Unit, shown: str) -> None:

@@ -147,9 +147,10 @@ def test_stages_faults_and_a_search_are_shown(tmp_path: Path) -> None:
         "holds": True,
         "criteria": [{"criterion": "success > 95 %", "measured": "100.0 %", "count": 9, "holds": True}],
     }
-    found = {"holds": 4, "fails": 8, "complete": True, "missed": [], "steps": [step]}
+    steps = [step, {**step, "talkers": 8, "holds": False}, {**step, "talkers": 6, "holds": None}]
+    found = {"holds": 4, "fails": 8, "complete": True, "missed": [], "undecided": 6, "steps": steps}
     document = said(retold(run, chaos=[fault], capacity=found))
-    assert [row[3] for row in tables(section(document, "verdict"))["Steps of the search"].rows] == ["holds"]
+    assert [row[3] for row in tables(section(document, "verdict"))["Steps of the search"].rows] == ["holds", "MISSED", "too few to say"]
     assert column(tables(section(document, "recovery"))["What was broken, n 1 faults"], "time to recover") == {"1": "never"}
     stages = tables(section(document, "load"))["Stages of the load"]
     assert sum(int(n) for n in column(stages, "turns").values()) == len(run.turns[run.turns["kind"] != "false_alarm"])

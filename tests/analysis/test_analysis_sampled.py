@@ -150,10 +150,3 @@ def test_percentiles_have_intervals_where_there_is_enough() -> None:
     for sessions, q in ((15, 0.9), (30, 0.95), (200, 0.99)):
         values, units = latencies(7, sessions=sessions, turns=10)
         ends(estimate.quantile(np.random.default_rng(7).permutation(values), units, q))
-
-
-def test_a_ratio_is_a_share_or_a_rate() -> None:
-    values, units = latencies(8)
-    ones, hits = np.ones(len(values)), (values > 1.0).astype(float)
-    assert estimate.ratio(hits, ones, units) == estimate.share(hits, ones, units)
-    assert estimate.ratio(3.0 * hits, ones, units) == estimate.rate(3.0 * hits, ones, units)

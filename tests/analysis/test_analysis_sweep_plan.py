@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from analysis.files import RunError
 from analysis.sweep import manifest
 from analysis.sweep.manifest import Cell, Manifest
-from analysis.sweep.plan import cells, filled, locust_options, over, plan, profile, read
+from analysis.sweep.plan import Assistant, Plan, cells, filled, locust_options, over, plan, profile, read
 from analysis.sweep.run import begin
 
 FILE = """
@@ -205,3 +207,12 @@ def test_a_cell_for_people() -> None:
     cell = Cell(1, {"a": 0.5, "b": "x", "c": {"fixed": 1}}, 2, 3)
     assert cell.told == 'a=0.5, b=x, c={"fixed": 1}, repeat 2'
     assert manifest.done(Manifest("n", "s", {}, {}, (cell,))) == []
+
+
+def test_the_example_in_the_documentation_is_a_sweep() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    made = plan({"name": "vad", **yaml.safe_load(example)}, "docs/sweeps.md", example)
+    assert f"vad: {len(cells(made))} runs of {made.scenario}" in page
+    for key in [*Plan.model_fields, *(f"assistant.{name}" for name in Assistant.model_fields)]:
+        assert f"`{key}`" in page or key == "assistant", key

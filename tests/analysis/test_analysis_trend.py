@@ -70,6 +70,14 @@ def test_a_series_has_the_estimates_of_its_runs(runs: Path) -> None:
     assert change.low <= 0.4 * Truth().median("tts_processing") <= change.high
 
 
+def test_a_run_of_few_values_is_no_point_of_a_series(runs: Path, tmp_path: Path) -> None:
+    few = load(make(tmp_path / "few", 8))
+    given = [few, *(load(runs / f"run-{number}") for number in (0, 1, 3, 4, 7, 8, 9))]
+    tts = next(one for one in series_of(given) if one.metric.name == "tts_processing")
+    assert list(tts.runs) == [1, 2, 3, 4, 5, 6, 7]
+    assert [given[change.at].path.name for change in tts.changes] == ["run-7"]
+
+
 def test_folders_are_given_as_one_likes_and_each_run_counts_once(runs: Path, tmp_path: Path) -> None:
     found, _ = history.read([runs / "run-3", runs, runs / "run-1"])
     assert [one.path.name for one in found] == [f"run-{number}" for number in range(10)]

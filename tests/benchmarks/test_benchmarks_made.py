@@ -60,7 +60,7 @@ def test_the_summary_is_the_one_of_the_records(varied: Loaded) -> None:
 
 def test_all_that_can_happen_happens(varied: Loaded) -> None:
     measured = {name for name, value in varied.histograms.values.items() if value.count}
-    assert set(METRICS) - measured == {"chunk_drop_rate"}
+    assert set(METRICS) - measured == {"chunk_drop_rate", "calls_begun"}  # lost over TCP, and with closed arrivals: nothing
     totals = varied.info["totals"]
     for kind in ("errors.timeout", "errors.assistant_error", "errors.remote_close", "turns.false_alarm.not_resumed"):
         assert totals[kind] > 0

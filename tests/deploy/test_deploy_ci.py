@@ -18,9 +18,12 @@ from deploy_files import ROOT
 WORKFLOW = ROOT / "deploy" / "ci" / "voice-benchmark.yml"
 PLAIN: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text())
 JOBS: dict[str, dict[str, Any]] = PLAIN["jobs"]
-SHORT = "--frame-ms 40 --set conversation.turns=1 --set load.spawn_per_s=20 --set load.duration_s=4"
+SHORT = "--frame-ms 40 --set conversation.turns=1 --set load.spawn_per_s=20 --set load.duration_s=4 --set abort.unless=[]"
 STAGES = " ".join(
-    ["--frame-ms 40", *(f"--set load.stages.{change}" for change in ("first.hold_s=3", "rise.talkers=3", "rise.over_s=1", "top.hold_s=3"))]
+    [
+        "--frame-ms 40 --set abort.unless=[]",
+        *(f"--set load.stages.{change}" for change in ("first.hold_s=3", "rise.talkers=3", "rise.over_s=1", "top.hold_s=3")),
+    ]
 )
 OPTIONS = {"baseline": SHORT, "peak": STAGES, "audit": SHORT}
 UNFIT = re.compile(r"INVALID|not valid|is valid|not fit|unfit", re.IGNORECASE)

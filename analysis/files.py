@@ -61,7 +61,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     the version that wrote it did not record yet is null."""
     path = folder / f"{name}.parquet"
     with _told(path):
-        found = pq.read_table(path)
+        found = pq.read_table(path, page_checksum_verification=True)
         for field in TABLES[name]:
             at = found.schema.get_field_index(field.name)
             if at >= 0 and found.schema.field(at).type != field.type:
@@ -79,7 +79,7 @@ def batches(folder: Path, name: str, columns: Sequence[str]) -> Iterator[list[di
     """The rows of a table as plain Python objects, some thousand at a time: None where there is no value, or the version that wrote it did
     not record it yet."""
     path = folder / f"{name}.parquet"
-    with _told(path), pq.ParquetFile(path) as file:
+    with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         later = {column: None for column in _defaulted(name) if column in columns and column not in file.schema_arrow.names}
         for batch in file.iter_batches(_ROWS, columns=[column for column in columns if column not in later]):
             yield [{**row, **later} for row in batch.to_pylist()] if later else batch.to_pylist()

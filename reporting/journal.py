@@ -103,7 +103,7 @@ class _ParquetFile:
     def __init__(self, target: Path, columns: pa.Schema) -> None:
         self.part = target.with_suffix(".part")
         self._target, self._schema = target, columns
-        self._writer = pq.ParquetWriter(self.part, columns, compression="zstd")
+        self._writer = pq.ParquetWriter(self.part, columns, compression="zstd", write_page_checksum=True)
         self._group: list[pa.RecordBatch] = []
         self._waiting = 0
 

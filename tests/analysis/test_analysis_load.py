@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from analysis_runs import RECORDS, finished
 
-from analysis import RunError, load
+from analysis import RunError, files, load
 from analysis.__main__ import main
 from metrics.summary import summary
 
@@ -105,6 +105,21 @@ def test_a_column_that_each_version_has_is_missed(folder: Path) -> None:
     pq.write_table(pq.read_table(path).drop_columns(["audio_s"]), path)
     with pytest.raises(RunError, match="has no column audio_s"):
         _ = load(folder).turns
+
+
+@pytest.mark.parametrize("table", ["turns", "sessions", "tokens"])
+def test_bytes_that_changed_within_a_table_are_told(folder: Path, table: str) -> None:
+    path = folder / f"{table}.parquet"
+    whole = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    found = bytearray(path.read_bytes())
+    first = min(whole.data_page_offset, whole.dictionary_page_offset or whole.data_page_offset)
+    for at in range(first + whole.total_compressed_size - 4, first + whole.total_compressed_size):
+        found[at] ^= 0xFF
+    path.write_bytes(found)
+    with pytest.raises(RunError, match=rf"{table}\.parquet: broken"):
+        files.table(folder, table)
+    with pytest.raises(RunError, match=rf"{table}\.parquet: broken"):
+        list(files.batches(folder, table, [whole.path_in_schema]))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

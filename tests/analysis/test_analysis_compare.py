@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.__main__ import main
-from analysis.compare import conditions
+from analysis.compare import conditions, drawn
 from analysis.compare.comparison import compare
+from analysis.compare.judge import Verdict
+from analysis.compare.told import document
 from analysis.compare.tolerance import tolerance
+from analysis.document import Chart, Text
 from analysis.files import RunError
 from analysis.load import Loaded, load
 from benchmarks.made import make
@@ -95,6 +99,26 @@ def test_the_command_tells_decides_and_writes_a_page(runs: dict[str, Path], tmp_
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--tolerance", "200%"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--only", "success"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["other"]), "--with", str(runs["slow"])]) == 1
+
+
+def test_the_chart_shows_what_moved_however_far_other_intervals_reach(runs: dict[str, Path]) -> None:
+    rows = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%")).rows
+    at = next(i for i, row in enumerate(rows) if row.metric.name == "jitter" and row.p is not None)
+    far = replace(rows[at], differs=False, verdict=Verdict.NONE, difference=replace(rows[at].difference, part_high=110.0))
+    (chart,) = drawn.chart([*rows[:at], far, *rows[at + 1 :]])
+    assert isinstance(chart, Chart)
+    least, most = chart.figure["layout"]["xaxis"]["range"]
+    moved = next(trace for trace in chart.figure["data"] if trace["name"] == "worse")
+    assert moved["error_x"]["color"] == "--bad"
+    assert least < 0.0 < max(moved["x"]) < most < 500.0
+    assert "Going on beyond the axis:" in chart.says and far.metric.title in chart.says.split("beyond the axis:")[1]
+
+
+def test_what_moved_in_an_invalid_run_has_no_colour(runs: dict[str, Path]) -> None:
+    comparison = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%"))
+    assert [block.mood for block in document(comparison).lead[1:] if isinstance(block, Text) and "**TTS" in block.text] == ["bad"]
+    unfit = replace(comparison, unfit=("slow is INVALID",))
+    assert [block.mood for block in document(unfit).lead if isinstance(block, Text) and "**TTS" in block.text] == ["plain"]
 
 
 @pytest.mark.parametrize(

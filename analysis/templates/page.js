@@ -29,7 +29,7 @@
   }
 
   function layout(given, plot, width) {
-    const axis = { gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, title: { standoff: 8 } };
+    const axis = { gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, exponentformat: "none", title: { standoff: 8 } };
     const base = {
       colorway: ORDER.map(colour), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, hovermode: "closest",
       margin: { l: 56, r: 12, t: 20, b: 44 }, font: { color: colour("soft"), size: 12, family: getComputedStyle(document.body).fontFamily },

@@ -13,7 +13,7 @@ from analysis.files import RunError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 where all is well, 1 where the answer is no (a run that did not pass, a regression) or nobody reads it to the end, 2 for
+    """The exit code: 0 where all is well, 1 where the answer is no (a run that did not pass, a regression) or is not read to its end, 2 for
     what cannot be done."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m analysis", description="Post-run analysis of run folders.")

@@ -41,7 +41,7 @@ def curves(pooled: Pooled, signed: Signature) -> list[Block]:
 
 def _row(x: float, one: Estimate, unit: Unit, min_count: int) -> tuple[str, ...]:
     few = " (few)" if one.n < min_count else ""
-    return f"{x:.4g}", str(one.n), shown.value(one, unit) + few, shown.interval(one, unit)
+    return f"{x:.1f}".removesuffix(".0"), str(one.n), shown.value(one, unit) + few, shown.interval(one, unit)
 
 
 def _chart(title: str, lines: list[tuple[str, Curve, list[Estimate]]], bend: Knee | None, scale: float, unit: str) -> Chart:

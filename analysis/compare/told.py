@@ -78,6 +78,9 @@ def _cause(cause: Cause, sure: bool) -> Text:
     if cause.follow:
         names = ", ".join(metric.title for metric in cause.follow)
         text += f" From it {'follow' if len(cause.follow) > 1 else 'follows'}: {names}."
+    if cause.unasked:
+        others = ", ".join(metric.title for metric in cause.unasked)
+        text += f" Not from it alone: {others} {'differ' if len(cause.unasked) > 1 else 'differs'}, too, not asked for."
     return Text(text, mood=_MOODS[cause.verdict] if sure else "plain")
 
 

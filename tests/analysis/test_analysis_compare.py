@@ -19,6 +19,7 @@ from analysis.compare.tolerance import tolerance
 from analysis.document import Chart, Text
 from analysis.files import RunError
 from analysis.load import Loaded, load
+from analysis.markdown import markdown
 from benchmarks.made import make
 from benchmarks.made_truth import Truth
 
@@ -99,6 +100,16 @@ def test_the_command_tells_decides_and_writes_a_page(runs: dict[str, Path], tmp_
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--tolerance", "200%"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--only", "success"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["other"]), "--with", str(runs["slow"])]) == 1
+
+
+def test_a_stage_that_was_not_asked_for_is_not_passed_over(runs: dict[str, Path], tmp_path: Path) -> None:
+    b = load(make(tmp_path / "b", 300, number=6, truth=Truth(shifts={"llm_ttft": 1.5, "tts_processing": 1.5})))
+    asked = compare([load(runs["a"])], [b], tolerance("5%"), ["e2e_latency", "tts_processing"])
+    (cause,) = asked.causes
+    assert (cause.row.metric.name, [one.name for one in cause.unasked]) == ("tts_processing", ["llm_ttft"])
+    assert "Not from it alone: LLM time to first token differs, too, not asked for." in markdown(document(asked))
+    alone = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%"), ["e2e_latency", "tts_processing"])
+    assert [one.unasked for one in alone.causes] == [()]
 
 
 def test_the_chart_shows_what_moved_however_far_other_intervals_reach(runs: dict[str, Path]) -> None:

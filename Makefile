@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
+.PHONY: afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
 	@echo "make reference  the reference documents' figures, measured against the assistant's profiles (12 minutes; one: REFERENCE='--only livekitex')"
 	@echo "make network  what a network profile costs 1,000 talkers (five minutes on an idle machine; more: NETWORK='--network 3g')"
+	@echo "make afterwards  how long each command of analysis takes over 100,000 turns, and its memory (10 minutes)"
 	@echo "make verdicts  whether each scenario tells good from bad: two runs of each (8 minutes)"
 	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
@@ -91,6 +92,9 @@ network: $(VENV)/.installed-dev
 
 statistics: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.statistics --write
+
+afterwards: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.afterwards --write
 
 verdicts: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.verdicts --write

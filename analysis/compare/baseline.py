@@ -18,7 +18,7 @@ from analysis.compare import conditions
 from analysis.compare.comparison import Comparison, named
 from analysis.compare.conditions import Conditions
 from analysis.compare.judge import rows
-from analysis.compare.sides import sides
+from analysis.compare.sides import Pairing, sides
 from analysis.compare.tolerance import Tolerance
 from analysis.files import RunError
 from analysis.load import Loaded
@@ -27,7 +27,7 @@ from metrics.catalog import METRICS
 
 VERSION = 1
 """Of the file's layout."""
-UNPAIRED = "Not paired: a baseline keeps no single sessions."
+_UNPAIRED = Pairing(False, "Not paired: a baseline keeps no single sessions. It speaks of the talkers of its own seed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def baseline(runs: Sequence[Loaded], quiet: bool = False) -> Baseline:
         raise RunError(f"{line}; a baseline needs valid runs")
     of_runs = conditions.of(runs)
     conditions.refuse_versions(of_runs, of_runs)
-    kept = {(metric.name, aggregate): both[0] for metric, aggregate, both in sides(runs, None, False, quiet) if both[0].estimate.n}
+    kept = {(metric.name, aggregate): both[0] for metric, aggregate, both in sides(runs, None, _UNPAIRED, quiet) if both[0].estimate.n}
     return Baseline(tuple(run.name for run in runs), of_runs, kept)
 
 
@@ -118,14 +118,14 @@ def check(kept: Baseline, runs: Sequence[Loaded], tolerance: Tolerance, only: Se
     nothing = Sampled(Estimate(None, None, None, 0, 0, "nothing was measured"), np.empty(0, np.int64), np.empty(0), 1.0)
     measured = (
         (metric, aggregate, kept.aggregates.get((metric.name, aggregate), nothing), both[0])
-        for metric, aggregate, both in sides(runs, None, False, quiet)
+        for metric, aggregate, both in sides(runs, None, _UNPAIRED, quiet)
     )
     return Comparison(
         name_a=kept.name,
         name_b=named(runs),
         unfit=tuple(conditions.unfit(runs)),
         warnings=(*conditions.cut(runs), *conditions.warnings(kept.conditions, of_runs)),
-        pairing=UNPAIRED,
+        pairing=_UNPAIRED.says,
         tolerance=tolerance,
         rows=tuple(rows(measured, False, tolerance, only)),
     )

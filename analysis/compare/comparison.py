@@ -58,7 +58,7 @@ def compare(
     of_a, of_b = conditions.of(runs_a), conditions.of(runs_b)
     conditions.refuse_versions(of_a, of_b)
     pairs = pairing(runs_a, runs_b)
-    measured = ((metric, aggregate, both[0], both[1]) for metric, aggregate, both in sides(runs_a, runs_b, pairs.paired, quiet))
+    measured = ((metric, aggregate, both[0], both[1]) for metric, aggregate, both in sides(runs_a, runs_b, pairs, quiet))
     return Comparison(
         name_a=named(runs_a),
         name_b=named(runs_b),

@@ -24,7 +24,7 @@ def of(runs: Sequence[Loaded]) -> Conditions:
     found: dict[str, set[str]] = {}
     for run in runs:
         info = run.info
-        kept = {key: info[key] for key in (CATALOG, "dialect", "frame_ms", "host", "scenario")}
+        kept = {key: info[key] for key in (CATALOG, "dialect", "frame_ms", "host", "seed", "scenario")}
         kept["host"] = _LOCAL.sub(r"\1", info["host"])
         kept["tester"] = sorted({worker["host"] for worker in info["workers"]})
         kept["doubletalk"] = info["versions"].get("doubletalk")

@@ -24,17 +24,20 @@ other share of their turns both."""
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Whether sessions of A and B are pairs, and what to say of it."""
+    """Whether units of A and B are pairs, what to say of it, and the sampling unit: `session`; `talker` where the talkers of both sides are
+    others, as these differ, too."""
 
     paired: bool
     says: str
+    unit: str = "session"
 
 
 def pairing(runs_a: Sequence[Loaded], runs_b: Sequence[Loaded]) -> Pairing:
     """Pairs: the same seeds on both sides, and talkers that said the same in the same turns."""
     seeds = [sorted({run.info["seed"] for run in runs}) for runs in (runs_a, runs_b)]
     if seeds[0] != seeds[1]:
-        return Pairing(False, "Not paired: the seeds differ, so the talkers do. With one seed less would be left to chance.")
+        says = "Not paired: the seeds differ, so the talkers do, and they are the sampling unit. With one seed far more would be seen."
+        return Pairing(False, says, "talker")
     which = ["seed", "talker", "call", "turn"]
     spoken = [pd.concat([_spoken(run) for run in runs]).drop_duplicates(which) for runs in (runs_a, runs_b)]
     both = spoken[0].merge(spoken[1], on=which)
@@ -52,15 +55,15 @@ def _spoken(run: Loaded) -> pd.DataFrame:
 
 
 def sides(
-    runs_a: Sequence[Loaded], runs_b: Sequence[Loaded] | None, paired: bool, quiet: bool = False
+    runs_a: Sequence[Loaded], runs_b: Sequence[Loaded] | None, pairing: Pairing, quiet: bool = False
 ) -> Iterator[tuple[Metric, str, tuple[Sampled, ...]]]:
-    """Each metric and aggregate that is compared with what it comes to in A and, unless None, in B. `paired`: sessions with the same number
-    in runs of the same seed are one unit. A progress bar goes to stderr where that is a terminal, unless `quiet`."""
-    both = [_numbered(runs, paired) for runs in ([runs_a] if runs_b is None else [runs_a, runs_b])]
+    """Each metric and aggregate that is compared with what it comes to in A and, unless None, in B. `pairing`: of pairs, units with one
+    number in runs of one seed are one. A progress bar goes to stderr where that is a terminal, unless `quiet`."""
+    both = [_numbered(runs, pairing) for runs in ([runs_a] if runs_b is None else [runs_a, runs_b])]
     for metric, aggregates in tqdm(asked(), desc="metrics", unit="", leave=False, disable=True if quiet else None):
-        frames = [_values(runs, metric.name) for runs in both]
+        frames = [_values(runs, metric.name, pairing.unit) for runs in both]
         for aggregate in aggregates:
-            yield metric, aggregate, tuple(measured.sampled_of(metric, frame, aggregate) for frame in frames)
+            yield metric, aggregate, tuple(measured.sampled_of(metric, frame, aggregate, pairing.unit) for frame in frames)
 
 
 def pairs(metric: Metric) -> bool:
@@ -68,16 +71,17 @@ def pairs(metric: Metric) -> bool:
     return metric.record is not TokenRecord
 
 
-def _numbered(runs: Sequence[Loaded], paired: bool) -> list[tuple[int, Loaded]]:
-    """Runs, each with what sets its sessions apart from those of others: its seed, or its place."""
+def _numbered(runs: Sequence[Loaded], pairing: Pairing) -> list[tuple[int, Loaded]]:
+    """Runs, each with what sets its units apart from those of others: its seed, by which talkers are the same, or its place."""
     seeds = sorted({run.info["seed"] for run in runs})
-    return [(seeds.index(run.info["seed"]) if paired else place, run) for place, run in enumerate(runs)]
+    alike = pairing.paired or pairing.unit == "talker"
+    return [(seeds.index(run.info["seed"]) if alike else place, run) for place, run in enumerate(runs)]
 
 
-def _values(runs: Sequence[tuple[int, Loaded]], name: str) -> pd.DataFrame:
-    """As `measured.values` gives them, of all runs; `session` tells the runs' apart."""
+def _values(runs: Sequence[tuple[int, Loaded]], name: str, unit: str) -> pd.DataFrame:
+    """As `measured.values` gives them, of all runs; `unit`, a column, tells the runs' apart."""
     frames = []
     for number, run in runs:
         frame = measured.values(run, name)
-        frames.append(frame.assign(session=frame["session"] + number * _RUN * frame["session"].lt(0).map({True: -1, False: 1})))
+        frames.append(frame.assign(**{unit: frame[unit] + number * _RUN * frame[unit].lt(0).map({True: -1, False: 1})}))
     return pd.concat(frames) if len(frames) > 1 else frames[0]

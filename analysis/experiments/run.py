@@ -79,7 +79,7 @@ def _one(made: Experiment, one: Planned, folder: Path, limit_s: float) -> Loaded
         command = variant.start.replace("{port}", str(port))
         target = processes.assistant(command, host, variant.ready_s, variant.env, place / "target.log")
     line = [sys.executable, "-m", "locust", "--headless", "--scenario", made.scenario, "--seed", str(one.seed), "--runs", str(place)]
-    line += [*(("--host", host) if host else ()), *options(made, variant)]
+    line += ["--no-report", *(("--host", host) if host else ()), *options(made, variant)]
     log = place / "locust.log"
     try:
         with target:

@@ -114,7 +114,7 @@ def _one(plan: Plan, cell: Cell, folder: Path, length_s: float) -> Cell:
 
 def _line(plan: Plan, cell: Cell, host: str | None, place: Path) -> list[str]:
     line = [sys.executable, "-m", "locust", "--headless", "--scenario", plan.scenario, "--seed", str(cell.seed), "--runs", str(place)]
-    return [*line, *(("--host", host) if host else ()), *locust_options(plan, cell.settings)]
+    return [*line, "--no-report", *(("--host", host) if host else ()), *locust_options(plan, cell.settings)]
 
 
 def _profile(plan: Plan, cell: Cell, place: Path) -> str:

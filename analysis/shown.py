@@ -11,6 +11,16 @@ def value(estimate: Estimate, unit: Unit) -> str:
     return show(estimate.value, unit)
 
 
+def part(share: float, digits: int = 0, sign: str = "") -> str:
+    """A share in per cent: `33 %`; with `sign` "+" also where it is more: `+13 %`."""
+    return f"{share * 100:{sign}.{digits}f} %"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 turn`, `2 turns`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def interval(estimate: Estimate, unit: Unit) -> str:
     """`590 to 640 ms`; a dash where there is none."""
     if estimate.low is None or estimate.high is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -40,6 +41,18 @@ IMPURE_MODULES = {"time", "socket", "threading", "asyncio", "logging", "select",
 COMPOSITION_ROOT = {"users", "reporting", "wiring", "locust"}
 TOOLS = {"audio/make_corpus.py", "scenarios/__main__.py"}
 """Commands that nothing imports: one makes files of the repository and runs programs; one checks scenarios and knows all of their words."""
+
+
+def written() -> dict[str, tuple[set[str], set[str]]]:
+    """The table of docs/architecture.md: what each package may import, of ours and from outside."""
+    lines = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    names = [[{one for one in re.sub(r"\(.*?\)", "", cell).replace(" ", "").split(",") if one != "-"} for cell in row[1:]] for row in rows]
+    return {row[0]: (found[0], found[1]) for row, found in zip(rows, names, strict=True) if row[0] in RULES}
+
+
+def test_the_page_tells_the_rules() -> None:
+    assert written() == {package: (ours - {package}, outside) for package, (ours, outside) in RULES.items()}
 
 
 def imported(path: Path) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import shown
 from analysis.capacity.measured import Pooled
 from analysis.frames import APART, open_at
 from analysis.statistics import estimate
@@ -177,7 +178,7 @@ def verdict(signed: Signature, most_callers: int) -> str:
     if tester is not None and tester.busy:
         return "**The tester itself** is at its limit with the most callers: give it more workers before you blame the target."
     if most is not None and most.kind == "rate_limited":
-        return f"**Rate limits**: {most.of_all:.0%} of the failures, from {most.begins} callers on."
+        return f"**Rate limits**: {shown.part(most.of_all)} of the failures, from {most.begins} callers on."
     count, whole, first = signed.refused
     if count > LOST * whole:
         return f"**Sessions are refused**: {count} of {whole}, from {first} callers on: a limit on connections."
@@ -194,5 +195,5 @@ def verdict(signed: Signature, most_callers: int) -> str:
             f"**A limit on how many are served at a time**: latency does not rise, but more and more answers never come, {begins}. Those "
             "that are served are served as quickly as before; the rest wait."
         )
-    kinds = f"of kind {most.kind}, {most.of_all:.0%} of them" if most else "of several kinds"
+    kinds = f"of kind {most.kind}, {shown.part(most.of_all)} of them" if most else "of several kinds"
     return f"**Failures** {kinds}, {begins}; latency does not rise."

@@ -8,6 +8,7 @@ from analysis import shown
 from analysis.capacity.bottleneck import Signature
 from analysis.capacity.measured import Pooled
 from analysis.document import Block, Chart, Table, Text
+from analysis.report import charts
 from analysis.statistics.curve import LEAST_TURNS, Curve
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.knee import LEAST_BINS, Knee
@@ -40,7 +41,7 @@ def curves(pooled: Pooled, signed: Signature) -> list[Block]:
 
 def _row(x: float, one: Estimate, unit: Unit, min_count: int) -> tuple[str, ...]:
     few = " (few)" if one.n < min_count else ""
-    return f"{x:.1f}", str(one.n), shown.value(one, unit) + few, shown.interval(one, unit)
+    return f"{x:.1f}".removesuffix(".0"), str(one.n), shown.value(one, unit) + few, shown.interval(one, unit)
 
 
 def _chart(title: str, lines: list[tuple[str, Curve, list[Estimate]]], bend: Knee | None, scale: float, unit: str) -> Chart:
@@ -57,6 +58,6 @@ def _chart(title: str, lines: list[tuple[str, Curve, list[Estimate]]], bend: Kne
     first = lines[0][1]
     says = f"{int(first.n.sum())} turns in {len(first.x)} bins, with 95 % intervals"
     if bend is not None:
-        layout["shapes"] = [{"type": "line", "x0": bend.at, "x1": bend.at, "yref": "paper", "y0": 0, "y1": 1, "line": {"dash": "dot"}}]
+        layout["shapes"] = [charts.mark(bend.at, "knee")]
         says += f"; the knee is at {bend.at:.0f} callers ({bend.low:.0f} to {bend.high:.0f})"
     return Chart(title, {"data": data, "layout": layout}, says + ".")

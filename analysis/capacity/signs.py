@@ -25,7 +25,7 @@ def signs(signed: Signature, most_callers: int) -> list[Block]:
     failed = []
     for kind in signed.kinds:
         share = shown.value(kind.share, Unit.SHARE), shown.interval(kind.share, Unit.SHARE)
-        failed.append((kind.kind, str(kind.count), f"{kind.of_all:.0%}", *share, str(kind.begins)))
+        failed.append((kind.kind, str(kind.count), shown.part(kind.of_all), *share, str(kind.begins)))
     header = ("failures", "count", "of all failures", "of all turns", "95 %", "from callers")
     numeric = frozenset({1, 2, 3, 5})
     blocks.append(Table(header, failed, "Failures by kind", numeric=numeric) if failed else Text("No turn failed.", mood="good"))

@@ -95,7 +95,7 @@ def _little(run: Loaded) -> list[Block]:
             f"{c.rate_per_s:.2f} /s",
             shown.full(c.stay, Unit.SECONDS),
             f"{c.derived:.1f}",
-            f"{c.deviation:+.1%}",
+            shown.part(c.deviation, 1, "+"),
         )
         for c in checks
     ]

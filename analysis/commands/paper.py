@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from analysis import shown
 from analysis.files import RunError
 from analysis.paper.write import steps, write
 from analysis.pool import members, pool
@@ -31,6 +32,6 @@ def run(chosen: argparse.Namespace) -> int:
         print(f"{member.run.path}: left out: the run is not valid", file=sys.stderr)
     with tqdm(total=steps(pooled), unit="metric", disable=None) as bar:
         path = write(pooled, chosen.out, bar.update)
-    count = f"{len(pooled.members)} runs, {len(pooled.turns)} turns and false alarms"
+    count = f"{shown.counted(len(pooled.members), 'run')}, {shown.counted(len(pooled.turns), 'turn')} and false alarms"
     print(f"{path}: {count}; compile it with: cd {path.parent} && pdflatex {path.name}")
     return 0

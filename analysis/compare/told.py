@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.compare import shown
+from analysis.compare import drawn, shown
 from analysis.compare.causes import Cause
 from analysis.compare.comparison import Comparison
 from analysis.compare.judge import Row, Verdict
-from analysis.document import Block, Chart, Document, Section, Table, Text
+from analysis.document import Block, Document, Section, Table, Text
 from metrics.catalog import TABLES
 from metrics.metric import show
 
@@ -24,7 +24,7 @@ def document(comparison: Comparison, title: str = "") -> Document:
     if comparison.unfit:
         lead.append(Text("**INVALID: nothing is decided.** The tester was not fit to measure:", comparison.unfit, "bad"))
     lead.append(_verdict(comparison))
-    lead += [_cause(cause) for cause in comparison.causes]
+    lead += [_cause(cause, sure=not comparison.unfit) for cause in comparison.causes]
     own = [f"{shown.title(row.metric)}: {shown.moved(row)}" for row in comparison.own]
     if own:
         lead.append(Text("The talkers themselves differ: these are the tester's, not the assistant's.", tuple(own), "warning"))
@@ -32,7 +32,7 @@ def document(comparison: Comparison, title: str = "") -> Document:
         lead.append(Text("The runs differ in what they were made with:", comparison.warnings, "warning"))
     lead.append(Text(f"A: {comparison.name_a}. B: {comparison.name_b}. {comparison.pairing}"))
     lead.append(Text(f"Tolerance: {comparison.tolerance.told()}."))
-    sections = [Section("What moved", "moved", _chart(comparison))]
+    sections = [Section("What moved", "moved", drawn.chart(comparison.rows))]
     for table in TABLES:
         of_table = [row for row in comparison.rows if row.metric.table == table]
         sections.append(Section(table.capitalize(), table.replace(" ", "-"), [_table(of_table)] if of_table else []))
@@ -73,12 +73,15 @@ def _sight(comparison: Comparison) -> str:
     return f"These runs would have shown: {', '.join(seen)}.{more}"
 
 
-def _cause(cause: Cause) -> Text:
+def _cause(cause: Cause, sure: bool) -> Text:
     text = f"**{shown.title(cause.row.metric)}** is {cause.verdict.value}, {shown.way(cause.row)}: {shown.moved(cause.row)}."
     if cause.follow:
         names = ", ".join(metric.title for metric in cause.follow)
         text += f" From it {'follow' if len(cause.follow) > 1 else 'follows'}: {names}."
-    return Text(text, mood=_MOODS[cause.verdict])
+    if cause.unasked:
+        others = ", ".join(metric.title for metric in cause.unasked)
+        text += f" Not from it alone: {others} {'differ' if len(cause.unasked) > 1 else 'differs'}, too, not asked for."
+    return Text(text, mood=_MOODS[cause.verdict] if sure else "plain")
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -91,30 +94,3 @@ def _table(rows: Sequence[Row]) -> Table:
         cells.append((name, row.metric.code, *values, *rest))
     moods = {i: _MOODS[row.verdict] for i, row in enumerate(rows) if row.verdict in _MOODS and (row.matters or row.why)}
     return Table(_HEADER, cells, numeric=frozenset({2, 3, 4, 5, 6, 7, 8, 9}), moods=moods)
-
-
-def _chart(comparison: Comparison) -> list[Block]:
-    """Differences as shares of A with their intervals, of what is judged and has one."""
-    names, middles, below, above, counts = [], [], [], [], []
-    for row in comparison.rows:
-        part, low, high = row.difference.part, row.difference.part_low, row.difference.part_high
-        if row.p is not None and part is not None and low is not None and high is not None:
-            names.append(f"{row.metric.title} {row.aggregate}".removesuffix(" value"))
-            middles.append(100.0 * part)
-            below.append(100.0 * (part - low))
-            above.append(100.0 * (high - part))
-            counts += [row.difference.a.n, row.difference.b.n]
-    if not names:
-        return []
-    bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-    zero = {"type": "line", "xref": "x", "yref": "paper", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dot"}}
-    layout = {
-        "xaxis": {"title": {"text": "B less A, % of A"}},
-        "yaxis": {"autorange": "reversed", "automargin": True},
-        "shapes": [zero],
-    }
-    figure = {"data": [{"type": "scatter", "mode": "markers", "x": middles, "y": names, "error_x": bars}], "layout": layout}
-    says = (
-        f"Each metric's difference as a share of its value in A, with its 95 % interval (n {min(counts)} to {max(counts)} values a side)."
-    )
-    return [Chart("Difference of B from A (% of A)", figure, says, height=120 + 22 * len(names))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis import shown
 from analysis.cost.bill import Bill, Line, bill, per_month
 from analysis.cost.prices import UNITS, Prices
 from analysis.cost.usage import Usage, usage
@@ -64,11 +65,13 @@ def _components(made: Bill, prices: Prices) -> list[Block]:
     header = ("component", "price", "used", "cost of the run", "per call", "per 1,000 requests", "95 %", "per hour of call")
     note = "Intervals take the call as unit. Per call: of the calls that the run let come to their end."
     blocks: list[Block] = [Table(header, rows, f"By component, in {prices.currency}", note, frozenset(range(1, 8)))]
-    untold = [f"{line.price.component} per {line.price.per}: {line.why}" for line in made.lines if line.cost is None]
+    untold = [f"{line.price.component} per {_spelled(line)}: {line.why}" for line in made.lines if line.cost is None]
     if untold:
         blocks.append(Text("Not known, and in no sum:", tuple(untold), "warning"))
     partly = [
-        f"{line.price.component} per {line.price.per}: told by {line.part:.0%} of the answers" for line in made.lines if 0 < line.part < 1
+        f"{line.price.component} per {_spelled(line)}: told by {shown.part(line.part)} of the answers"
+        for line in made.lines
+        if 0 < line.part < 1
     ]
     if partly:
         blocks.append(Text("Known in part; the rest counts as nothing:", tuple(partly), "warning"))
@@ -85,12 +88,17 @@ def _components(made: Bill, prices: Prices) -> list[Block]:
 
 
 def _row(line: Line, prices: Prices) -> tuple[str, ...]:
-    price = "free" if line.price.price == 0 else f"{prices.currency} {line.price.price:g} per {line.price.per}"
+    price = "free" if line.price.price == 0 else f"{prices.currency} {line.price.price:g} per {_spelled(line)}"
     return (_name(line), price, "-" if line.used is None else f"{line.used:,.4g}", *_costs(line, prices))
 
 
 def _name(line: Line) -> str:
     return line.price.component + (f" ({line.price.note})" if line.price.note else "")
+
+
+def _spelled(line: Line) -> str:
+    """The unit of its price in words: `minute spoken`."""
+    return line.price.per.replace("_", " ")
 
 
 def _costs(line: Line, prices: Prices) -> tuple[str, ...]:
@@ -107,10 +115,12 @@ def _costs(line: Line, prices: Prices) -> tuple[str, ...]:
 def _unheard(used: Usage, made: Bill, prices: Prices) -> list[Block]:
     if not used.received_s:
         return [Text("The assistant sent no audio.")]
-    share = f"{used.unheard_s / used.received_s:.1%} of the {used.received_s:.1f} s of audio received"
+    share = f"{shown.part(used.unheard_s / used.received_s, 1)} of the {used.received_s:.1f} s of audio received"
     lines = [
         f"{used.unheard_s:.1f} s were not heard, as the talker had interrupted: {share}, of {used.cut} answers.",
-        f"They cost {prices.money(made.total.unheard)} of {prices.money(made.total.cost)}.",
+        "What they cost is not known."
+        if made.total.unheard is None
+        else f"They cost {prices.money(made.total.unheard)} of {prices.money(made.total.cost)}.",
     ]
     if used.unowned_s > 0.05:
         words = "belong to no turn's answer (given to a false alarm, or begun anew): whether they were heard is not known."
@@ -130,7 +140,7 @@ def _month(found: Sequence[tuple[str, Estimate]], prices: Prices) -> list[Block]
 
 def _used(used: Usage) -> list[Block]:
     sums = used.calls.sum(min_count=1)
-    rows = [(unit, words, "-" if sums[unit] != sums[unit] else f"{sums[unit]:,.5g}") for unit, words in UNITS.items()]
+    rows = [(f"`{unit}`", words, "-" if sums[unit] != sums[unit] else f"{sums[unit]:,.5g}") for unit, words in UNITS.items()]
     told = ", ".join(f"`{name}` {count}" for name, count in used.told.items())
     blocks: list[Block] = [Table(("per", "is", "used"), rows, note="A dash: the assistant told none.", numeric=frozenset({2}))]
     untold = "Answers to false alarms, and the transcription of the talker's speech, tell no usage in the records."

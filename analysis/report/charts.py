@@ -46,11 +46,11 @@ def estimated(x: Sequence[float], found: Sequence[Estimate], name: str, colour: 
     return [*band(x, low, high, colour), line(x, y, name, colour, text=hover, hovertemplate="%{y:.4~g} (%{text})")]
 
 
-def limit(value: float, name: str, colour: str = "grey") -> dict[str, Any]:
-    """A horizontal line that something is held against."""
+def limit(value: float, name: str, colour: str = "grey", at: str = "end") -> dict[str, Any]:
+    """A horizontal line that something is held against, its name at the `start` or the `end`."""
     return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": {"color": f"--{colour}", "width": 1.2,
              "dash": "dot"},
-            "label": {"text": name, "textposition": "end", "font": {"size": 10, "color": "--soft"}, "yanchor": "bottom"}}  # fmt: skip
+            "label": {"text": name, "textposition": at, "font": {"size": 10, "color": "--soft"}, "yanchor": "bottom"}}  # fmt: skip
 
 
 def mark(value: float, name: str, colour: str = "grey", dash: str = "dot") -> dict[str, Any]:

@@ -132,7 +132,7 @@ def false_alarms(facts: Facts) -> Section:
     ):
         count = facts.aggregate.turns(TurnKind.FALSE_ALARM, outcome)
         if count:
-            rows.append((outcome.value, str(count), f"{count / n * 100:.0f} %"))
+            rows.append((outcome.value, str(count), f"{count / n * 100:.1f} %"))
     blocks: list[Block] = [
         tables.metrics(facts, _ALARMS, "After a false alarm the assistant must go on", note),
         Table(("outcome", "count", "share"), rows, f"What came of false alarms, n {n}", numeric=frozenset({1, 2})),

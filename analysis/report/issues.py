@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from analysis import shown
 from analysis.document import Block, Part, Section, Text
 from analysis.report.facts import Facts
 from analysis.report.finding import Finding
 from analysis.report.findings import RULES, find
+from analysis.statistics.sampled import MIN_UNITS
 from metrics.catalog import METRICS
 
 _PRIORITIES = {"P0": "critical", "P1": "high", "P2": "to know"}
@@ -22,7 +24,12 @@ def section(facts: Facts) -> Section:
         told = f"None can be told: {facts.aggregate.turns()} turns are too few for a rule to be sure; {least} are the least."
         return Section("Critical issues", "issues", [Text(told, mood="warning")])
     if not found:
-        told = f"None found: {len(RULES)} rules looked at {facts.aggregate.turns()} turns, and none is broken by more than chance."
+        turns, sessions = shown.counted(facts.aggregate.turns(), "turn"), int(facts.turns["session"].nunique())
+        if sessions < MIN_UNITS:
+            told = f"None found, which says little: of {shown.counted(sessions, 'session')} no interval can be told, and most of the "
+            told += f"{len(RULES)} rules need one. Run longer, or with more talkers: {MIN_UNITS} sessions at least."
+            return Section("Critical issues", "issues", [Text(told, mood="warning")])
+        told = f"None found: {len(RULES)} rules looked at {turns}, and nothing is amiss by more than chance."
         return Section("Critical issues", "issues", [Text(told, mood="good")])
     blocks: list[Block] = []
     if facts.info["capacity"]:

@@ -159,10 +159,11 @@ def _stages(facts: Facts, e2e: Estimate, parts: list[tuple[str, Estimate]]) -> T
     metric = METRICS["e2e_latency"]
     rows.append((tables.titled(metric), str(e2e.n), cell(e2e, metric), "100 %", cell(facts.estimate(metric.name, "p50"), metric), ""))
     note = (
-        f"{tables.INTERVALS} The endpointing delay holds L1, L2, L3 and one L7; the rest of it is waiting for the talker's silence to "
-        "last. "
+        f"{tables.bracketed(rows)} The endpointing delay holds L1, L2, L3 and one L7; the rest of it is waiting for the "
+        "talker's silence to last. "
         "The residual is what no stage explains: playout delay, leading silence of the answer, waiting between stages. ASR processing "
         "is on the "
-        "path where the response waits for the transcript. Each mean is over the turns that have the stage."
+        "path where the response waits for the transcript. Each mean is over the turns that have the stage. "
+        f"Microphone capture is the tester's own: a frame of {facts.info['frame_ms']:g} ms takes as long to record (`--frame-ms`)."
     )
     return Table(("stage", "n", "mean", "of E2E", "p50", "target"), rows, "Stages", note, frozenset({1, 2, 3, 4}), moods)

@@ -187,4 +187,4 @@ def _stages(facts: Facts) -> list[Block]:
             (name, str(int(where.sum())), *(cell(facts.estimate(metric, which, where), METRICS[metric]) for metric, which in _BY_STAGE))
         )
     header = ("stage", "turns", *(f"{METRICS[metric].title} {which}".removesuffix(" value") for metric, which in _BY_STAGE))
-    return [Table(header, rows, "Stages of the load", tables.INTERVALS, frozenset(range(1, 7)))]
+    return [Table(header, rows, "Stages of the load", tables.bracketed([(*row, "") for row in rows]), frozenset(range(1, 7)))]

@@ -14,6 +14,8 @@ from metrics.metric import Unit, show
 
 _TARGET = [m.name for m in METRICS.values() if m.table == "target" and m.name != "tester_memory_growth"]
 _POINTS = 300
+_STATES = {"left": "reported all"}
+"""A worker that has left is one that has told everything."""
 
 
 def target(facts: Facts) -> Section:
@@ -44,7 +46,7 @@ def tester(facts: Facts) -> Section:
         blocks = [Text("**Invalid.** The tester was not fit to measure:", tuple(info["faults"]), "bad")]
     late, lag = health["send_lateness"], health["loop_lag"]
     limit_s = info["frame_ms"] / 2000.0
-    rows = [(w["name"], w["host"], w["state"], str(w["talkers_max"]), str(w["turns"]), _cpu(w["health"]),
+    rows = [(w["name"], w["host"], _STATES.get(w["state"], w["state"]), str(w["talkers_max"]), str(w["turns"]), _cpu(w["health"]),
              *_late(w["health"]["send_lateness"]),
              *_late(w["health"]["loop_lag"]), str(w["health"]["missed_starts"]), str(w["health"]["frames_dropped"]),
              str(w["health"]["records_lost"]))
@@ -123,8 +125,11 @@ def _lateness(seconds: pd.DataFrame, limit_s: float) -> Chart:
     names = (("send_lateness_p99_s", "sends late p99", "blue"), ("loop_lag_p99_s", "loop lag p99", "orange"))
     data = [charts.line(x, points[column].to_numpy(float) * 1000.0, name, colour) for column, name, colour in names]
     most = float(points[[column for column, *_ in names]].max().max()) * 1000.0
-    limits = [(limit_s * 1000.0, "limit of sends"), (LOOP_LAG_LIMIT_S * 1000.0, "limit of the loop")]
-    shapes = [charts.limit(value, name) for value, name in limits if most > value / 4]
+    sends, loop = limit_s * 1000.0, LOOP_LAG_LIMIT_S * 1000.0
+    limits = [charts.limit(sends, "limit of both")] if sends == loop else [
+        charts.limit(sends, "limit of sends", at="start"), charts.limit(loop, "limit of the loop")
+    ]  # fmt: skip
+    shapes = [one for one in limits if most > one["y0"] / 4]
     says = (
         f"Of each second (n {len(seconds)}); at most {most:.1f} ms. The limits are {limit_s * 1000:g} ms and "
         f"{LOOP_LAG_LIMIT_S * 1000:g} ms, over the whole run."

@@ -27,9 +27,14 @@ def metrics(facts: Facts, names: Sequence[str], caption: str = "", note: str = "
         if not facts.count(name):
             why.append(f"{metric.title}: {metric.absent}.")
     few = [METRICS[name].title for name in names if 0 < facts.count(name) < METRICS[name].min_count]
-    told = [INTERVALS, note, f"Few values: {', '.join(few)}." if few else "", *why]
+    told = [bracketed(rows), note, f"Few values: {', '.join(few)}." if few else "", *why]
     header = ("metric", "n", "mean or share" if len(which) > 1 else "value", *which[1:], "target")
     return Table(header, rows, caption, " ".join(part for part in told if part), frozenset(range(1, 2 + len(which))), moods)
+
+
+def bracketed(rows: Sequence[Sequence[str]]) -> str:
+    """What the brackets behind values say; empty where no value has an interval. The first and the last column are words."""
+    return INTERVALS if any(" (" in one for row in rows for one in row[1:-1]) else ""
 
 
 def worst_of(facts: Facts, name: str) -> Standing | None:

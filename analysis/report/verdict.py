@@ -30,12 +30,14 @@ def lead(facts: Facts) -> list[Block]:
         blocks.append(
             Text(f"The run was not complete ({info['ended']}): what is below is of its first {info['duration_s']:.0f} s.", mood="warning")
         )
+    talkers, turns = shown.counted(info["talkers_max"], "talker"), shown.counted(aggregate.turns(), "turn")
+    alarms = shown.counted(aggregate.turns(TurnKind.FALSE_ALARM), "false alarm")
     started = datetime.fromtimestamp(info["started_epoch_s"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     blocks.append(Text(
-        f"{facts.scenario['description']} Started {started}: {info['talkers_max']} talkers for {info['duration_s']:.0f} s against "
-        f"`{info['host']}`, dialect {info['dialect']}, {info['frame_ms']:g} ms frames, seed {info['seed']}: {aggregate.turns()} turns "
-        f"({aggregate.turns(TurnKind.BARGE_IN)} of them barge-ins), {aggregate.turns(TurnKind.FALSE_ALARM)} false alarms, "
-        f"{info['totals']['sessions']} sessions."
+        f"{facts.scenario['description']} Started {started}: {talkers} for {info['duration_s']:.0f} s against "
+        f"`{info['host']}`, dialect {info['dialect']}, {info['frame_ms']:g} ms frames, seed {info['seed']}: {turns} "
+        f"({aggregate.turns(TurnKind.BARGE_IN)} of them barge-ins), {alarms}, "
+        f"{shown.counted(info['totals']['sessions'], 'session')}."
     ))  # fmt: skip
     return blocks
 
@@ -61,8 +63,8 @@ def criteria(facts: Facts) -> Section:
     note = (
         "The criteria are the scenario's, and decide the exit code by the value alone; where the bound lies within the interval, "
         "another run "
-        "may well say otherwise. The run's own quantiles are values that occurred, "
-        "exact to 0.5 %; below, those between two values are interpolated, which differs where there are few."
+        "may well say otherwise. Percentiles here are values that occurred, exact to 0.5 %; elsewhere on this page they lie between two of "
+        "them, and differ where there are few."
     )
     header = ("criterion", "measured", "95 % interval", "n", "verdict")
     return Section("Verdict", "verdict", [Table(header, rows, "Criteria", note, frozenset({1, 2, 3}), moods)])

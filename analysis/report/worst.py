@@ -10,7 +10,7 @@ from analysis.document import Block, Chart, Part, Section, Text
 from analysis.report import charts
 from analysis.report.facts import Facts
 from metrics.metric import Unit, show
-from metrics.records import SELF_MADE, SUCCESSES, UNDECIDED, BargeInClass, Outcome
+from metrics.records import SELF_MADE, SUCCESSES, UNDECIDED, BargeInClass, Outcome, TurnKind
 
 MOST = 5
 _EVENTS = (
@@ -28,6 +28,7 @@ _EVENTS = (
     ("playout_end_ns", "played out", "blue"),
 )  # fmt: skip
 """Instants of a turn, their words, and the colour that they are drawn in."""
+_KINDS = {TurnKind.UTTERANCE: "Utterance", TurnKind.BARGE_IN: "Barge-in", TurnKind.FALSE_ALARM: "False alarm"}
 _LANES = ("events", "assistant heard", "assistant sends", "talker speaks")
 
 
@@ -97,25 +98,25 @@ def _drawn(row: pd.Series, host: pd.Series | None, why: str) -> Part:
                      "marker": {"color": f"--{colour}"}, "name": name,
                          "showlegend": False, "hovertemplate": f"%{{base:.0f}} to {b:.0f} ms", "text": [name[:60]],
                          "textposition": "inside", "insidetextanchor": "start", "insidetextfont": {"color": "--sheet", "size": 11},
-                         "constraintext": "none"})  # fmt: skip
+                         "constraintext": "inside"})  # fmt: skip
     told = [(ms(row[column]), name, colour) for column, name, colour in _EVENTS if pd.notna(row[column])]
     told.sort(key=lambda event: event[0] or 0.0)
     data.append({"type": "scatter", "mode": "markers", "x": [at for at, *_ in told], "y": ["events"] * len(told), "showlegend": False,
              "name": "events",
                  "marker": {"symbol": "line-ns-open", "size": 18, "line": {"width": 2}, "color": [f"--{colour}" for *_, colour in told]},
                  "text": [name for _, name, _ in told], "hovertemplate": "%{text}: %{x:.0f} ms"})  # fmt: skip
-    figure = charts.figure(data, "ms from the end of the talker's speech", "", barmode="overlay", uniformtext={"minsize": 10,
+    figure = charts.figure(data, "ms after the end of speech", "", barmode="overlay", uniformtext={"minsize": 10,
              "mode": "hide"},
                            yaxis={"categoryorder": "array", "categoryarray": list(_LANES)}, shapes=[charts.mark(0.0, "", "text",
                                     "solid")])  # fmt: skip
     latency = "no answer heard" if pd.isna(row["e2e_latency_s"]) else f"answered after {show(float(row['e2e_latency_s']), Unit.SECONDS)}"
     where = f"talker {row['talker']}, call {row['call']}, turn {row['turn']}, at {row['t_s']:.1f} s with {row['concurrency']} sessions open"
     fault = "" if pd.isna(row["error"]) else f" ({row['error']})"
-    kind, outcome = (str(row[column]).replace("_", " ") for column in ("kind", "outcome"))
+    kind, outcome = _KINDS[TurnKind(row["kind"])], str(row["outcome"]).replace("_", " ")
     owed = "" if row["kind"] == "false_alarm" else f"; {latency}"
-    says = f"{kind.capitalize()}, outcome: {outcome}{fault}{owed}; {where}. Said: “{row['spoken'] or row['clip']}”"
+    says = f"{kind}, outcome: {outcome}{fault}{owed}; {where}. Said: “{row['spoken'] or row['clip']}”"
     rows = [(name, f"{at:.0f} ms") for at, name, _ in told if at is not None]
-    title = f"{kind.capitalize()}, {outcome}: {why}"
+    title = f"{kind}, {outcome}: {why}"
     return Part(title, [Chart("Timeline (ms), n 1 turn", figure, says, 250), _instants(rows)])
 
 

@@ -29,7 +29,7 @@
   }
 
   function layout(given, plot, width) {
-    const axis = { gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, title: { standoff: 8 } };
+    const axis = { gridcolor: colour("grid"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, exponentformat: "none", title: { standoff: 8 } };
     const base = {
       colorway: ORDER.map(colour), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, hovermode: "closest",
       margin: { l: 56, r: 12, t: 20, b: 44 }, font: { color: colour("soft"), size: 12, family: getComputedStyle(document.body).fontFamily },
@@ -55,6 +55,14 @@
     }
   }, { rootMargin: "600px" });
   for (const { plot } of charts) eye.observe(plot);
+
+  // The others, one at a time while nothing else is to be done: who goes down quickly, or takes a picture of it all, finds them drawn.
+  const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 50));
+  const rest = () => {
+    const next = charts.find(({ drawn }) => !drawn);
+    if (next) { draw(next); idle(rest); }
+  };
+  idle(rest);
 
   function paper(on) {
     document.documentElement.classList.toggle("paper", on);

@@ -11,6 +11,7 @@ from analysis import shown
 from analysis.document import Block, Chart, Document, Section, Table, Text
 from analysis.history import Kin
 from analysis.load import Loaded
+from analysis.report import charts
 from analysis.statistics.changes import LEAST_RUNS, Change
 from analysis.trend.series import Series, Tolerance
 from analysis.trend.within import Anomaly
@@ -35,14 +36,14 @@ def document(histories: Sequence[History], left_out: Sequence[str], tolerance: T
     lead: list[Block] = []
     for one in histories:
         bad = [_line(s, one.runs) for s in one.series if s.regressed(tolerance)]
-        where = f"{one.kin}: {len(one.runs)} valid run{'s' if len(one.runs) != 1 else ''}"
+        where = f"Scenario {one.kin}: {shown.counted(len(one.runs), 'valid run')}"
         if len(one.runs) < LEAST_RUNS:
             lead.append(Text(f"{where}: too few to look for changes; {LEAST_RUNS} are needed.", mood="warning"))
         elif bad:
             lead.append(Text(f"**Worse** than tolerated. {where}:", tuple(bad), "bad"))
         else:
             lead.append(Text(f"Nothing is worse than tolerated. {where}.", mood="good"))
-    words = f"Tolerated: {tolerance.share:.0%} of a time or a rate, {tolerance.points * 100:g} points of a share."
+    words = f"Tolerated: {shown.part(tolerance.share)} of a time or a rate, {tolerance.points * 100:g} pp (percentage points) of a share."
     lead.append(Text(f"{words} A change is told where the chance of any in a history without is 5 %, all metrics together."))
     if left_out:
         lead.append(Text("Left out:", tuple(left_out), "warning"))
@@ -66,7 +67,7 @@ def _line(series: Series, runs: Sequence[Loaded]) -> str:
 def _sizes(series: Series, change: Change) -> str:
     unit = series.metric.unit
     told = f"{show(change.before, unit)} to {show(change.after, unit)}"
-    return told if unit is Unit.SHARE or not change.before else f"{told} ({change.after / change.before - 1.0:+.0%})"
+    return told if unit is Unit.SHARE or not change.before else f"{told} ({shown.part(change.after / change.before - 1.0, sign='+')})"
 
 
 def _changes(one: History, tolerance: Tolerance) -> list[Block]:
@@ -96,7 +97,7 @@ def _verdict(series: Series, change: Change, tolerance: Tolerance) -> tuple[str,
 def _shown(series: Series, change: Change) -> tuple[str, str, str, str]:
     scale, name = _scale(series)
     unit = series.metric.unit
-    name = "points" if unit is Unit.SHARE else name
+    name = "pp" if unit is Unit.SHARE else name
     ends = "-" if change.low is None or change.high is None else f"{change.low * scale:+.1f} to {change.high * scale:+.1f} {name}"
     return show(change.before, unit), show(change.after, unit), ends, "< 0.0001" if change.p < 1e-4 else f"{change.p:.4f}"
 
@@ -111,14 +112,14 @@ def _chart(series: Series, runs: Sequence[Loaded]) -> Chart:
     highs = [0.0 if p.high is None else scale * p.high - at for p, at in zip(series.points, y, strict=True)]
     lows = [0.0 if p.low is None else at - scale * p.low for p, at in zip(series.points, y, strict=True)]
     bars = {"type": "data", "symmetric": False, "array": highs, "arrayminus": lows}
-    points = {"type": "scatter", "mode": "markers", "name": "run", "x": list(series.runs), "y": y, "error_y": bars}
-    data: list[dict[str, Any]] = [{**points, "text": [runs[at].name for at in series.runs]}]
+    points = {"type": "scatter", "mode": "markers", "name": "run", "showlegend": False, "x": [at + 1 for at in series.runs], "y": y}
+    data: list[dict[str, Any]] = [{**points, "error_y": bars, "text": [runs[at].name for at in series.runs]}]
     places = [change.at for change in series.changes]
     means = [change.before for change in series.changes[:1]] + [change.after for change in series.changes]
     for begin, end, mean in zip([0, *places], [*places, len(runs)], means, strict=False):
         line = {"type": "scatter", "mode": "lines", "name": "mean", "showlegend": False}
-        data.append({**line, "x": [begin, end - 1], "y": [scale * mean] * 2})
-    lines = [{"type": "line", "x0": at - 0.5, "x1": at - 0.5, "yref": "paper", "y0": 0, "y1": 1, "line": {"dash": "dot"}} for at in places]
+        data.append({**line, "x": [begin + 1, end], "y": [scale * mean] * 2})
+    lines = [charts.mark(at + 0.5, "") for at in places]
     layout = {"xaxis": {"title": {"text": "run"}}, "yaxis": {"title": {"text": unit}}, "shapes": lines}
     said = "; ".join(f"{_sizes(series, change)} since {runs[change.at].name}" for change in series.changes) or "no change"
     says = f"{len(series.points)} runs: {said}; the last {shown.full(series.points[-1], series.metric.unit)}."
@@ -142,7 +143,7 @@ def _within(one: History) -> list[Block]:
 
 def _runs(runs: Sequence[Loaded]) -> list[Block]:
     rows = []
-    for number, run in enumerate(runs):
+    for number, run in enumerate(runs, 1):
         began = datetime.datetime.fromtimestamp(run.info["started_epoch_s"], datetime.UTC)
         told = str(run.info["totals"]["turns"]), run.info["ended"], run.info["versions"]["doubletalk"]
         rows.append((str(number), run.name, f"{began:%Y-%m-%d %H:%M}", *told))

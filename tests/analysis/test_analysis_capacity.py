@@ -153,7 +153,7 @@ def kind(name: str, of_all: float = 0.8) -> list[Failures]:
         (replace(NOTHING, tester=replace(FINE, cpu_share=(0.2, 0.9)), failures=FAILS, kinds=kind("rate_limited")), "**The tester itself**"),
         (replace(NOTHING, tester=replace(FINE, lag_s=(0.001, 0.03))), "**The tester itself**"),
         (replace(NOTHING, tester=replace(FINE, lateness_s=(0.001, 0.02))), "**The tester itself**"),
-        (replace(NOTHING, failures=FAILS, kinds=kind("rate_limited", 0.73)), "**Rate limits**: 73% of the failures, from 41 callers on."),
+        (replace(NOTHING, failures=FAILS, kinds=kind("rate_limited", 0.73)), "**Rate limits**: 73 % of the failures, from 41 callers on."),
         (replace(NOTHING, refused=(3, 60, 50)), "**Sessions are refused**: 3 of 60, from 50 callers on"),
         (
             replace(NOTHING, growths=[Growth("llm_ttft", CALM, 0.2, 0.9, True)], latency=SLOWS),
@@ -165,7 +165,7 @@ def kind(name: str, of_all: float = 0.8) -> list[Failures]:
         ),
         (replace(NOTHING, failures=FAILS, kinds=kind("timeout")), "**A limit on how many are served at a time**"),
         (replace(NOTHING, more_fail=Estimate(0.01, 0.005, 0.015, 400, 20), kinds=kind("timeout")), "the first with 41 callers"),
-        (replace(NOTHING, failures=FAILS, kinds=kind("assistant_error", 0.9)), "**Failures** of kind assistant_error, 90% of them"),
+        (replace(NOTHING, failures=FAILS, kinds=kind("assistant_error", 0.9)), "**Failures** of kind assistant_error, 90 % of them"),
         (replace(NOTHING, failures=FAILS, kinds=kind("assistant_error", 0.4)), "**Failures** of several kinds"),
         (replace(NOTHING, kinds=kind("rate_limited")), "None was seen"),  # as many with few callers as with many
     ],

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.__main__ import main
-from analysis.compare import conditions
+from analysis.compare import conditions, drawn
 from analysis.compare.comparison import compare
 from analysis.compare.judge import Verdict
+from analysis.compare.told import document
 from analysis.compare.tolerance import tolerance
+from analysis.document import Chart, Text
 from analysis.files import RunError
 from analysis.load import Loaded, load
+from analysis.markdown import markdown
 from benchmarks.made import make
 from benchmarks.made_truth import Truth
 
@@ -97,6 +101,36 @@ def test_the_command_tells_decides_and_writes_a_page(runs: dict[str, Path], tmp_
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--tolerance", "200%"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["slow"]), "--only", "success"]) == 0
     assert main(["compare", str(runs["a"]), str(runs["again"]), "--with", str(runs["slow"])]) == 1
+
+
+def test_a_stage_that_was_not_asked_for_is_not_passed_over(runs: dict[str, Path], tmp_path: Path) -> None:
+    b = load(make(tmp_path / "b", 300, number=6, truth=Truth(shifts={"llm_ttft": 1.5, "tts_processing": 1.5})))
+    asked = compare([load(runs["a"])], [b], tolerance("5%"), ["e2e_latency", "tts_processing"])
+    (cause,) = asked.causes
+    assert (cause.row.metric.name, [one.name for one in cause.unasked]) == ("tts_processing", ["llm_ttft"])
+    assert "Not from it alone: LLM time to first token differs, too, not asked for." in markdown(document(asked))
+    alone = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%"), ["e2e_latency", "tts_processing"])
+    assert [one.unasked for one in alone.causes] == [()]
+
+
+def test_the_chart_shows_what_moved_however_far_other_intervals_reach(runs: dict[str, Path]) -> None:
+    rows = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%")).rows
+    at = next(i for i, row in enumerate(rows) if row.metric.name == "jitter" and row.p is not None)
+    far = replace(rows[at], differs=False, verdict=Verdict.NONE, difference=replace(rows[at].difference, part_high=110.0))
+    (chart,) = drawn.chart([*rows[:at], far, *rows[at + 1 :]])
+    assert isinstance(chart, Chart)
+    least, most = chart.figure["layout"]["xaxis"]["range"]
+    moved = next(trace for trace in chart.figure["data"] if trace["name"] == "worse")
+    assert moved["error_x"]["color"] == "--bad"
+    assert least < 0.0 < max(moved["x"]) < most < 500.0
+    assert "Going on beyond the axis:" in chart.says and far.metric.title in chart.says.split("beyond the axis:")[1]
+
+
+def test_what_moved_in_an_invalid_run_has_no_colour(runs: dict[str, Path]) -> None:
+    comparison = compare([load(runs["a"])], [load(runs["slow"])], tolerance("5%"))
+    assert [block.mood for block in document(comparison).lead[1:] if isinstance(block, Text) and "**TTS" in block.text] == ["bad"]
+    unfit = replace(comparison, unfit=("slow is INVALID",))
+    assert [block.mood for block in document(unfit).lead if isinstance(block, Text) and "**TTS" in block.text] == ["plain"]
 
 
 @pytest.mark.parametrize(

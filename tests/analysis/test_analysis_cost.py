@@ -166,7 +166,7 @@ def test_what_was_not_told_is_not_known_and_never_nothing(tmp_path: Path) -> Non
     assert not made.whole
     told = texts(path, given)
     assert "**Less than all**" in told
-    assert "million_output_tokens per million_output_tokens: the assistant told no such usage" in told
+    assert "million_output_tokens per million output tokens: the assistant told no such usage" in told
     alone = bill(prices(("million_output_tokens", 20.0)), usage(load(path)))
     assert (alone.total.cost, alone.total.per_call.value) == (None, None)
 
@@ -180,7 +180,7 @@ def test_what_was_told_in_part_says_so(tmp_path: Path) -> None:
     (line,) = bill(prices(("million_output_tokens", 20.0)), usage(load(path))).lines
     assert line.cost == pytest.approx(half.sum() * 20e-6)
     assert line.part == pytest.approx(half.notna().sum() / load(path).turns["response_id"].notna().sum())
-    assert "told by 50% of the answers" in texts(path, prices(("million_output_tokens", 20.0)))
+    assert "told by 50 % of the answers" in texts(path, prices(("million_output_tokens", 20.0)))
 
 
 def test_the_load_that_an_hour_is_told_of_is_the_runs_mean(folder: Path) -> None:

@@ -42,6 +42,12 @@ def test_tables_have_headers_with_a_scope_and_a_caption() -> None:
     assert re.search(r'aria-labelledby="table-1">\s*<table>\s*<caption id="table-1">Latencies</caption>', shown)
 
 
+def test_a_cell_shows_code_and_strong_as_a_text_does() -> None:
+    shown = html(of(Table(("what", "run"), [("**Total**", "the scenario `chaos`")])))
+    assert '<th scope="row"><strong>Total</strong></th><td class="">the scenario <code>chaos</code></td>' in shown
+    assert HOSTILE not in html(of(Table(("what",), [(HOSTILE,)])))
+
+
 def test_the_charts_script_is_there_once_and_only_where_there_is_a_chart() -> None:
     assert len(html(of(TABLE))) < 30_000
     assert len(html(of(CHART, CHART))) < 6_000_000

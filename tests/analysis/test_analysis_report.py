@@ -11,10 +11,11 @@ from analysis_report import charts, column, figures, made, retold, said, section
 from analysis_runs import finished
 
 from analysis.__main__ import main
-from analysis.document import Document
+from analysis.document import Document, Part
 from analysis.load import Loaded, load
 from analysis.markdown import markdown
 from analysis.page import html
+from analysis.report import worst
 from analysis.report.facts import Facts, Standing, standing
 from analysis.statistics.estimate import Estimate
 from metrics.catalog import METRICS
@@ -107,8 +108,20 @@ def test_a_run_with_three_values_judges_nothing(tmp_path: Path) -> None:
     assert told["End-to-end latency p50"][0] == "600 ms"
     assert "too few to judge" in told["End-to-end latency p50"][1]
     assert not [b for b in section(document, "issues").blocks if type(b).__name__ == "Part"]
+    assert "says little" in texts(section(document, "issues")) and "8 sessions at least" in texts(section(document, "issues"))
+    assert "sampling unit" not in next(iter(tables(section(document, "streaming")).values())).note
     assert "too few" in column(next(iter(tables(section(document, "readiness")).values())), "state").values()
     html(document)
+
+
+def test_words_are_one_for_one_thing_and_numbers_agree_with_them(run: Loaded, tmp_path: Path) -> None:
+    only = Loaded(run.path, run.info)
+    only.__dict__["turns"] = run.turns[run.turns["kind"] == "barge_in"]
+    drawn = [block.title for block in worst.section(Facts(only)).blocks if isinstance(block, Part)]
+    assert drawn and all(title.startswith("Barge-in, ") for title in drawn)
+    assert "None found: 10 rules looked at" in texts(section(said(made(tmp_path / "fine", of=truth())), "issues"))
+    few = said(load(finished(tmp_path)))
+    assert " 1 session." in few.lead[1].text  # type: ignore[union-attr]
 
 
 def test_a_run_without_turns_says_why(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def test_the_run_since_which_it_is_worse(runs: Path, capsys: pytest.CaptureFixtu
     assert "since run-7" in worse
     assert all(f"`{name}`" not in worse for name in ("asr_processing", "llm_ttft", "endpointing_delay"))
     assert "run-2: invalid: loop_lag p99 30.0 ms" in out
+    assert "| 1   | run-0 |" in out and "| 9   | run-9 |" in out
+    assert "Tolerated: 10 % of a time or a rate" in out
 
 
 def test_a_series_has_the_estimates_of_its_runs(runs: Path) -> None:
@@ -101,7 +103,7 @@ def test_runs_of_another_kind_have_a_history_of_their_own(runs: Path, tmp_path: 
     assert main(["trend", *given, str(tmp_path), "--tolerance", "80"]) == 0
     out = capsys.readouterr().out
     assert "made against https://staging (openai-realtime): 2 valid runs: too few to look for changes; 6 are needed." in out
-    assert "✓ Nothing is worse than tolerated. made against http://127.0.0.1 (openai-realtime): 6 valid runs." in out
+    assert "✓ Nothing is worse than tolerated. Scenario made against http://127.0.0.1 (openai-realtime): 6 valid runs." in out
     assert "worse, within tolerance" in out
     assert out.count("## What changed (") == 2
 

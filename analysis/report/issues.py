@@ -19,15 +19,14 @@ def section(facts: Facts) -> Section:
     found = find(facts)
     if not facts.aggregate.turns():
         return Section("Critical issues", "issues", [Text("No turn was measured: nothing can be found.", mood="warning")])
-    least = METRICS["success"].min_count
-    if not found and facts.aggregate.turns() < least:
-        told = f"None can be told: {facts.aggregate.turns()} turns are too few for a rule to be sure; {least} are the least."
-        return Section("Critical issues", "issues", [Text(told, mood="warning")])
     if not found:
         turns, sessions = shown.counted(facts.aggregate.turns(), "turn"), int(facts.turns["session"].nunique())
-        if sessions < MIN_UNITS:
-            told = f"None found, which says little: of {shown.counted(sessions, 'session')} no interval can be told, and most of the "
-            told += f"{len(RULES)} rules need one. Run longer, or with more talkers: {MIN_UNITS} sessions at least."
+        least = METRICS["success"].min_count
+        if sessions < MIN_UNITS or facts.aggregate.turns() < least:
+            told = (
+                f"None found, which says little: of {turns} in {shown.counted(sessions, 'session')} no interval can be told, and most of "
+            )
+            told += f"the {len(RULES)} rules need one. Run longer, or with more talkers: {least} turns and {MIN_UNITS} sessions at least."
             return Section("Critical issues", "issues", [Text(told, mood="warning")])
         told = f"None found: {len(RULES)} rules looked at {turns}, and nothing is amiss by more than chance."
         return Section("Critical issues", "issues", [Text(told, mood="good")])

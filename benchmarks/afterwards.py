@@ -7,11 +7,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,13 @@ LIMIT_S, LIMIT_BYTES = 60.0, 2 * 2**30
 """Of one command over 100,000 turns."""
 LIMIT_OF_FEW_S = 10.0
 """Of one command over a run of a hundred."""
+_WAITS = """
+import resource, subprocess, sys, time
+began_s = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(time.perf_counter() - began_s, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
+"""
+"""A small process that waits for a command: a process has its parent's memory until it has begun, and the kernel counts that as its own."""
 FEW = 1000
 """Runs with fewer turns are small."""
 
@@ -65,12 +70,10 @@ def commands(runs: Sequence[Path], folder: Path) -> Iterator[list[str]]:
 
 def measure(given: Sequence[str]) -> tuple[float, int, int]:
     """How long one command took, in seconds, the most memory that it held, in bytes, and its exit code."""
-    line = [sys.executable, "-m", "analysis", *given]
-    began_s = time.perf_counter()
-    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return time.perf_counter() - began_s, used.ru_maxrss * 1024, process.returncode
+    line = [sys.executable, "-c", _WAITS, sys.executable, "-m", "analysis", *given]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    wall_s, memory_kib, code = done.stdout.split()
+    return float(wall_s), int(memory_kib) * 1024, int(code)
 
 
 def costs(turns: int, rounds: int) -> Iterator[Cost]:

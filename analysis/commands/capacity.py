@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from analysis.capacity.measured import pool
 from analysis.capacity.told import document
-from analysis.history import kin
-from analysis.load import Loaded, RunError, load
+from analysis.history import kin, read
+from analysis.load import Loaded, RunError
 from analysis.markdown import markdown
 from analysis.page import html
 from analysis.put import put
@@ -19,15 +19,16 @@ from analysis.put import put
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Runs, and where the page goes."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs of the same scenario against the same target")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, or a folder of such: of the same scenario against the same target")
     parser.add_argument("--html", metavar="FILE", help="write it as a page, too")
 
 
 def run(chosen: argparse.Namespace) -> int:
     """0: it has been said."""
-    fit, left_out = chosen_of([load(folder) for folder in chosen.runs])
+    found, broken = read(chosen.runs)
+    fit, left_out = chosen_of(found)
     with tqdm(desc="capacity", unit=" curves", disable=None, leave=False) as bar:
-        made = document(pool(fit, bar.update), left_out)
+        made = document(pool(fit, bar.update), broken + left_out)
     print(markdown(made), end="")
     if chosen.html:
         put(Path(chosen.html), html(made))

@@ -126,6 +126,15 @@ def test_runs_are_pooled_and_their_sessions_kept_apart(folder: Path, tmp_path: P
     assert both.values("success")["session"].nunique() == apart
 
 
+def test_a_folder_of_runs_is_all_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    each = [str(make(tmp_path / "runs" / f"night-{number}", 200, number=number)) for number in range(2)]
+    assert main(["capacity", *each]) == 0
+    told = capsys.readouterr().out
+    assert main(["capacity", str(tmp_path / "runs")]) == 0
+    assert capsys.readouterr().out == told
+    assert "400 turns" in told
+
+
 def test_without_criteria_the_targets_stand_in(tmp_path: Path) -> None:
     bare = load(make(tmp_path / "bare", 200, criteria=("session_success > 99 %", "success in step-1 > 90 %"), steps=2))
     criteria, unfit, own = judged(bare)

@@ -39,5 +39,5 @@ def test_a_command_is_measured(tmp_path: Path) -> None:
     wall_s, memory_bytes, code = measure(["summary", str(make(tmp_path / "run", 40))])
     assert code in (0, 1)
     assert wall_s > 0.1
-    assert 30e6 < memory_bytes < 1e9
+    assert 30e6 < memory_bytes < 600e6
     assert measure(["summary", str(tmp_path)])[2] == 2

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -208,18 +209,20 @@ def test_the_master_is_killed_and_its_run_recovered(tmp_path: Path) -> None:
         assert list((c.tmp / "runs").glob("*.journal")) == []
 
 
+def asked(tmp_path: Path, processes: int) -> dict[int, list[tuple[int, str, str]]]:
+    """What each talker asked in a run of so many processes: turn, clip and voice."""
+    with cluster(tmp_path / str(processes)) as c:
+        where = ["--master-bind-port", str(c.port), "--master-port", str(c.port), "--host", c.host, "--processes", str(processes)]
+        c.start("master", "--headless", "--run-time", "12s", *DEMO, *where)
+        c.ended("master")
+        turns = whole(c)
+    questions = turns[turns["kind"] == "utterance"].sort_values(["talker", "turn"])
+    return {talker: list(zip(rows["turn"], rows["clip"], rows["voice"], strict=True)) for talker, rows in questions.groupby("talker")}
+
+
 def test_the_same_talkers_say_the_same_things_in_one_process_and_in_three(tmp_path: Path) -> None:
-    said = {}
-    for processes in (1, 3):
-        with cluster(tmp_path / str(processes)) as c:
-            where = ["--master-bind-port", str(c.port), "--master-port", str(c.port), "--host", c.host, "--processes", str(processes)]
-            c.start("master", "--headless", "--run-time", "12s", *DEMO, *where)
-            c.ended("master")
-            turns = whole(c)
-            questions = turns[turns["kind"] == "utterance"].sort_values(["talker", "turn"])
-            said[processes] = {
-                talker: list(zip(rows["turn"], rows["clip"], rows["voice"], strict=True)) for talker, rows in questions.groupby("talker")
-            }
+    with ThreadPoolExecutor() as at_once:
+        said = dict(zip((1, 3), at_once.map(lambda processes: asked(tmp_path, processes), (1, 3)), strict=True))
     assert len(said[1]) >= TALKERS - 2
     for talker in set(said[1]) & set(said[3]):
         common = {turn for turn, *_ in said[1][talker]} & {turn for turn, *_ in said[3][talker]}

@@ -51,6 +51,7 @@ WITHOUT = {
     "node_network_speed_bytes": "a virtual machine's network has no speed",
     "packet_loss_rate_numerator_total": "the dialect numbers no chunks: 0 of 0",
     "packet_loss_rate_percent_sum": "no browser posts client metrics to the assistant",
+    "doubletalk_calls_begun_numerator_total": "arrivals are closed: 0 of 0 calls",
     "instance:network_used:percent": "a virtual machine's network has no speed",
 }
 """Why an expression has nothing to find: because of this series in it."""

@@ -19,7 +19,7 @@ from analysis.put import put
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Runs, and where the page goes."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, or a folder of such: of the same scenario against the same target")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs of one scenario against one target, or a folder of such")
     parser.add_argument("--html", metavar="FILE", help="write it as a page, too")
 
 

@@ -49,7 +49,7 @@ demo: $(VENV)/.installed
 	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not alone" --numprocesses 4 --dist loadgroup --cov --cov-report=term
+	$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadgroup --cov --cov-report=term
 	$(BIN)/pytest -m alone
 
 check: $(VENV)/.installed-dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -143,7 +144,9 @@ def test_trusted_certificate_and_no_verification_run(certificates: Path, tmp_pat
     text = "load: {talkers: 1}\nconversation: {turns: 1, think_s: 0}\ncriteria: [success > 95 %]\n"
     trust = ("--tls-insecure",) if insecure else ("--tls-ca", str(certificates / "ca.pem"))
     done = served("--scenario", scenario(tmp_path, text), "--runs", str(tmp_path / "runs"), "-t", "3s", *trust, extra=tls)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    told = done.stdout[-3000:] + done.stderr[-2000:]
+    assert re.search(r"\| success > 95 % +\| 100\.0 % +\| [1-9]\d* +\| holds", done.stdout), told
+    assert done.returncode == ("\nINVALID: " in done.stdout), told  # others may have taken the machine for these three seconds
 
 
 def test_corpus_folder_missing_empty_or_broken(tmp_path: Path) -> None:

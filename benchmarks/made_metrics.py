@@ -3,7 +3,6 @@ both against one another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,10 @@ def _share(asked: Array, counts: Array) -> tuple[Array, Array]:
 
 def _latency(c: Columns) -> Measured:
     due = c["kind"] != TurnKind.FALSE_ALARM
-    span: Callable[[str, str], Array] = lambda begin, end: _where(due, _between(c, begin, end))  # noqa: E731
+
+    def span(begin: str, end: str) -> Array:
+        return _where(due, _between(c, begin, end))
+
     e2e = span("speech_offset_ns", "first_audible_ns")
     asr = span("speech_stopped_ns", "transcribed_ns")
     on_path = np.where((c["transcribed_ns"] <= c["response_created_ns"]), asr, 0.0)
@@ -74,7 +76,10 @@ def _latency(c: Columns) -> Measured:
 def _barge_in(c: Columns) -> Measured:
     which = c["barge_in_class"]
     made, told = c["kind"] == TurnKind.BARGE_IN, which != ""
-    onset: Callable[[str], Array] = lambda end: _where(made, _between(c, "speech_onset_ns", end))  # noqa: E731
+
+    def onset(end: str) -> Array:
+        return _where(made, _between(c, "speech_onset_ns", end))
+
     detection, stop = onset("detected_ns"), _where(made, _between(c, "detected_ns", "silenced_ns") + c["speaker_output_s"])
     cancel = _where(which == BargeInClass.SERVER, _between(c, "detected_ns", "stop_byte_ns"))
     by_byte = onset("stop_byte_ns")

@@ -124,6 +124,6 @@ def _told(run: Loaded, begins_s: float, ends_s: float, what: str, value: float, 
         late = seconds["send_lateness_p99_s"].max() > run.info["frame_ms"] / 2000.0 or seconds["loop_lag_p99_s"].max() > LOOP_LAG_LIMIT_S
         if late:
             told.append("the tester itself was late: do not blame the target")
-        if (seconds["target_up"] == False).any():  # noqa: E712
+        if seconds["target_up"].eq(False).any():
             told.append("the target did not answer at its own pages")
     return Anomaly(begins_s, ends_s, what, value, usual, unit, n, tuple(told))

@@ -278,4 +278,4 @@ def test_money(amount: float | None, shown: str) -> None:
     assert prices(("call", 1.0)).money(amount) == shown
     assert (
         Prices(currency="EUR", as_of="2026-11-28", source="", prices=(Price(component="a", price=1, per="call"),)).money(2.0) == "EUR 2.00"
-    )  # type: ignore[arg-type]
+    )

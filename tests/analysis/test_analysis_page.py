@@ -21,7 +21,7 @@ CHART = Chart(
 
 
 def of(*blocks: object) -> Document:
-    return Document("a run", [Text("PASSED")], [Section("Latency", "latency", list(blocks)), Section("Empty", "empty", [])])  # type: ignore[arg-type]
+    return Document("a run", [Text("PASSED")], [Section("Latency", "latency", list(blocks)), Section("Empty", "empty", [])])
 
 
 def test_what_a_text_holds_is_shown_and_nothing_else_of_it_is_markup() -> None:

@@ -74,7 +74,7 @@ def test_word_errors_are_a_distance(first: list[str], second: list[str]) -> None
 def test_the_command_counts_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make(tmp_path / "run", 200)
     assert main(["words", str(folder), "--most", "50%"]) == 0
-    rate = float(re.search(r"^Word error rate: ([\d.]+) % \(", capsys.readouterr().out, re.MULTILINE)[1])  # type: ignore[index]
+    rate = float(re.search(r"^Word error rate: ([\d.]+) % \(", capsys.readouterr().out, re.MULTILINE)[1])
     assert main(["words", str(folder), "--most", str((rate - 0.2) / 100)]) == 1
     told = capsys.readouterr().out
     assert f"MISSED: word error rate {rate} %" in told

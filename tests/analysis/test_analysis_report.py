@@ -33,7 +33,7 @@ def document(run: Loaded) -> Document:
 
 
 def test_verdict_and_validity_come_first(document: Document) -> None:
-    assert document.lead[0].text == "FAILED: 1 of 2 criteria missed: e2e_latency p95 < 100 ms"  # type: ignore[union-attr]
+    assert document.lead[0].text == "FAILED: 1 of 2 criteria missed: e2e_latency p95 < 100 ms"
     anchors = [one.anchor for one in document.sections if one.blocks]
     assert anchors[:4] == ["verdict", "snapshot", "issues", "latency"]
     assert (
@@ -92,11 +92,11 @@ def test_targets_and_grades_are_judged(run: Loaded, document: Document) -> None:
 
 def test_an_invalid_run_says_so_first_and_shows_nothing_as_checked(tmp_path: Path) -> None:
     document = said(made(tmp_path / "run", 120, valid=False))
-    assert "INVALID" in document.lead[0].text  # type: ignore[union-attr]
-    assert "not the assistant's" in document.lead[1].text  # type: ignore[union-attr]
+    assert "INVALID" in document.lead[0].text
+    assert "not the assistant's" in document.lead[1].text
     assert "from an invalid run" in texts(section(document, "issues"))
     shown = [one for one in document.sections if one.blocks]
-    assert shown and all("From an INVALID run" in one.blocks[0].text for one in shown)  # type: ignore[union-attr]
+    assert shown and all("From an INVALID run" in one.blocks[0].text for one in shown)
     state = column(next(iter(tables(section(document, "readiness")).values())), "state")
     assert "checked" not in state.values()
     assert "invalid run" in state.values()
@@ -121,7 +121,7 @@ def test_words_are_one_for_one_thing_and_numbers_agree_with_them(run: Loaded, tm
     assert drawn and all(title.startswith("Barge-in, ") for title in drawn)
     assert "None found: 10 rules looked at" in texts(section(said(made(tmp_path / "fine", of=truth())), "issues"))
     few = said(load(finished(tmp_path)))
-    assert " 1 session." in few.lead[1].text  # type: ignore[union-attr]
+    assert " 1 session." in few.lead[1].text
 
 
 def test_a_run_without_turns_says_why(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_run_without_turns_says_why(tmp_path: Path) -> None:
         pq.write_table(pq.read_table(path).slice(0, 0), path)
     (run.path / "histograms.json").write_text('{"metrics": {"catalog_version": 1, "values": {}, "counts": {}, "stages": {}}}')
     document = said(load(run.path))
-    assert document.lead[0].text == "FAILED: no turn was measured."  # type: ignore[union-attr]
+    assert document.lead[0].text == "FAILED: no turn was measured."
     assert "No latency was measured: no answer was heard." in texts(section(document, "latency"))
     assert figures(section(document, "snapshot"))["Success"][:2] == ("-", "no turn was finished")
     assert "No turn was measured" in markdown(document)

@@ -23,7 +23,7 @@ def test_the_curve_is_scipys(rows: list[tuple[int, bool]]) -> None:
     assert survival.curve(waited, happened, np.arange(len(rows)), [waited.max() + 1]).happened[0].value is None
 
 
-def waits(seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def waits(seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     at, until = np.exp(0.4 * rng.standard_normal(300)), rng.uniform(0.5, 4.0, 300)
     return np.minimum(at, until), (at <= until).astype(float), np.arange(300)

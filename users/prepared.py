@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from zlib import crc32
 
-from audio import Background, Clip, SpeechDetector, SpeechStart, Surroundings, cut, frame_samples, silence
-from protocol import Dialect, Opcode, PreparedFrame
+from audio import Background, Clip, SpeechDetector, SpeechStart, Surroundings, cut, encode, frame_samples, silence
+from protocol import Dialect, PreparedFrame
 from users.clock import now_ns
 
 _STEP_MS = 10
@@ -92,7 +92,8 @@ class Prepared:
         return around
 
     def _frame(self, pcm: bytes) -> PreparedFrame:
-        return PreparedFrame(Opcode.TEXT, self._dialect.append(pcm))
+        dialect = self._dialect
+        return PreparedFrame(dialect.audio_opcode, dialect.append(encode(dialect.input_encoding, pcm)))
 
     def _prepare(self, clip: Clip, background: Background | None) -> PreparedClip:
         step = self.rate * _STEP_MS // 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,14 @@ from urllib.parse import urlsplit
 
 from protocol import TOKENS, Dialect, Grant, Recipe, Request, Reuse, filled, variables
 from protocol.access import KEY as OWN_KEY
-from protocol.access import names
+from protocol.access import WS_SCHEMES, names
 from scenarios import Scenario, ScenarioError
 
 TOKEN, KEY, NONE = "token", "key", "none"
 AUTHS = (TOKEN, KEY, NONE)
 """How talkers get in: by what a recipe gives them, by the API key itself, or by nothing."""
+
+_HTTP_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +106,24 @@ def make_mint(scenario: Scenario, recipe: Recipe, host: str, tls: ssl.SSLContext
             raise ScenarioError(f"{scenario.place('access', *where.split('.'))}: access.{where} needs ${{{name}}}: {missing}")
     try:
         request = filled(recipe, values)
-        url = request.url if not request.url.startswith("/") else below(host, request.url)
-        parts = urlsplit(url)
-        if not parts.hostname or parts.port == 0 or "@" in parts.netloc:
-            raise ValueError("url: it is none that can be called")
     except ValueError as error:
         raise _refused(scenario, error) from None
+    try:
+        parts = urlsplit(below(host, request.url, _HTTP_SCHEMES) if request.url.startswith("/") else request.url)
+        fine = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # whose text shows a part of it
+        fine = False
+    if not fine:
+        raise _refused(scenario, ValueError("url: it is none that can be called"))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     place = recipe.url.partition("?")[0]
     return Mint(recipe, request, f"{parts.scheme}://{parts.netloc}", path, place, tls, scenario.limits.setup_s, values)
 
 
-def below(host: str, path: str) -> str:
-    """A path below the host, whose own parameters are left out, for HTTP."""
-    return re.sub(r"^ws", "http", host.partition("?")[0].rstrip("/"), flags=re.IGNORECASE) + path
+def below(host: str, path: str, schemes: Mapping[str, str]) -> str:
+    """A path below the host, whose own parameters are left out, with the scheme that `schemes` has for the host's."""
+    scheme, _, place = host.partition("?")[0].rstrip("/").partition("://")
+    return f"{schemes.get(scheme.lower(), scheme)}://{place}{path}"
 
 
 def door(grant: Grant, dialect: Dialect, host: str, model: str | None) -> tuple[str, dict[str, str]]:
@@ -127,8 +132,7 @@ def door(grant: Grant, dialect: Dialect, host: str, model: str | None) -> tuple[
     headers = {**headers, **(grant.headers or {})}
     if grant.url is None:
         return dialect.endpoint(host, model), headers
-    url = below(host, grant.url) if grant.url.startswith("/") else grant.url
-    return re.sub(r"^http", "ws", url, flags=re.IGNORECASE), headers
+    return below(host, grant.url, WS_SCHEMES) if grant.url.startswith("/") else grant.url, headers
 
 
 def _refused(scenario: Scenario, error: ValueError) -> ScenarioError:

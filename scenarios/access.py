@@ -93,7 +93,7 @@ Pointers = Annotated[tuple[Pointer, ...], BeforeValidator(_listed)]
 class Access(Part):
     """How talkers are given a token or a session's URL, as far as it differs from the dialect's recipe. null: as there."""
 
-    url: Url | None = Field(None, description="whom to ask before a session: a path below the host, or a URL elsewhere")
+    url: Url | None = Field(None, description="whom to ask before a session: a path below the host, or a URL; [getting in](getting-in.md)")
     method: Literal["GET", "POST"] | None = Field(None, description="how")
     headers: Headers | None = Field(None, description="headers of the request, besides the recipe's; an empty one takes the recipe's out")
     body: Annotated[dict[str, Any], AfterValidator(_body)] | None = Field(

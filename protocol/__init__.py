@@ -8,12 +8,13 @@ from __future__ import annotations
 from protocol.access import Recipe, Request, Reuse, filled, variables
 from protocol.alike import Alike
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
+from protocol.dialects import DIALECTS
+from protocol.dialects.openai_realtime import TOKENS, OpenAIRealtime, OpenAIRealtimeBeta
 from protocol.events import Event
 from protocol.frames import FrameDecoder
 from protocol.grant import Grant, Lacking, found
 from protocol.masking import PreparedFrame, encode, mask, mask_keys
-from protocol.openai_realtime import TOKENS, OpenAIRealtime, OpenAIRealtimeBeta
-from protocol.registry import DIALECTS, find, make
+from protocol.registry import find, make
 from protocol.rfc6455 import CloseCode, FrameError, Message, Opcode, close_payload, parse_close
 
 __all__ = [

@@ -11,15 +11,10 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from protocol.dialect import Dialect
-from protocol.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.dialects import DIALECTS
 
 ENTRY_POINTS: Final = "doubletalk.dialects"
 """Group of the entry points by which an installed package offers dialects: name to class."""
-
-_OWN: Final[tuple[type[Dialect], ...]] = (OpenAIRealtime, OpenAIRealtimeBeta)
-
-DIALECTS: Final[dict[str, type[Dialect]]] = {dialect.name: dialect for dialect in _OWN}
-"""Every dialect of ours under the name by which a run asks for it."""
 
 
 def find(name: str) -> type[Dialect]:

@@ -205,6 +205,11 @@ def test_an_instant_without_a_zone_is_no_local_time(monkeypatch: pytest.MonkeyPa
     assert grant == Grant("t", expires_at_s=1_795_168_800.0)
 
 
+def test_what_must_not_be_shown_of_it() -> None:
+    assert Grant("t", "wss://x/s", {"x": "Token t"}).secrets == ("t", "wss://x/s", "Token t")
+    assert Grant(None, None, {"x": ""}).secrets == Grant().secrets == ()
+
+
 @settings(max_examples=50)
 @given(st.text("".join(map(chr, range(33, 127))), min_size=12), st.text(min_size=12))
 def test_nothing_of_it_is_shown(token: str, wild: str) -> None:

@@ -22,11 +22,28 @@ def pytest_configure() -> None:
         raise pytest.UsageError("users/_line.c or a header of it has changed since it was built: make install-dev")
 
 
+PURE = ("audio", "metrics", "protocol", "scenarios")
+"""Whose tests have to cover them by themselves."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run beside one another, those of a file stay together, as they may share what they started, unless it says `spread`.
-    Whole runs take longest, and come first."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+    Whole runs and what is marked `long` mostly wait, the others compute: their turns are mixed, so that neither the cores nor the lanes are
+    idle, and what is long is over when an eighth of the others is still to come. Coverage is of the tests of the pure packages alone: to
+    trace every call costs as much again as the call."""
+    groups: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    placed: list[tuple[pytest.Item, bool, str]] = []
     for item in items:
-        if item.get_closest_marker("spread") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        spread = item.get_closest_marker("spread") is not None
+        long = "e2e" in item.path.parts or item.get_closest_marker("long") is not None
+        group = item.nodeid if spread else item.path.name
+        if not spread:
+            item.add_marker(pytest.mark.xdist_group(group))
+        if not set(PURE) & set(item.path.parent.parts):
+            item.add_marker(pytest.mark.no_cover)
+        groups[long].setdefault(group)
+        placed.append((item, long, group))
+    turn = {group: (0.875 if long else 1.0) * n / len(groups[long]) for long in groups for n, group in enumerate(groups[long])}
+    items[:] = [item for item, _, group in sorted(placed, key=lambda one: turn[one[2]])]

@@ -51,7 +51,7 @@ demo: $(VENV)/.installed
 test: export PYTHONDONTWRITEBYTECODE =  # some machines have it set: hundreds of processes would compile the same files
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m alone $$(grep -rl --include '*.py' 'mark\.alone' tests)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)

@@ -19,7 +19,7 @@ PLAN = ["clip", "voice", "planned_after_s"]
 
 def plan(tmp: Path, seed: int) -> pd.DataFrame:
     """What was said, by talker, turn and kind. The last turns differ: how many there are depends on the assistant's speed."""
-    done = run(tmp, "--scenario", "demo", "--users", "9", "--run-time", "14s", "--stop-timeout", "3", "--seed", str(seed))
+    done = run(tmp, "--scenario", "demo", "--users", "11", "--run-time", "15s", "--stop-timeout", "3", "--seed", str(seed))
     assert done.folder is not None, done.err
     return done.table("turns").set_index(["talker", "turn", "kind"])[PLAN].sort_index()
 

@@ -9,12 +9,12 @@ from harness import Done, run
 pytestmark = pytest.mark.alone
 
 MS = 1e6
-TALKERS = 40
+TALKERS = 30
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    load = ("--users", str(TALKERS + 1), "--spawn-rate", "10", "--run-time", "30s")
+    load = ("--users", str(TALKERS + 1), "--spawn-rate", "10", "--run-time", "40s")
     done = run(tmp_path_factory.mktemp("truth"), "--scenario", "demo", *load)
     assert done.folder is not None, done.err
     return done

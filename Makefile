@@ -49,12 +49,13 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m assistant --port 0 --profile demo -- \
 	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
 
+test: export PYTHONDONTWRITEBYTECODE =  # some machines have it set: hundreds of processes would compile the same files
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --cov --cov-report=term
-	$(BIN)/pytest -m "alone and not interop"
+	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -m "alone and not interop" $$(grep -rl --include '*.py' 'mark\.alone' tests)
 
 interop: $(VENV)/.installed-dev
-	$(BIN)/pytest -m interop
+	$(BIN)/pytest -m interop tests/interop
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)

@@ -150,10 +150,8 @@ class ElevenLabs(Dialect):
                 return _no_tool(_part(told, "client_tool_call"))
             case "conversation_initiation_metadata":
                 return self._ready(_part(told, "conversation_initiation_metadata_event"))
-            case "error":
+            case "error" | "client_error":
                 return _failed(_part(told, "error_event"))
-            case "client_error":
-                return AssistantError(kind, "a message of this client was refused")
         return Ignored(kind) if kind in _UNMEASURED else Unknown(kind[:100])
 
     def _audio(self, event: dict[str, Any]) -> Event:
@@ -190,10 +188,9 @@ def _no_tool(call: dict[str, Any]) -> Reply:
 
 def _failed(event: dict[str, Any]) -> list[Event]:
     """An error, after which the agent closes the session: what it was to say does not come."""
-    code = event.get("error_type") or event.get("code")
+    code = str(event.get("error_type") or event.get("error_name") or event.get("code") or "error")[:100]
     why = event.get("message") or event.get("reason") or ""
-    shown = str(code)[:100] if code is not None else None
-    return [AssistantError(shown, str(why)[:300]), ResponseDone(None, "failed", shown, None)]
+    return [AssistantError(code, str(why)[:300]), ResponseDone(None, "failed", code, None)]
 
 
 def _part(told: dict[str, Any], name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from protocol.access import Recipe
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
 from protocol.events import (
     AssistantError,
@@ -85,6 +86,14 @@ class Deepgram(Dialect):
     Options = Options
     audio_opcode = Opcode.BINARY
     untold = frozenset({Fact.SPEECH_STOPPED, Fact.COMMITTED, Fact.CREATED, Fact.USAGE})
+    recipe = Recipe(
+        url="/v1/auth/grant",
+        headers={"Authorization": "Token ${KEY}"},
+        token_pointers=("/access_token",),
+        expiry_pointers=("/expires_in",),
+        session_headers={"Authorization": "Bearer ${TOKEN}"},
+    )
+    key_variable = "DEEPGRAM_API_KEY"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)

@@ -12,9 +12,11 @@ from __future__ import annotations
 from binascii import b2a_base64
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
+from protocol.access import Recipe
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
 from protocol.events import (
     AssistantError,
@@ -91,12 +93,22 @@ class ElevenLabs(Dialect):
     Options = Options
     by_ear = True
     untold = frozenset(Fact) - {Fact.TRANSCRIPT, Fact.TEXT, Fact.CANCELLED}
+    key_variable = "ELEVENLABS_API_KEY"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self.input_encoding, self.input_rate = _HEARD[self.options.input_format]
         self.output_rate = 16_000
         self._dropped: int | None = None
+
+    def access(self, settings: SessionSettings) -> Recipe:
+        """The request for a signed URL of the agent."""
+        return Recipe(
+            method="GET",
+            url=f"/v1/convai/conversation/get-signed-url?agent_id={quote(self.options.agent, safe='')}",
+            headers={"xi-api-key": "${KEY}"},
+            url_pointers=("/signed_url",),
+        )
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`base_url` with the path `/v1/convai/conversation`, and `?agent_id=`. The model is an override. Raises ValueError."""

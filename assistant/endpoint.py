@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 import orjson
 
 from assistant.call import Call
+from assistant.grants import MAX_CLIENT_ID
 from assistant.hub import Hub
 from assistant.outbox import Outbox
 from assistant.session import Receive, Send, Session
 from assistant.settings import Settings
 from assistant.wires.base import Wire
 
-MAX_CLIENT_ID = 128
 DEFAULT_MODEL = "gpt-realtime"
 
 

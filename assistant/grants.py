@@ -6,12 +6,15 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
-from assistant.hub import Hub
 from assistant.settings import Settings
 from assistant.truth import TokenTruth
+
+if TYPE_CHECKING:
+    from assistant.hub import Hub  # which has the wires, whose routes ask here
 
 DEFAULT_TTL_S = 600
 MAX_CLIENT_ID = 128

@@ -131,6 +131,14 @@ class Pipecat(Wire):
             told.append(self._rtvi("error", {"error": response["status_details"]["error"]["message"], "fatal": False}))
         if response["status"] != "cancelled":
             told.append(self._rtvi("bot-llm-stopped"))
+        if (usage := response["usage"]) is not None:
+            used = usage.as_dict()
+            tokens = {
+                "prompt_tokens": used["input_tokens"],
+                "completion_tokens": used["output_tokens"],
+                "total_tokens": used["total_tokens"],
+            }
+            told.append(self._rtvi("metrics", {"tokens": [tokens]}))
         if self._speaking:
             self._speaking = False
             told.append(self._rtvi("bot-stopped-speaking"))

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
 from assistant.endpoint import DEFAULT_MODEL, Endpoint
-from assistant.grants import DEFAULT_TTL_S, Refusal, admitted, granted
 from assistant.hub import Hub
+from assistant.minting import Unminted, mint
 from assistant.session import Receive, Send
 from assistant.settings import Settings
 from assistant.shapes import RefusedError, ensure_writable
@@ -22,6 +22,7 @@ from assistant.wires import WIRES
 
 MAX_BODY = 256 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
+DEFAULT_TTL_S = 600
 TTL_RANGE_S = (10, 7200)
 
 
@@ -73,11 +74,6 @@ def error(status: int, text: str, code: str, param: str | None = None, **headers
     return JSONResponse(content, status, {**NO_STORE, **headers})
 
 
-def refused(why: Refusal) -> JSONResponse:
-    """The same, where no token was granted."""
-    return error(why.status, why.text, why.code, **why.headers)
-
-
 async def read_json(request: Request) -> Any:
     """The body as JSON, {} where it is empty. Raises BodyError."""
     body = b""
@@ -105,8 +101,8 @@ class Routes:
         """POST /v1/realtime/client_secrets, as OpenAI's."""
         hub = self._hub
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if (why := admitted(hub, key if scheme.lower() == "bearer" else None)) is not None:
-            return refused(why)
+        if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+            return error(401, "Incorrect API key provided.", "invalid_api_key")
         try:
             ttl_s, settings = _secret_request(await read_json(request))
         except BodyError as wrong:
@@ -114,10 +110,10 @@ class Routes:
         return await self._mint(request, "/v1/realtime/client_secrets", ttl_s, settings)
 
     async def _mint(self, request: Request, endpoint: str, ttl_s: int, settings: Settings | None = None) -> Response:
-        hub = self._hub
-        token = await granted(hub, request, endpoint, ttl_s, settings)
-        if isinstance(token, Refusal):
-            return refused(token)
+        token = await mint(self._hub, request, endpoint, ttl_s, settings.config if settings else None)
+        if isinstance(token, Unminted):
+            retry = {} if token.retry_after_s is None else {"Retry-After": str(token.retry_after_s)}
+            return error(token.status, token.text, token.code, **retry)
         expires_at = int(time.time() + ttl_s)
         session = (settings or Settings(DEFAULT_MODEL)).echo(f"sess_{secrets.token_hex(8)}", beta=False, expires_at=0)
         secret = {"value": token, "expires_at": expires_at}

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from assistant.call import Call
-from assistant.grants import MAX_CLIENT_ID
 from assistant.hub import Hub
+from assistant.minting import MAX_CLIENT_ID
 from assistant.outbox import Outbox
 from assistant.session import Receive, Send, Session
 from assistant.settings import Settings

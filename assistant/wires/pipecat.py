@@ -16,11 +16,12 @@ from fastapi.responses import JSONResponse, Response
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from assistant.grants import Refusal, admitted, granted, session_url
+from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import Answer, Bye, Format, Message, Received, Refused, Sound, Told, Tuned, Wire
 
 RATES = (8000, 16_000, 24_000, 48_000)
 IN_RATE, OUT_RATE = 16_000, 24_000  # of PipelineParams, where a bot does not say otherwise
+TTL_S = 300  # of the runner's tokens
 RTVI = "rtvi-ai"
 VERSION = "2.2.0"
 SCHEMA = {
@@ -90,10 +91,10 @@ class Pipecat(Wire):
 
         async def begin(request: Request, endpoint: str) -> str | Response:
             scheme, _, key = request.headers.get("authorization", "").partition(" ")
-            token = admitted(hub, key if scheme.lower() == "bearer" else None) or await granted(hub, request, endpoint)
-            if isinstance(token, Refusal):
-                return JSONResponse({"detail": token.text}, token.status, token.headers)
-            return token
+            if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+                return JSONResponse({"detail": "Incorrect API key provided."}, 401)
+            token = await mint(hub, request, endpoint, TTL_S)
+            return JSONResponse({"detail": token.text}, token.status, token.headers) if isinstance(token, Unminted) else token
 
         async def start(request: Request) -> Response:
             token = await begin(request, "/start")

@@ -10,11 +10,12 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from assistant.grants import Refusal, admitted, granted, session_url
+from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import Answer, Bye, Format, Message, Received, Sound, Told, Wire
 
 RATES = (8000, 16_000, 24_000, 48_000)
 IN_RATE, OUT_RATE = "inputSampleRate", "outputSampleRate"
+TTL_S = 300  # in which a call is to be joined
 DEFAULT_RATE = 48_000  # of the documentation's examples
 
 
@@ -51,8 +52,10 @@ class Ultravox(Wire):
         """POST /api/calls, and that of an agent."""
 
         async def create(request: Request) -> Response:
-            token = admitted(hub, request.headers.get("x-api-key")) or await granted(hub, request, "/api/calls")
-            if isinstance(token, Refusal):
+            if hub.tokens.has_api_key and not hub.tokens.is_api_key(request.headers.get("x-api-key", "")):
+                return JSONResponse({"detail": "Incorrect API key provided."}, 401)
+            token = await mint(hub, request, "/api/calls", TTL_S)
+            if isinstance(token, Unminted):
                 return JSONResponse({"detail": token.text}, token.status, token.headers)
             try:
                 rates = _rates(orjson.loads(await request.body()))

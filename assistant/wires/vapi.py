@@ -10,11 +10,12 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from assistant.grants import Refusal, admitted, granted, session_url
+from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import Bye, Format, Message, Received, Sound, Told, Wire
 from audio.codecs import MULAW, PCM16
 
 ENCODINGS = {"pcm_s16le": PCM16, "mulaw": MULAW}
+TTL_S = 300  # in which a call is to be joined
 RATES = (8000, 16_000, 24_000, 48_000)
 DEFAULTS = {"pcm_s16le": 16_000, "mulaw": 8000}  # Hz, where a client states none
 
@@ -50,8 +51,10 @@ class Vapi(Wire):
 
         async def create(request: Request) -> Response:
             scheme, _, key = request.headers.get("authorization", "").partition(" ")
-            token = admitted(hub, key if scheme.lower() == "bearer" else None) or await granted(hub, request, "/call")
-            if isinstance(token, Refusal):
+            if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+                return JSONResponse({"message": "Incorrect API key provided.", "statusCode": 401}, 401)
+            token = await mint(hub, request, "/call", TTL_S)
+            if isinstance(token, Unminted):
                 return JSONResponse({"message": token.text, "statusCode": token.status}, token.status, token.headers)
             try:
                 body = orjson.loads(await request.body())

@@ -1,4 +1,4 @@
-"""Tokens for whoever may have one: within the limit, after the delay and with the failures of the profile, and in the truth."""
+"""Tokens by HTTP, on whatever wire's path: limited, delayed and failed as the profile says, and told to the truth."""
 
 from __future__ import annotations
 
@@ -6,44 +6,35 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
-from assistant.settings import Settings
 from assistant.truth import TokenTruth
 
 if TYPE_CHECKING:
-    from assistant.hub import Hub  # which has the wires, whose routes ask here
+    from assistant.hub import Hub
 
-DEFAULT_TTL_S = 600
 MAX_CLIENT_ID = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why there is no token: the HTTP status, a code and a sentence; `retry_after_s`: whole seconds, None where waiting does not help."""
+class Unminted:
+    """Why there is no token: HTTP status 429, with the seconds after which there may be one, or 500."""
 
     status: int
-    code: str
     text: str
+    code: str
     retry_after_s: int | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        """`Retry-After`, where it helps."""
+        """`Retry-After`, where waiting helps."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
-def admitted(hub: Hub, key: str | None) -> Refusal | None:
-    """None where this API key may ask: any may, where the assistant has none of its own."""
-    if hub.tokens.has_api_key and not hub.tokens.is_api_key((key or "").strip()):
-        return Refusal(401, "invalid_api_key", "Incorrect API key provided.")
-    return None
-
-
-async def granted(hub: Hub, request: Request, endpoint: str, ttl_s: int = DEFAULT_TTL_S, settings: Settings | None = None) -> str | Refusal:
-    """A token for `ttl_s` seconds, whose sessions begin with `settings`. `endpoint`: the path that was asked, for the metrics."""
+async def mint(hub: Hub, request: Request, endpoint: str, ttl_s: float, config: dict[str, Any] | None = None) -> str | Unminted:
+    """A token that is valid for `ttl_s`; its sessions start with `config` (None: the defaults). `endpoint`: what metrics call it."""
     begun = time.perf_counter()
     peer = request.client.host if request.client else "unknown"
     client = request.headers.get("x-client-id", "")[:MAX_CLIENT_ID] or peer
@@ -51,7 +42,7 @@ async def granted(hub: Hub, request: Request, endpoint: str, ttl_s: int = DEFAUL
     if wait_s > 0:
         hub.exposition.rate_limited.labels(endpoint).inc()
         hub.truth.write(TokenTruth(time.monotonic_ns(), 429))
-        return Refusal(429, "rate_limit_exceeded", "Rate limit reached for token requests.", math.ceil(wait_s))
+        return Unminted(429, "Rate limit reached for token requests.", "rate_limit_exceeded", math.ceil(wait_s))
     rng = hub.rng("", "mint", hub.mints)
     hub.mints += 1
     delay_s = hub.profile.tokens.delay.sample(rng)
@@ -60,8 +51,8 @@ async def granted(hub: Hub, request: Request, endpoint: str, ttl_s: int = DEFAUL
     if rng.random() < hub.profile.failures.mint:
         hub.exposition.errors.labels("mint").inc()
         hub.truth.write(TokenTruth(time.monotonic_ns(), 500))
-        return Refusal(500, "server_error", "The token could not be minted.")
-    token = hub.tokens.mint(time.monotonic(), ttl_s, settings.config if settings else None)
+        return Unminted(500, "The token could not be minted.", "server_error")
+    token = hub.tokens.mint(time.monotonic(), ttl_s, config)
     hub.truth.write(TokenTruth(time.monotonic_ns(), 200))
     hub.exposition.token_mint.observe(time.perf_counter() - begun)
     return token

@@ -98,16 +98,15 @@ class Dialect:
     """Kind of all other messages to the assistant."""
     stamps: ClassVar[bool] = False
     """Whether each message with audio passes `stamp`."""
+    ready_at_once: bool = False
+    """Whether the session is ready once the messages of `configure` are sent; else it is with SessionUpdated."""
     flushes: ClassVar[bool] = False
     """Whether a client empties its speaker itself when it hears its talker interrupt; else it does when it is told to (Cleared)."""
-
-    ready_at_once: bool = False
-    """Whether the session is ready once the messages of `configure` are sent; else it is with SessionUpdated. This and what follows may be
-    set by the dialect's options."""
     by_ear: bool = False
     """Whether the wire leaves untold where a response begins or ends, so that it is told by the sound."""
     untold: frozenset[Fact] = frozenset()
     """What the wire cannot tell."""
+
     input_rate: int = 24_000
     """Sample rate in Hz of the audio that the assistant hears: 8000, 16000, 24000 or 48000."""
     input_encoding: Encoding = Encoding.PCM16

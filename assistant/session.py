@@ -19,7 +19,7 @@ from assistant.items import checked_item
 from assistant.responder import SECOND_NS
 from assistant.settings import spoken
 from assistant.shapes import RefusedError, ensure_writable, fields, missing, optional, texts
-from assistant.wires.base import Answer, Asked, Bye, Received, Refused, Sound, Tuned
+from assistant.wires.base import Answer, Asked, Bye, Received, Refused, Sound, Told, Tuned
 from audio import decode
 
 SLICE_MS = 200  # a longer message is heard in slices, so that clips in it are told apart and others get their turn
@@ -71,6 +71,8 @@ class Session:
         try:
             call.emit("session.created", session=self._echo())
             await call.outbox.flush()
+            if (beside := call.wire.beside(self._tell)) is not None:
+                call.spawn(beside)
             await asyncio.wait((listening, aborted), return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
@@ -82,6 +84,10 @@ class Session:
                 call.broken(error)
                 lost = True
             await self._finish(ABNORMAL if lost else self._close_code)
+
+    async def _tell(self, told: Told) -> None:
+        self._call.outbox.put(told)
+        await self._call.outbox.flush()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub

@@ -69,7 +69,7 @@ class Session:
         """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
         if self._tape is not None:
-            self._tape.secrets = (secret, run.key)
+            self._tape.secrets = (grant.token, run.key)
         limit_s = run.scenario.limits.setup_s
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)

@@ -19,6 +19,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
+from protocol.access import Recipe
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
 from protocol.events import (
     AssistantError,
@@ -35,6 +36,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
+from protocol.fields import Json, need, read
 from protocol.rfc6455 import Opcode
 
 RTVI_VERSION: Final = "2.2.0"
@@ -102,6 +104,13 @@ class Pipecat(Dialect):
     Options = Options
     audio_opcode = Opcode.BINARY
     control_opcode = Opcode.BINARY
+    recipe = Recipe(
+        url="/start",
+        headers={"Authorization": "Bearer ${KEY}"},
+        body={"transport": "websocket"},
+        url_pointers=("/wsUrl", "/ws_url"),
+        token_pointers=("/token",),
+    )
     untold = frozenset({Fact.COMMITTED})
 
     def __init__(self, options: Any = None) -> None:
@@ -117,7 +126,7 @@ class Pipecat(Dialect):
         self._speaking = False
         self._spoke = False  # the open response has audio
         self._transcript: str | None = None  # the type of message that tells what was understood
-        self._usage: dict[str, Any] | None = None
+        self._usage: Json | None = None
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`path` below the host. The model is not told."""
@@ -168,17 +177,10 @@ class Pipecat(Dialect):
         return AudioDelta(self._opened(), None, 0, samples, audio)
 
     def _message(self, data: str) -> Event | list[Event]:
-        try:
-            fields = orjson.loads(data)
-        except orjson.JSONDecodeError as fault:
-            raise MalformedMessage(f"message of {len(data)} characters is not JSON: {fault}") from None
-        if not isinstance(fields, dict):
-            raise MalformedMessage(f"message of {len(data)} characters is not a JSON object")
+        fields = read(data.encode())
         if fields.get("label") != _LABEL:
             return Ignored("message")
-        kind = fields.get("type")
-        if not isinstance(kind, str):
-            raise MalformedMessage("an RTVI message whose type is no string")
+        kind = need("message", fields, "type", str)
         told = _TOLD.get(kind)
         if told is not None:
             given = fields.get("data")
@@ -200,36 +202,36 @@ class Pipecat(Dialect):
     def _interrupted(self) -> list[Event]:
         return [Cleared(), *self._over("cancelled", "interrupted")]
 
-    def _told_ready(self, kind: str, data: dict[str, Any]) -> Event:
+    def _told_ready(self, kind: str, data: Json) -> Event:
         return SessionUpdated(data)
 
-    def _told_user_speaking(self, kind: str, data: dict[str, Any]) -> Event:
+    def _told_user_speaking(self, kind: str, data: Json) -> Event:
         return SpeechStarted(None, None) if kind == "user-started-speaking" else SpeechStopped(None, None)
 
-    def _told_transcript(self, kind: str, data: dict[str, Any]) -> Event:
+    def _told_transcript(self, kind: str, data: Json) -> Event:
         """A bot may tell the same in two types of message: that which comes first counts."""
         if data.get("final") is not True or data.get("input_type", "transcription") != "transcription":
             return Ignored(kind)
         self._transcript = self._transcript or kind
-        return Transcribed(None, _text(kind, data)) if kind == self._transcript else Ignored(kind)
+        return Transcribed(None, need(kind, data, "text", str, "data.")) if kind == self._transcript else Ignored(kind)
 
-    def _told_model_started(self, kind: str, data: dict[str, Any]) -> Event:
+    def _told_model_started(self, kind: str, data: Json) -> Event:
         self._thinking = True
         begun = self._open is None and not self.by_ear
         return ResponseCreated(self._opened()) if begun else Ignored(kind)
 
-    def _told_model_text(self, kind: str, data: dict[str, Any]) -> Event:
-        return TextDelta(None if self.by_ear else self._opened(), None, _text(kind, data))
+    def _told_model_text(self, kind: str, data: Json) -> Event:
+        return TextDelta(None if self.by_ear else self._opened(), None, need(kind, data, "text", str, "data."))
 
-    def _told_model_stopped(self, kind: str, data: dict[str, Any]) -> Event | list[Event]:
+    def _told_model_stopped(self, kind: str, data: Json) -> Event | list[Event]:
         self._thinking = False
         return self._over("completed") if self._spoke and not self._speaking else Ignored(kind)
 
-    def _told_bot_speaking(self, kind: str, data: dict[str, Any]) -> Event | list[Event]:
+    def _told_bot_speaking(self, kind: str, data: Json) -> Event | list[Event]:
         self._speaking = kind == "bot-started-speaking"
         return Ignored(kind) if self._speaking or self._thinking or not self._spoke else self._over("completed")
 
-    def _told_metrics(self, kind: str, data: dict[str, Any]) -> Event:
+    def _told_metrics(self, kind: str, data: Json) -> Event:
         """Tokens of the model, as the Realtime API counts them, kept for the end of the response."""
         tokens = data.get("tokens")
         for one in tokens if isinstance(tokens, list) else ():
@@ -237,31 +239,24 @@ class Pipecat(Dialect):
                 self._usage = {"input_tokens": one.get("prompt_tokens"), "output_tokens": one.get("completion_tokens")}
         return Ignored(kind)
 
-    def _told_error(self, kind: str, data: dict[str, Any]) -> list[Event]:
+    def _told_error(self, kind: str, data: Json) -> list[Event]:
         """It is the end of a response of which nothing has been said; one that is being said may go on."""
         text = data.get("error")
         told = AssistantError(None, text if isinstance(text, str) else "an error without a text")
         return [told] if self._spoke else [told, *self._over("failed", "error")]
 
 
-def _rtvi(kind: str, data: dict[str, Any] | None = None) -> bytes:
+def _rtvi(kind: str, data: Json | None = None) -> bytes:
     fields = {"label": _LABEL, "type": kind, "id": kind, **({} if data is None else {"data": data})}
     return _written(message={"data": orjson.dumps(fields).decode()})
 
 
-def _written(**frame: dict[str, Any]) -> bytes:
+def _written(**frame: Json) -> bytes:
     written: bytes = _Frame(**frame).SerializeToString()
     return written
 
 
-def _text(kind: str, data: dict[str, Any]) -> str:
-    text = data.get("text")
-    if not isinstance(text, str):
-        raise MalformedMessage(f"{kind}: data.text must be a string, not {type(text).__name__}")
-    return text
-
-
-_TOLD: Final[dict[str, Callable[[Pipecat, str, dict[str, Any]], Event | list[Event]]]] = {
+_TOLD: Final[dict[str, Callable[[Pipecat, str, Json], Event | list[Event]]]] = {
     "bot-ready": Pipecat._told_ready,
     "user-started-speaking": Pipecat._told_user_speaking,
     "user-stopped-speaking": Pipecat._told_user_speaking,

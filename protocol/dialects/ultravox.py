@@ -8,12 +8,13 @@ when the agent is in another state. `playback_clear_buffer` breaks it off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, websocket_url
+from protocol.access import Recipe
+from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -29,25 +30,23 @@ from protocol.events import (
     Unknown,
     whole,
 )
+from protocol.fields import Json, need, read
 from protocol.rfc6455 import Opcode
 
 _LONGEST_UNKNOWN_TYPE: Final = 100
-_JSON: Final = {str: "a string", bool: "true or false", int: "a whole number"}
 _IGNORED: Final = frozenset(("data_connection_tool_invocation", "debug", "pong"))
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of an Ultravox call. `input_rate`, `output_rate`: of the audio both ways, in Hz. `client_buffer_ms`: how much audio Ultravox
-    may send ahead of its playing; it has the talker drop the rest when interrupted. `agent_id`: the agent that is called; "": none, a call
-    by itself with `system_prompt` and `voice`, where they are not ""."""
+    may send ahead of its playing; it has the talker drop the rest when interrupted. `agent_id`: the agent that is called; "": none, the
+    session's model, instructions and voice are sent instead."""
 
     input_rate: int = 16_000
     output_rate: int = 24_000
     client_buffer_ms: int = 30_000
     agent_id: str = ""
-    system_prompt: str = ""
-    voice: str = ""
 
 
 class Ultravox(Dialect):
@@ -56,6 +55,8 @@ class Ultravox(Dialect):
     name = "ultravox"
     Options = Options
     audio_opcode = Opcode.BINARY
+    recipe = Recipe(url="/api/calls", headers={"X-API-Key": "${KEY}"}, url_pointers=("/joinUrl",))
+    key_variable = "ULTRAVOX_API_KEY"
     untold = frozenset({Fact.SPEECH_STARTED, Fact.SPEECH_STOPPED, Fact.COMMITTED, Fact.USAGE})
 
     def __init__(self, options: Any = None) -> None:
@@ -68,9 +69,23 @@ class Ultravox(Dialect):
         self._ordinal = -1  # of the latest of the agent's utterances
         self._over_ordinal = -1  # up to which they are over
 
+    def access(self, settings: SessionSettings) -> Recipe:
+        """A call of the agent, or one by itself."""
+        chosen: Options = self.options
+        rates = {
+            "inputSampleRate": chosen.input_rate,
+            "outputSampleRate": chosen.output_rate,
+            "clientBufferSizeMs": chosen.client_buffer_ms,
+        }
+        medium = {"medium": {"serverWebSocket": rates}}
+        if chosen.agent_id:
+            return replace(self.recipe, url=f"/api/agents/{chosen.agent_id}/calls", body=medium)
+        asked = {"model": settings.model, "systemPrompt": settings.instructions, "voice": settings.voice}
+        return replace(self.recipe, body={**{name: text for name, text in asked.items() if text is not None}, **medium})
+
     def endpoint(self, base_url: str, model: str | None) -> str:
         """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
-        The model is not told."""
+        The model is told when a call is created."""
         made = websocket_url(base_url, "")
         if made.partition("://")[2].partition("/")[2]:
             return made
@@ -96,13 +111,8 @@ class Ultravox(Dialect):
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one data message says."""
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError as fault:
-            raise MalformedMessage(f"message of {len(message)} bytes is not JSON: {fault}") from None
-        if not isinstance(fields, dict):
-            raise MalformedMessage(f"message of {len(message)} bytes is not a JSON object")
-        told = self._told(_need("message", fields, "type", str), fields)
+        fields = read(message)
+        told = self._told(need("message", fields, "type", str), fields)
         return told if self._ready else self._first(told)
 
     def _first(self, told: list[Event]) -> list[Event]:
@@ -111,18 +121,18 @@ class Ultravox(Dialect):
         created = [one for one in told if isinstance(one, SessionCreated)]
         return [*created, SessionUpdated({}), *(one for one in told if one not in created)]
 
-    def _told(self, kind: str, fields: dict[str, Any]) -> list[Event]:
+    def _told(self, kind: str, fields: Json) -> list[Event]:
         match kind:
             case "state":
-                return self._state(_need(kind, fields, "state", str))
+                return self._state(need(kind, fields, "state", str))
             case "transcript":
                 return [self._transcript(kind, fields)]
             case "playback_clear_buffer":
                 return [Cleared(), *self._over("cancelled", "cleared")]
             case "call_started":
-                return [SessionCreated(_need(kind, fields, "callId", str), fields)]
+                return [SessionCreated(need(kind, fields, "callId", str), fields)]
             case "client_tool_invocation":
-                return [Reply(_no_such_tool(_need(kind, fields, "invocationId", str)))]
+                return [Reply(_no_such_tool(need(kind, fields, "invocationId", str)))]
             case _:
                 return [Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])]
 
@@ -133,14 +143,14 @@ class Ultravox(Dialect):
             return [Ignored("state")]
         return self._over("completed" if self._said else "cancelled") or [Ignored("state")]
 
-    def _transcript(self, kind: str, fields: dict[str, Any]) -> Event:
-        role, final = _need(kind, fields, "role", str), _need(kind, fields, "final", bool)
+    def _transcript(self, kind: str, fields: Json) -> Event:
+        role, final = need(kind, fields, "role", str), need(kind, fields, "final", bool)
         text, delta = fields.get("text"), fields.get("delta")
         said = text if isinstance(text, str) else delta
         if role == "user":
             if not final:
                 return Ignored(kind)
-            return Transcribed(None, _need(kind, fields, "text", str))
+            return Transcribed(None, need(kind, fields, "text", str))
         ordinal = whole(fields.get("ordinal"))
         if final or not isinstance(said, str) or (ordinal is not None and ordinal <= self._over_ordinal):
             return Ignored(kind)
@@ -157,13 +167,6 @@ class Ultravox(Dialect):
         over, self._open, self._said = self._open, None, False
         self._over_ordinal = self._ordinal
         return [] if over is None else [ResponseDone(over, status, reason, None)]
-
-
-def _need(kind: str, fields: dict[str, Any], name: str, wanted: type[Any]) -> Any:
-    value = fields.get(name)
-    if type(value) is not wanted:
-        raise MalformedMessage(f"{kind}: {name} must be {_JSON[wanted]}, not {type(value).__name__}")
-    return value
 
 
 def _no_such_tool(invocation: str) -> bytes:

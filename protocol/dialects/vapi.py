@@ -8,12 +8,11 @@ option `turns: ear` the sound says so. The ids of responses are made up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import orjson
-
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, websocket_url
+from protocol.access import Recipe
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -26,6 +25,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
+from protocol.fields import Json, need, read
 from protocol.rfc6455 import Opcode
 
 _LONGEST_UNKNOWN_TYPE: Final = 100
@@ -57,10 +57,11 @@ _IGNORED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a Vapi call. `assistant_id`: the assistant that is called. `format`: pcm_s16le or mulaw; `rate` in Hz, the same both ways.
-    `turns`: what tells responses apart: `events` (speech-update), or `ear`. Raises ValueError for what Vapi does not have."""
+    """Options of a Vapi call. `assistant_id`: the assistant that is called; "": none is named. `format`: pcm_s16le or mulaw; `rate` in Hz,
+    the same both ways. `turns`: what tells responses apart: `events` (speech-update), or `ear`. Raises ValueError for what Vapi does not
+    have."""
 
-    assistant_id: str = "${VAPI_ASSISTANT_ID}"
+    assistant_id: str = ""
     format: str = "pcm_s16le"
     rate: int = 16_000
     turns: str = "events"
@@ -78,6 +79,8 @@ class Vapi(Dialect):
     Options = Options
     audio_opcode = Opcode.BINARY
     ready_at_once = True
+    recipe = Recipe(url="/call", headers={"Authorization": "Bearer ${KEY}"}, url_pointers=("/transport/websocketCallUrl",))
+    key_variable = "VAPI_API_KEY"
     untold = frozenset({Fact.COMMITTED, Fact.CREATED, Fact.USAGE})
 
     def __init__(self, options: Any = None) -> None:
@@ -93,6 +96,13 @@ class Vapi(Dialect):
         self._speaking = False
         self._cut: str | None = None  # the response that was broken off, until another begins
         self._cut_turn: str | None = None  # its `turnId`
+
+    def access(self, settings: SessionSettings) -> Recipe:
+        """A call of the assistant. What it says and how is set where the assistant is."""
+        chosen: Options = self.options
+        audio = {"format": chosen.format, "container": "raw", "sampleRate": chosen.rate}
+        named = {"assistantId": chosen.assistant_id} if chosen.assistant_id else {}
+        return replace(self.recipe, body={**named, "transport": {"provider": "vapi.websocket", "audioFormat": audio}})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
@@ -123,18 +133,13 @@ class Vapi(Dialect):
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one client message says."""
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError as fault:
-            raise MalformedMessage(f"message of {len(message)} bytes is not JSON: {fault}") from None
-        if isinstance(fields, dict) and isinstance(fields.get("message"), dict) and "type" not in fields:
-            fields = fields["message"]  # as ClientMessage has it
-        if not isinstance(fields, dict):
-            raise MalformedMessage(f"message of {len(message)} bytes is not a JSON object")
-        kind = _text("message", fields, "type").partition("[")[0]  # as in transcript[transcriptType="final"]
+        fields = read(message)
+        if "type" not in fields and isinstance(inner := fields.get("message"), dict):  # as the schema ClientMessage has it
+            fields = inner
+        kind = need("message", fields, "type", str).partition("[")[0]  # as in transcript[transcriptType="final"]
         match kind:
             case "speech-update":
-                return self._speech(_text(kind, fields, "role"), _text(kind, fields, "status"))
+                return self._speech(need(kind, fields, "role", str), need(kind, fields, "status", str))
             case "user-interrupted":
                 self._cut_turn = turn if isinstance(turn := fields.get("turnId"), str) else None
                 return [Cleared(), *self._over("cancelled", "interrupted")]
@@ -159,12 +164,12 @@ class Vapi(Dialect):
         self._opened()
         return Ignored("speech-update")
 
-    def _transcript(self, kind: str, fields: dict[str, Any]) -> Event:
-        if _text(kind, fields, "role") != "user" or fields.get("transcriptType") != "final":
+    def _transcript(self, kind: str, fields: Json) -> Event:
+        if need(kind, fields, "role", str) != "user" or fields.get("transcriptType") != "final":
             return Ignored(kind)
-        return Transcribed(None, _text(kind, fields, "transcript"))
+        return Transcribed(None, need(kind, fields, "transcript", str))
 
-    def _output(self, kind: str, fields: dict[str, Any]) -> Event:
+    def _output(self, kind: str, fields: Json) -> Event:
         """A token of the model. Those of a turn that was interrupted are nobody's."""
         turn, output = fields.get("turnId"), fields.get("output")
         if not isinstance(output, str) or (turn is not None and turn == self._cut_turn):
@@ -185,10 +190,3 @@ class Vapi(Dialect):
         if status == "cancelled":
             self._cut = over
         return [] if over is None else [ResponseDone(over, status, reason, None)]
-
-
-def _text(kind: str, fields: dict[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str):
-        raise MalformedMessage(f"{kind}: {name} must be a string, not {type(value).__name__}")
-    return value

@@ -70,6 +70,7 @@ class Session:
         listening = asyncio.ensure_future(self._listen())
         try:
             call.emit("session.created", session=self._echo())
+            self._greet()
             await call.outbox.flush()
             if (beside := call.wire.beside(self._tell)) is not None:
                 call.spawn(beside)
@@ -88,6 +89,11 @@ class Session:
     async def _tell(self, told: Told) -> None:
         self._call.outbox.put(told)
         await self._call.outbox.flush()
+
+    def _greet(self) -> None:
+        """Speaks first, where the profile says so."""
+        if self._call.tuned and self._call.hub.profile.greets:
+            self.floor.turns.request()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub
@@ -157,6 +163,7 @@ class Session:
                 call.outbox.put(message)
             case Tuned():
                 await call.tune()
+                self._greet()
             case Bye(code, reason):
                 await self.close(code, reason)
 

@@ -14,7 +14,7 @@ from users.marks import Marks
 class Wired:
     """The dialect of one session at work on its link."""
 
-    __slots__ = ("_decode", "_decode_binary", "_link", "_marks", "counted", "dialect")
+    __slots__ = ("_decode", "_decode_binary", "_link", "_marking", "_marks", "counted", "dialect")
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -22,6 +22,7 @@ class Wired:
         self._decode = dialect.decode
         self._decode_binary = dialect.decode_binary
         self._link: Link | None = None
+        self._marking = type(dialect).played is not Dialect.played  # a mark is about the audio before it, so all of that counts
         self._marks: Marks | None = None
 
     def join(self, link: Link) -> None:
@@ -50,8 +51,8 @@ class Wired:
         for event in events:
             if type(event) is not AudioDelta:
                 self._heed(arrived_ns, event)
-            elif self._marks is not None:
-                self._marks.audio(arrived_ns, event.samples)
+            elif self._marking:
+                self._marked().audio(arrived_ns, event.samples)
         return events
 
     def close(self) -> None:

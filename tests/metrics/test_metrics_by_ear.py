@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_script import RATE, Happening, Stage, audio, barges_in, mumbles, ns, says, sec, text
+from metrics_script import RATE, Happening, Stage, audio, barges_in, created, done, mumbles, ns, says, sec, text
 
 from audio import encode
 from metrics.by_ear import BREAK_S, QUIET_S, ByEar
@@ -183,6 +183,12 @@ def test_a_false_alarm(name: str) -> None:
     assert turn.outcome in (Outcome.COMPLETED, Outcome.CUT_SHORT)
     rounded = [None if at is None else round(at / 1e9, 3) for at in (alarm.false_stop_ns, alarm.resumed_ns)]
     assert (alarm.outcome, alarm.windows_met, *rounded) == expected
+
+
+def test_an_end_that_was_told_leaves_no_doubt_about_a_false_alarm() -> None:
+    rows: list[Row] = [ASKED, (1.4, created("r")), (1.5, audio("r", 1.3)), (1.6, done("r")), (2.5, mumbles(0.5))]
+    alarm, _ = Stage().play(rows).until(60.0).turns
+    assert (alarm.outcome, alarm.windows_met) == (Outcome.CONTINUED, True)
 
 
 def test_a_false_alarm_in_an_answer_that_began_early() -> None:

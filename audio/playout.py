@@ -12,8 +12,8 @@ The rules, for one response:
 Between two underruns lies a *segment*; sample ``i`` of a segment that starts at ``S`` is played from
 ``S + i * 1_000_000_000 // rate`` on. All of it is integer arithmetic on nanoseconds: nothing drifts, no timer runs.
 
-Where the assistant has the speaker cleared, what has not been played is dropped, as if it had never come; what comes then plays at its
-arrival.
+Where the assistant has the speaker cleared, what has not begun to be played is dropped, as if it had never come; what comes then plays at
+its arrival, or as the first chunk where nothing has been played.
 """
 
 from __future__ import annotations

@@ -72,6 +72,10 @@ class Playout:
         self._samples = total = self._samples + samples
         self._due_ns = starts[-1] + (total - self._firsts[-1]) * SECOND_NS // self._rate
 
+    def wait(self, until_ns: int) -> None:
+        """The speaker is busy until then. It changes nothing once a chunk has come."""
+        self._not_before_ns = max(self._not_before_ns, until_ns)
+
     def clear(self, t_ns: int) -> None:
         """Drop what has not begun to be played at ``t_ns``."""
         kept = self._samples - round(self.audio_after_s(t_ns) * self._rate)

@@ -2,7 +2,8 @@
 
 The ear hears each piece of audio as it would be played: behind the one before it, or on arrival.
 
-- A response begins with the first sound (audio.onset) after the one before was over. Silence before it is nobody's, and so is a click.
+- A response begins with the first sound (audio.onset) after the one before was over. Silence before it is nobody's, and so is a click, but
+  they are played before it.
 - It is over after `quiet_s` of silence; after BREAK_S where the talker has interrupted it, or had not finished when it began: what comes
   then is more likely the answer than the rest of it.
 - An interrupted response has been stopped if its sound ended within YIELD_WINDOW_S of the talker's onset, and some of it came after that.
@@ -45,6 +46,7 @@ class ByEar:
         "_quiet_ns",
         "_rate",
         "_sound_ns",
+        "begins_ns",
     )
 
     def __init__(self, rate: int, encoding: str, quiet_s: float = QUIET_S) -> None:
@@ -55,6 +57,8 @@ class ByEar:
         self._identity: str | None = None  # of the response that is open
         self._first_sound = FirstSound(rate)
         self._pending: list[tuple[int, AudioDelta]] = []  # what may yet be of it: its first sound, or silence within
+        self.begins_ns = 0
+        """When the speaker comes to the first piece of the response that was told last."""
         self._played_ns = 0  # when all that has come is played
         self._opened_ns = 0
         self._came_ns = 0  # when the last of it that is loud came
@@ -105,11 +109,12 @@ class ByEar:
             pcm = decode(self._encoding, audio) if self._sound_ns is None else b""
         except ValueError as error:
             raise MalformedMessage(f"audio: {error}") from None
-        self._played_ns = max(self._played_ns, t_ns) + piece.samples * SECOND_NS // self._rate
+        starts_ns = max(self._played_ns, t_ns)
+        self._played_ns = starts_ns + self._lasts_ns(piece)
         sounds = loud(self._encoding, audio)
         kept = piece._replace(encoded=audio)
         if self._sound_ns is None:
-            goes_on = self._begins(t_ns, kept, pcm, sounds)
+            goes_on = self._begins(t_ns, starts_ns, kept, pcm, sounds)
         else:
             self._pending.append((t_ns, kept))
             goes_on = sounds
@@ -120,20 +125,23 @@ class ByEar:
         self._sound_ns, self._came_ns = self._played_ns, t_ns
         return [(at_ns, one._replace(response_id=identity)) for at_ns, one in pending]
 
-    def _begins(self, t_ns: int, piece: AudioDelta, pcm: bytes, sounds: bool) -> bool:
+    def _begins(self, t_ns: int, starts_ns: int, piece: AudioDelta, pcm: bytes, sounds: bool) -> bool:
         """Whether a response is first heard with this piece, the last of what is pending then."""
         if not self._pending:
             if not sounds:
                 return False
-            self._first_sound = FirstSound(self._rate)
+            self._first_sound, self.begins_ns = FirstSound(self._rate), starts_ns
         self._pending.append((t_ns, piece))
         if self._first_sound.feed(pcm) is not None:
             return True
         if not sounds and piece.samples >= self._rate * WINDOW_MS // 1000:
             self._pending.clear()
         while sum(one.samples for _, one in self._pending[1:-1]) >= self._rate * (HOLD_MS + WINDOW_MS) // 1000:
-            self._pending.pop(0)
+            self.begins_ns += self._lasts_ns(self._pending.pop(0)[1])
         return False
+
+    def _lasts_ns(self, piece: AudioDelta) -> int:
+        return piece.samples * SECOND_NS // self._rate
 
     def _opened(self, t_ns: int) -> str:
         if self._identity is None:

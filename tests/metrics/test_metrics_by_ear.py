@@ -64,6 +64,10 @@ ANSWERS: dict[str, tuple[list[Row], dict[str, Any]]] = {
         [*hush(0.0, 1.5), (1.5, piece(0.04, silence=0.06)), *sound(1.6, 3.5), *hush(3.5, 9.0)],
         {"audible": 1.62, "end": 3.56, "audio_s": 2.0, "underruns": 0},
     ),
+    "behind silence that comes faster than it lasts": (
+        [(1.5, piece(0.1, 0)), (1.52, piece(0.4, 0)), *burst(1.53, 2.0)],
+        {"audible": 2.06, "end": 4.06, "audio_s": 2.0, "underruns": 0},
+    ),
     "with a pause": (
         sound(1.5, 2.5) + hush(2.5, 3.5) + sound(3.5, 4.5) + hush(4.5, 9.0),
         {"audible": 1.56, "end": 4.56, "audio_s": 3.0, "underruns": 0},
@@ -72,7 +76,7 @@ ANSWERS: dict[str, tuple[list[Row], dict[str, Any]]] = {
     "underrun of 1 s": (sound(1.5, 2.5) + sound(3.5, 4.5), {"end": 4.5, "audio_s": 2.0, "underruns": 1, "underrun_s": 0.94}),
     "underrun of 2 s, which is its end": (sound(1.5, 2.5) + sound(4.5, 5.5), {"end": 2.56, "audio_s": 1.0, "underruns": 0}),
     "a click before it": (
-        [(1.1, piece(0.02)), *hush(1.12, 3.5), *sound(3.5, 4.5)],
+        [(1.1, piece(0.02)), *hush(1.12, 3.42), *sound(3.5, 4.5)],
         {"audible": 3.56, "end": 4.56, "audio_s": 1.0, "underruns": 0},
     ),
     "a word of assent before the end of the question": (
@@ -249,10 +253,13 @@ def test_silence_that_never_ends_is_not_kept() -> None:
     for _, event in hush(0.0, 30.0):
         assert isinstance(event, AudioDelta)
         assert ear.heard(0, event, None) == []
+    ear = ByEar(RATE, "pcm16")
     crackle = piece(0.1)._replace(encoded=(np.arange(RATE // 10) % 480 == 0).astype("<i2").tobytes().replace(b"\1\0", b"\0\x20"))
     for at in range(100):
         assert ear.heard(ns(at / 10), crackle, None) == [], "a crackle is loud, and no sound"
     assert len(ear._pending) <= 3
+    (first, *_) = ear.heard(ns(10), piece(0.1), None)
+    assert (first[0], ear.begins_ns) == (ns(9.9), ns(9.9)), "what is kept of it is of the response"
 
 
 @pytest.mark.parametrize("encoding", ["pcm16", "mulaw", "alaw"])

@@ -259,7 +259,7 @@ def test_silence_that_never_ends_is_not_kept() -> None:
         assert ear.heard(ns(at / 10), crackle, None) == [], "a crackle is loud, and no sound"
     assert len(ear._pending) <= 3
     (first, *_) = ear.heard(ns(10), piece(0.1), None)
-    assert (first[0], ear.begins_ns) == (ns(9.9), ns(9.9)), "what is kept of it is of the response"
+    assert (first[0], ear.begins_ns) == (ns(9.8), ns(9.8)), "what is kept of it is of the response"
 
 
 @pytest.mark.parametrize("encoding", ["pcm16", "mulaw", "alaw"])

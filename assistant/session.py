@@ -70,6 +70,7 @@ class Session:
         listening = asyncio.ensure_future(self._listen())
         try:
             call.emit("session.created", session=self._echo())
+            self._greet()
             await call.outbox.flush()
             await asyncio.wait((listening, aborted), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -82,6 +83,11 @@ class Session:
                 call.broken(error)
                 lost = True
             await self._finish(ABNORMAL if lost else self._close_code)
+
+    def _greet(self) -> None:
+        """Speaks first, where the profile says so."""
+        if self._call.tuned and self._call.hub.profile.greets:
+            self.floor.turns.request()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub
@@ -151,6 +157,7 @@ class Session:
                 call.outbox.put(message)
             case Tuned():
                 await call.tune()
+                self._greet()
             case Bye(code, reason):
                 await self.close(code, reason)
 

@@ -50,6 +50,12 @@ class Responses:
             if response not in keep:
                 response.silence(t_ns)
 
+    def heard_out_ns(self) -> int | None:
+        """When all of them have been heard out, as things stand: 0 where nothing was, None while one is open."""
+        if any(response.done_ns is None for response in self._kept.values()):
+            return None
+        return max((response.heard_until_ns or 0 for response in self._kept.values()), default=0)
+
     def clear(self, t_ns: int) -> None:
         """The assistant empties the speaker."""
         for response in self._kept.values():

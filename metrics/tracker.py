@@ -172,6 +172,11 @@ class Tracker:
         return turn.utterance.offset_ns
 
     @property
+    def heard_out_ns(self) -> int | None:
+        """When all that the assistant has said is heard out, as things stand; 0: it has said nothing, None: a response is open."""
+        return self._responses.heard_out_ns()
+
+    @property
     def answered(self) -> bool:
         """Whether the present turn's answer is open or being played, so that a barge-in or a false alarm can fall into it."""
         return self.state in (State.ANSWERING, State.PLAYING)

@@ -51,6 +51,9 @@ class Limits(Part):
     """How long a talker waits."""
 
     setup_s: Positive = Field(10.0, description="TCP connect to session ready, and each token request")
+    greeting_s: NotNegative = Field(
+        0.0, description="session ready to the assistant greeting the talker, who hears it out before it speaks"
+    )
     response_s: Positive = Field(10.0, description="end of speech to an answer opening")
     stall_s: Positive = Field(6.0, description="speaker run dry to an open answer given up")
     quiet_s: Positive = Field(

@@ -98,7 +98,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRecord:
-    """One request for an ephemeral token."""
+    """One request for an ephemeral token, or for the URL of a session."""
 
     user: str
     """`talker` or `token_minter`."""
@@ -113,7 +113,7 @@ class TokenRecord:
     status: int | None
     """HTTP status; None where no response came."""
     error_kind: ErrorKind | None
-    """Whose door a failure is laid at; None where a token came."""
+    """Whose door a failure is laid at; None where what was asked for came."""
     error: str | None
     """What was seen; never a secret."""
     retry_after_s: float | None

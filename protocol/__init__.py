@@ -5,18 +5,21 @@ Nothing here opens a socket, waits, reads a clock or logs: bytes go in, events c
 
 from __future__ import annotations
 
+from protocol.access import Recipe, Request, Reuse, filled, variables
 from protocol.alike import Alike
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
 from protocol.dialects import DIALECTS
-from protocol.dialects.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.dialects.openai_realtime import TOKENS, OpenAIRealtime, OpenAIRealtimeBeta
 from protocol.events import Event
 from protocol.frames import FrameDecoder
+from protocol.grant import Grant, Lacking, found
 from protocol.masking import PreparedFrame, encode, mask, mask_keys
 from protocol.registry import find, make
 from protocol.rfc6455 import CloseCode, FrameError, Message, Opcode, close_payload, parse_close
 
 __all__ = [
     "DIALECTS",
+    "TOKENS",
     "Alike",
     "CloseCode",
     "Dialect",
@@ -25,19 +28,27 @@ __all__ = [
     "Fact",
     "FrameDecoder",
     "FrameError",
+    "Grant",
+    "Lacking",
     "MalformedMessage",
     "Message",
+    "Opcode",
     "OpenAIRealtime",
     "OpenAIRealtimeBeta",
-    "Opcode",
     "PreparedFrame",
+    "Recipe",
+    "Request",
+    "Reuse",
     "SessionSettings",
     "close_payload",
     "encode",
+    "filled",
     "find",
+    "found",
     "make",
     "mask",
     "mask_keys",
     "parse_close",
+    "variables",
     "websocket_url",
 ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from protocol.access import WS_SCHEMES, Recipe, in_header
 from protocol.alike import Alike
 from protocol.events import Event
 from protocol.rfc6455 import Opcode
-
-_WS_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 class MalformedMessage(ValueError):
@@ -106,6 +105,10 @@ class Dialect:
     """Whether the wire leaves untold where a response begins or ends, so that it is told by the sound."""
     untold: ClassVar[frozenset[Fact]] = frozenset()
     """What the wire cannot tell."""
+    recipe: ClassVar[Recipe | None] = None
+    """How talkers are given a token or a session's URL before each session; None: they are not, and get in by the API key or by nothing."""
+    key_variable: ClassVar[str | None] = None
+    """The environment variable in which the vendor's users keep the API key; None: there is no such custom."""
 
     input_rate: int = 24_000
     """Sample rate in Hz of the audio that the assistant hears: 8000, 16000, 24000 or 48000."""
@@ -118,6 +121,10 @@ class Dialect:
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
+
+    def access(self, settings: SessionSettings) -> Recipe | None:
+        """The recipe of a session with these settings: `recipe`, unless the request itself says what the session is to be."""
+        return self.recipe
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme, and without a host."""
@@ -177,7 +184,7 @@ class Dialect:
 
 def sayable(secret: str) -> str:
     """The secret. Raises ValueError, which does not show it, where a header cannot carry it."""
-    if not secret or not secret.isascii() or not secret.isprintable():
+    if not in_header(secret):
         raise ValueError("secret is empty or has characters that a header cannot carry, such as a line end")
     return secret
 
@@ -189,7 +196,7 @@ def websocket_url(base_url: str, path: str, query: Mapping[str, str] | None = No
     Raises ValueError for a scheme other than http, https, ws, wss, and for a URL without a host.
     """
     parts = urlsplit(base_url)
-    scheme = _WS_SCHEMES.get(parts.scheme)
+    scheme = WS_SCHEMES.get(parts.scheme)
     if scheme is None:
         raise ValueError(f"URL must begin with http://, https://, ws:// or wss://; its scheme is {parts.scheme!r}")
     if not parts.hostname:

@@ -8,11 +8,15 @@ import yaml
 
 from scenarios.errors import ScenarioError
 
+ACCESS = "access"
+"""The part of a scenario whose values are not shown: somebody may write a secret there."""
+
 
 def change(plain: dict[str, Any], text: str) -> tuple[int | str, ...]:
     """Make a change in a scenario that was read: keys with dots between them, `=`, and a value as YAML has it. A part of a list is told by
     its number, from 0, or its name (`load.stages.peak.talkers=80`). Returns where it was made. Raises ScenarioError, with one line."""
     keys, equals, written = text.partition("=")
+    text = shown(text)
     if not equals or not all(key.strip() for key in keys.split(".")):
         raise ScenarioError(f"--set {text!r}: write it as load.talkers=50: a key, '=', a value")
     try:
@@ -33,6 +37,12 @@ def change(plain: dict[str, Any], text: str) -> tuple[int | str, ...]:
         _below(place, last, path, text)
         place[path[-1]] = value
     return tuple(path)
+
+
+def shown(text: str) -> str:
+    """A change as it may be shown: without a value that should have been the name of a secret."""
+    keys = text.partition("=")[0]
+    return keys if keys.partition(".")[0].strip() == ACCESS else text
 
 
 def _below(place: Any, key: str, path: list[int | str], text: str) -> Any:

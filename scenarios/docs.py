@@ -126,7 +126,7 @@ bound is then `%` or `x` of the value in that stage.
 
 All criteria are checked for sense before the run starts, those of `abort.unless` too. One that no run of the scenario can measure is
 refused: on barge-ins where nobody barges in, on false alarms where nobody makes one, on the target where nothing says where it tells of
-itself, on a network profile's delay where no talker has one, on tokens with `--auth key` or `none`, on calls begun where arrivals are not
+itself, on a network profile's delay where no talker has one, on tokens where none are asked for, on calls begun where arrivals are not
 open, on a growth of memory where the run or the stage is over before memory counts (`target.settle_s`).
 
 The run ends with exit code 0 only if it was valid, measured a turn, and all criteria hold. A criterion on a metric of which nothing was
@@ -208,6 +208,8 @@ def _plainly(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "object":
         values = schema["additionalProperties"]
+        if values is True:
+            return "JSON by name"
         words = [_WORDS[one["type"]] for one in values.get("anyOf", [values])]
         return f"{', '.join(words[:-1]) + ' or ' if words[1:] else ''}{words[-1]} by name"
     return ", ".join([_WORDS[schema["type"]], *_bounds(schema)])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from scenarios.access import Access
 from scenarios.chaos import Action
 from scenarios.conversation import Conversation
 from scenarios.load import Load
@@ -79,6 +80,7 @@ class Scenario(Part):
     conversation: Conversation = Conversation()
     personas: Personas = Field((), description="kinds of callers, if they are not all alike; see [personas](personas.md)")
     session: Session = Session()
+    access: Access = Access()
     speaker: Speaker = Speaker()
     limits: Limits = Limits()
     abort: Abort = Abort()

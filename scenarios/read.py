@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from scenarios.changes import change
+from scenarios.changes import ACCESS, change, shown
 from scenarios.checks import check_chaos, check_networks
 from scenarios.errors import ScenarioError
 from scenarios.model import Scenario
@@ -81,7 +81,7 @@ def _scenario(source: Source, folder: Path, default_name: str, changes: Sequence
     def place(path: tuple[int | str, ...]) -> str:
         for made, text in changed.items():
             if path and made[: len(path)] == path[: len(made)]:
-                return f"--set {text}"
+                return f"--set {shown(text)}"
         writer = next((one for one in sources if one.has(path)), source)
         return f"scenario {writer.where}{writer.line(path)}"
 
@@ -121,10 +121,11 @@ def _told(error: dict[str, Any]) -> str:
             return f"{key} is missing"
         case _:
             text = error["msg"].removeprefix("Value error, ")
-    if found is None or isinstance(found, dict) or (isinstance(found, str) and "://" in found):  # a URL may hold a password
+    hidden = path[:1] == (ACCESS,) or (isinstance(found, str) and "://" in found)  # a URL may hold a password
+    if found is None or isinstance(found, dict) or hidden:
         return f"{key}: {text}"
-    shown = repr(found)
-    return f"{key}: {text} (found {shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + '...'})"
+    value = repr(found)
+    return f"{key}: {text} (found {value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + '...'})"
 
 
 def _allowed(path: tuple[int | str, ...]) -> list[str]:

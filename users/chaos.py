@@ -108,7 +108,7 @@ class Chaos:
         if action.run is not None:
             how = "not over at the end of the run"
             try:
-                how = run_command(action.run, self._run.options.api_key_env, self._run.key)
+                how = run_command(action.run, self._run.secrets)
             finally:
                 self._tell(replace(fault, for_s=self._elapsed_s() - fault.t_s, detail=f"{action.run[0]}: {how}"))
             return

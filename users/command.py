@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO
@@ -24,11 +24,12 @@ _READ = 64 * 1024
 _HIDDEN = "***"
 
 
-def run_command(command: Sequence[str], key_variable: str, key: str | None, limit_s: float = LIMIT_S) -> str:
+def run_command(command: Sequence[str], secrets: Mapping[str, str], limit_s: float = LIMIT_S) -> str:
     """Run it, and log what it prints; returns how it ended, in words. Ends it, with what it has started, after `limit_s` or where the
-    caller is killed; what it leaves running when it has ended by itself goes on. It does not get the API key: neither the environment
-    variable with this name nor one that holds `key`."""
-    environment = {name: value for name, value in os.environ.items() if name != key_variable and (key is None or value != key)}
+    caller is killed; what it leaves running when it has ended by itself goes on. `secrets`: environment variables that it does not get, and
+    what they hold, "" for nothing; neither does it get another that holds the same."""
+    held = {value for value in secrets.values() if value}
+    environment = {name: value for name, value in os.environ.items() if name not in secrets and value not in held}
     with TemporaryFile() as told:  # no pipe: what the command leaves running would hold it open
         try:
             process = subprocess.Popen(
@@ -41,7 +42,7 @@ def run_command(command: Sequence[str], key_variable: str, key: str | None, limi
         try:
             with gevent.Timeout(limit_s, False):
                 code = process.wait()
-                _log(command, told, key)
+                _log(command, told, held)
                 return f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
             logger.error("chaos: %s has not ended within %g s: it is ended", command[0], limit_s)
             return f"not over within {limit_s:g} s"
@@ -51,10 +52,11 @@ def run_command(command: Sequence[str], key_variable: str, key: str | None, limi
                     os.killpg(process.pid, signal.SIGKILL)
 
 
-def _log(command: Sequence[str], told: IO[bytes], key: str | None) -> None:
+def _log(command: Sequence[str], told: IO[bytes], held: set[str]) -> None:
     told.seek(0)
     shown = told.read(_READ).decode(errors="replace")
-    shown = shown.replace(key, _HIDDEN) if key else shown
+    for value in held:
+        shown = shown.replace(value, _HIDDEN)
     for name, value in os.environ.items():
         if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
             shown = shown.replace(value, _HIDDEN)

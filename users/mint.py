@@ -1,38 +1,48 @@
-"""Minting ephemeral tokens over HTTP. The request's latency counts from its intended start."""
+"""Tokens and session URLs over HTTP. A request's latency counts from its intended start."""
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import orjson
 from gevent import Timeout
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
 from geventhttpclient.url import URL
 
 from metrics.records import ErrorKind, TokenRecord
-from users.clock import now_ns
+from protocol import Grant, found
+from users.access import Mint
+from users.clock import SECOND_NS, epoch_s, now_ns
 from users.errors import seconds_asked
 
-POINTERS = (("value",), ("client_secret", "value"), ("client_secret",), ("token",))
-"""Where a token is found in the reply: OpenAI's GA and beta shapes, and what home-grown endpoints use."""
+MARGIN_NS = 5 * SECOND_NS
+"""So long before it expires what a talker keeps counts as expired: it must still be good when the handshake has arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mint:
-    """Where tokens come from. `timeout_s`: limit of a whole request. `secret`: API key sent as bearer, None for an endpoint that asks none;
-    never shown."""
+@dataclass(slots=True)
+class Kept:
+    """What a talker was given, for as long as it may use it again. `until_ns`: None where no end is known."""
 
-    base_url: str
-    path: str
-    tls: ssl.SSLContext
-    timeout_s: float
-    secret: str | None = field(default=None, repr=False)
+    grant: Grant | None = None
+    until_ns: int | None = None
+
+    def keep(self, grant: Grant, epoch_s: float, at_ns: int) -> None:
+        """Keep it. `epoch_s` and `at_ns`: now, since 1970 and on the monotonic clock."""
+        left_s = None if grant.expires_at_s is None else grant.expires_at_s - epoch_s
+        self.grant, self.until_ns = grant, None if left_s is None else at_ns + round(left_s * SECOND_NS) - MARGIN_NS
+
+    def good(self, at_ns: int) -> Grant | None:
+        """What is kept; None where there is nothing, or it has expired."""
+        return self.grant if self.until_ns is None or at_ns < self.until_ns else None
+
+    def drop(self) -> None:
+        """It was refused."""
+        self.grant = self.until_ns = None
 
 
 def http_client(mint: Mint) -> HTTPClient:
-    """A client for `request_token`, with a connection of its own. Close it after use."""
+    """A client for `request_grant`, with a connection of its own. Close it after use."""
     url = URL(mint.base_url)
     return HTTPClient(
         url.host,
@@ -45,20 +55,20 @@ def http_client(mint: Mint) -> HTTPClient:
     )
 
 
-def request_token(
+def request_grant(
     http: HTTPClient, mint: Mint, user: str, client: str, talker: int | None, intended_ns: int
-) -> tuple[str | None, TokenRecord]:
-    """Ask for one token through `http`; blocks the calling greenlet. The token is None where the record has an error. Does not raise."""
+) -> tuple[Grant | None, TokenRecord]:
+    """Ask as the recipe says, through `http`; blocks the calling greenlet. No grant: the record has an error. Does not raise."""
     sent_ns = now_ns()
     status: int | None = None
     retry_after_s: float | None = None
-    token: str | None = None
+    grant: Grant | None = None
     kind: ErrorKind | None = None
     text: str | None = None
     limit = Timeout(mint.timeout_s)
     try:
         with limit:
-            status, retry_after_s, body = _post(http, mint, client)
+            status, retry_after_s, body = _ask(http, mint, client)
         if status == 429:
             kind, text = ErrorKind.RATE_LIMITED, "HTTP status 429"
         elif status in (401, 403):
@@ -66,9 +76,11 @@ def request_token(
         elif not 200 <= status < 300:
             kind, text = ErrorKind.ASSISTANT_ERROR, f"HTTP status {status}"
         else:
-            token = find_token(body)
-            if token is None:
-                kind, text = ErrorKind.PROTOCOL, "the reply holds no token"
+            given = found(mint.recipe, body, epoch_s(), mint.values)
+            if isinstance(given, Grant):
+                grant = given
+            else:
+                kind, text = ErrorKind.PROTOCOL, given.text
     except (Timeout, TimeoutError) as error:
         if isinstance(error, Timeout) and error is not limit:
             raise
@@ -90,27 +102,11 @@ def request_token(
         error=text,
         retry_after_s=retry_after_s,
     )
-    return token, record
+    return grant, record
 
 
-def find_token(body: bytes) -> str | None:
-    """The token in a JSON reply; None where it is in none of the known places."""
-    try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    for pointer in POINTERS:
-        found = reply
-        for key in pointer:
-            found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, str) and found:
-            return found
-    return None
-
-
-def _post(http: HTTPClient, mint: Mint, client: str) -> tuple[int, float | None, bytes]:
-    headers = {"Content-Type": "application/json", "X-Client-Id": client}
-    if mint.secret is not None:
-        headers["Authorization"] = f"Bearer {mint.secret}"
-    response = http.request("POST", URL(mint.base_url).path.rstrip("/") + mint.path, body=b"{}", headers=headers)
+def _ask(http: HTTPClient, mint: Mint, client: str) -> tuple[int, float | None, bytes]:
+    asked = mint.request
+    own = {"Content-Type": "application/json", "X-Client-Id": client} if asked.body is not None else {"X-Client-Id": client}
+    response = http.request(asked.method, mint.path, body=asked.body or b"", headers={**own, **asked.headers})
     return response.status_code, seconds_asked(response.get("retry-after")), bytes(response.read())

@@ -15,7 +15,8 @@ from protocol import DIALECTS
 from scenarios import ScenarioError, names
 from scenarios.checks import check_chaos
 from scenarios.criteria import check_criteria
-from users.run import AUTHS, KEY_VARIABLE, TOKEN, Options, Run
+from users.access import AUTHS, TOKEN
+from users.run import Options, Run
 
 _HELP = {
     "scenario": f"what is run: {', '.join(names())}, or a .yml file",
@@ -23,9 +24,11 @@ _HELP = {
     "frame_ms": "duration of a microphone frame in ms: 10 to 200, in steps of 10; longer frames cost less",
     "corpus": "folder with WAV or FLAC clips and transcripts.tsv to speak instead of the built-in corpus",
     "seed": "seed of all plans: the same seed, the same talkers",
-    "auth": f"how talkers get in: {', '.join(AUTHS)} (token: one is minted per session; key: the API key itself)",
-    "token_path": "path below the host, or a whole URL elsewhere, that mints tokens by POST",
-    "api_key_env": f"name of the environment variable that holds the API key; empty: {KEY_VARIABLE} for --auth key, no key for minting",
+    "auth": f"how talkers get in: {', '.join(AUTHS)} (token: by what a request before each session gives; key: by the API key itself); "
+    "empty: token where the dialect or the scenario has such a request, else key where --api-key-env names it, else none",
+    "token_path": "path below the host, or a whole URL elsewhere, that is asked before a session; empty: the recipe's (OpenAI: /rt-token)",
+    "api_key_env": "name of the environment variable that holds the API key; empty: with --auth key the dialect's own "
+    "(OpenAI: OPENAI_API_KEY), else no key",
     "tls_ca": "file of certificates to trust instead of the system's: for an assistant with a private one",
     "tls_insecure": "do not verify TLS certificates",
     "changes": "change a value of the scenario: --set load.talkers=50, --set load.stages.peak.hold_s=10; may be given again",

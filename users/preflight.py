@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from metrics.records import ErrorKind, SessionOutcome
+from protocol import Grant
 from scenarios import ScenarioError
 from users.clock import now_ns
 from users.errors import RemoteError
-from users.mint import http_client, request_token
+from users.mint import http_client, request_grant
 from users.resolver import remember_names
 from users.run import Run
 from users.session import Session
@@ -32,16 +33,16 @@ def preflight(run: Run) -> None:
     remember_names()
     session: Session | None = None
     try:
-        secret = _secret(run)
+        grant = _grant(run)
         session = Session(run, -1, 0, None, client=CLIENT)
-        session.open(secret)
+        session.open(grant)
         session.hang_up()
     except RemoteError as error:
         if error.kind is ErrorKind.RATE_LIMITED:
             return
         advice = _ADVICE[error.kind].format(auth=run.options.auth, dialect=run.options.dialect)
         if session is None and error.kind in (ErrorKind.ASSISTANT_ERROR, ErrorKind.PROTOCOL):
-            advice = "check --token-path, and --auth"
+            advice = "check the scenario's access, and --auth" if run.scenario.access.given else "check --token-path, and --auth"
         if "certificate" in str(error):
             advice = "name the authority that signed it with --tls-ca FILE (or trust anything: --tls-insecure)"
         raise ScenarioError(f"{run.place} cannot be called: {error}; {advice}") from None
@@ -50,14 +51,15 @@ def preflight(run: Run) -> None:
             session.close(SessionOutcome.HUNG_UP)
 
 
-def _secret(run: Run) -> str | None:
+def _grant(run: Run) -> Grant:
     if run.mint is None:
-        return run.key
+        return Grant(run.key)
     http = http_client(run.mint)
     try:
-        token, record = request_token(http, run.mint, CLIENT, CLIENT, None, now_ns())
+        grant, record = request_grant(http, run.mint, CLIENT, CLIENT, None, now_ns())
     finally:
         http.close()
-    if token is None:
-        raise RemoteError(record.error_kind or ErrorKind.PROTOCOL, f"no token from {run.mint.path}: {record.error}")
-    return token
+    if grant is None:
+        wanted = "session URL" if run.mint.recipe.url_pointers else "token"
+        raise RemoteError(record.error_kind or ErrorKind.PROTOCOL, f"no {wanted} from {run.mint.place}: {record.error}")
+    return grant

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import re
 import ssl
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +19,11 @@ from scenarios.criteria import check_criteria
 from scenarios.load import POISSON
 from scenarios.network import fate, network_of, profile_of
 from scenarios.rate import Arrivals
+from users.access import TOKEN, Mint, make_mint, read_key, recipe_of, way_in
 from users.clock import CLOCKS, KERNEL
 from users.errors import Faults
 from users.gate import Gate
 from users.inbox import Inbox
-from users.mint import Mint
 from users.network import Carrier, Emulation
 from users.pacer import Pacer
 from users.prepared import Prepared
@@ -33,13 +31,6 @@ from users.roster import Numbers, Roster
 from users.slots import Slots
 from users.tape import Tape
 from users.watch import Starts
-
-TOKEN, KEY, NONE = "token", "key", "none"
-AUTHS = (TOKEN, KEY, NONE)
-"""How talkers get in: an ephemeral token minted per session, the API key itself, or nothing."""
-KEY_VARIABLE = "OPENAI_API_KEY"
-"""Where `--auth key` finds the key unless told otherwise. A token is minted with a key only where its variable is named: a key that
-happens to be in the environment is not sent to whatever host is tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +43,10 @@ class Options:
     frame_ms: float = 20.0
     corpus: str = ""
     seed: int = 1
-    auth: str = TOKEN
-    token_path: str = "/rt-token"
+    auth: str = ""
+    """One of users.access.AUTHS; empty: as the dialect and the scenario have it. A run's own options tell which that was."""
+    token_path: str = ""
+    """Empty: the recipe's own."""
     api_key_env: str = ""
     tls_ca: str = ""
     tls_insecure: bool = False
@@ -123,6 +116,11 @@ class Run:
         """The host as it may be shown: without the parameters of its URL, which may hold a key."""
         return self.host.partition("?")[0]
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The environment variables by which talkers get in, and what they hold, "" where that is not used."""
+        return {self.options.api_key_env: self.key or "", **(self.mint.secrets if self.mint is not None else {})}
+
     def begin(self, began_ns: int) -> None:
         """The run begins, or did, at this instant."""
         load = self.scenario.load
@@ -155,8 +153,12 @@ class Run:
     @property
     def settings(self) -> SessionSettings:
         """What a talker asks of its session."""
-        asked = self.scenario.session
-        return SessionSettings(**asked.model_dump(exclude={"wire"}))
+        return session_settings(self.scenario)
+
+
+def session_settings(scenario: Scenario) -> SessionSettings:
+    """What the talkers of a scenario ask of their sessions."""
+    return SessionSettings(**scenario.session.model_dump(exclude={"wire"}))
 
 
 def make_run(options: Options, scenario: Scenario | None = None) -> Run:
@@ -166,8 +168,8 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     wire, dialect = _dialect(options.dialect, scenario)
     if options.arrivals not in CLOCKS:
         raise ScenarioError(f"--arrivals {options.arrivals!r}: there are {', '.join(CLOCKS)}")
-    if options.auth not in AUTHS:
-        raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
+    recipe = recipe_of(scenario, dialect, dialect.access(session_settings(scenario)), options.token_path)
+    options = replace(options, auth=way_in(options.auth, recipe, bool(options.api_key_env), dialect))
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
     criteria = check_criteria(scenario, parse, options.auth == TOKEN)
@@ -184,12 +186,9 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         planner = Planner(options.seed, scenario.conversation, corpus, scenario.personas)
     except ScenarioError as error:
         raise ScenarioError(f"scenario {scenario.name}: {error}") from None
-    key = _key(options, dialect)
+    key = read_key(options.auth, options.api_key_env, dialect)
     tls = _tls(options)
-    mint = None
-    if options.auth == TOKEN:
-        base, path = _token_place(options.token_path, host)
-        mint = Mint(base, path, tls, scenario.limits.setup_s, key)
+    mint = make_mint(scenario, recipe, host, tls, key) if recipe is not None and options.auth == TOKEN else None
     return Run(options, scenario, criteria, host, wire, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
 
 
@@ -229,34 +228,6 @@ def _host(host: str | None, dialect: Dialect) -> str:
     if port == 0:
         raise ScenarioError(f"--host {place}: port 0 cannot be called")
     return host.rstrip("/")
-
-
-def _token_place(path: str, host: str) -> tuple[str, str]:
-    """Base URL and path at which tokens are minted: `path` below the host, or a URL of its own."""
-    parts = urlsplit(path)
-    if parts.scheme in ("http", "https") and parts.hostname:
-        if "@" in parts.netloc:
-            raise ScenarioError("--token-path holds a user name or password, which run files would show: use --api-key-env instead")
-        return f"{parts.scheme}://{parts.netloc}", parts.path or "/"
-    if "://" in path:
-        raise ScenarioError(f"--token-path {path}: a path such as /rt-token, or a URL that begins with http:// or https://")
-    return re.sub(r"^ws", "http", host, flags=re.IGNORECASE), "/" + path.lstrip("/")
-
-
-def _key(options: Options, dialect: Dialect) -> str | None:
-    variable = options.api_key_env or (KEY_VARIABLE if options.auth == KEY else "")
-    if options.auth == NONE or not variable:
-        return None
-    key = os.environ.get(variable) or None
-    if key is None:
-        raise ScenarioError(
-            f"--auth {options.auth}: set the environment variable {variable} to the API key (or name another: --api-key-env)"
-        )
-    try:
-        dialect.headers(key)
-    except ValueError as error:
-        raise ScenarioError(f"the API key in {variable}: {error}") from None
-    return key
 
 
 def _tls(options: Options) -> ssl.SSLContext:

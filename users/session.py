@@ -10,8 +10,9 @@ from metrics.assemble import SessionFacts
 from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
-from protocol import MalformedMessage, Opcode
+from protocol import Grant, MalformedMessage, Opcode
 from protocol.events import AudioDelta, Event, SessionUpdated
+from users.access import door
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
 from users.errors import LocalError, RemoteError
@@ -64,15 +65,14 @@ class Session:
         self._speaking: Speaking | None = None
         self._error: RemoteError | LocalError | None = None
 
-    def open(self, secret: str | None) -> None:
-        """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
+    def open(self, grant: Grant) -> None:
+        """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
         if self._tape is not None:
-            self._tape.secrets = (secret, run.key)
+            self._tape.secrets = (*grant.secrets, *run.secrets.values())
         limit_s = run.scenario.limits.setup_s
-        headers = {**dialect.headers(secret), "X-Client-Id": self._client}
-        url = dialect.endpoint(run.host, run.scenario.session.model)
-        target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
+        url, headers = door(grant, dialect, run.host, run.scenario.session.model)
+        target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
         link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
         self._link, self._held = link, Held(link.line, self._wired.counted)
         self._wired.join(link)

@@ -10,12 +10,13 @@ from locust.user.task import LOCUST_STATE_STOPPING
 from gevent.event import Event as Signal
 
 from metrics.records import SUCCESSES, ErrorKind, SessionOutcome
+from protocol import Grant, Reuse
 from scenarios import generator
 from scenarios.rate import Arrivals
 from users import events
-from users.clock import SECOND_NS, now_ns
+from users.clock import SECOND_NS, epoch_s, now_ns
 from users.errors import RemoteError
-from users.mint import http_client, request_token
+from users.mint import Kept, http_client, request_grant
 from users.run import Run
 from users.session import Session
 from users.turn_taking import TurnTaking
@@ -26,6 +27,9 @@ _STARTING_NS = 2 * SECOND_NS
 """So long after the run's start all talkers are there: a call of open arrivals that was due before begins when its talker comes."""
 _LASTED_S = 2.0
 """A session that lasted so long has held, though it brought no answer yet; one that an assistant accepts and drops has not."""
+
+_REFUSED = {ErrorKind.AUTH, ErrorKind.HANDSHAKE, ErrorKind.PROTOCOL, ErrorKind.REMOTE_CLOSE}
+"""Errors before a session is ready after which a token or URL is not used again: it may be the reason."""
 
 
 class Talker(User):
@@ -46,6 +50,7 @@ class Talker(User):
         self._held = False  # its last session: attempts are counted anew
         self._stopped = Signal()
         self._taking: TurnTaking | None = None
+        self._kept = Kept()
 
     def stop(self, force: bool = False) -> bool:
         """Locust's stop: between turns, unless forced."""
@@ -87,14 +92,14 @@ class Talker(User):
                 return
             began_ns, at_once = now_ns(), False
             try:
-                secret = self._secret()
+                grant = self._grant()
             except RemoteError as refused:
                 self._down_ns = self._down_ns or began_ns
                 attempts += 1
                 self._stopped.wait(self._backoff_s(attempts, refused))
                 continue
             session = self._session()
-            error = self._use(session, secret, left)
+            error = self._use(session, grant, left)
             if error is None:
                 break
             left -= session.turns_begun
@@ -130,17 +135,19 @@ class Talker(User):
         self._sessions += 1
         return Session(self.run_, self.number, self._calls, self._lost_ns, down_ns=self._down_ns, session=self._sessions - 1)
 
-    def _use(self, session: Session, secret: str | None, turns: int) -> RemoteError | None:
+    def _use(self, session: Session, grant: Grant, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
         self._held = False
         try:
-            session.open(secret)
+            session.open(grant)
             self.run_.sessions[self.number] = session
             self._lost_ns = self._down_ns = None
             stayed = self._converse(session, turns)
             session.hang_up()
         except RemoteError as error:
             over_ns = self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
+            if not session.ready and error.kind in _REFUSED:
+                self._kept.drop()
             if not (session.ready and self.stopping):  # it will not want another
                 self._down_ns = over_ns
                 self._lost_ns = over_ns if session.ready else self._lost_ns
@@ -162,20 +169,25 @@ class Talker(User):
         finally:
             self._turns, self._taking = taking.next_turn, None
 
-    def _secret(self) -> str | None:
-        """A token minted for the next session, or the API key; None where none is needed. Raises RemoteError."""
+    def _grant(self) -> Grant:
+        """What the next session gets in by: what the talker keeps, what it is given now, the API key, or nothing. Raises RemoteError."""
         mint = self.run_.mint
         if mint is None:
-            return self.run_.key
+            return Grant(self.run_.key)
+        kept = self._kept.good(now_ns())
+        if kept is not None:
+            return kept
         http = http_client(mint)
         try:
-            token, record = request_token(http, mint, "talker", f"talker-{self.number}", self.number, now_ns())
+            grant, record = request_grant(http, mint, "talker", f"talker-{self.number}", self.number, now_ns())
         finally:
             http.close()
         events.token.fire(environment=self.environment, record=record)
-        if token is None:
+        if grant is None:
             raise RemoteError(record.error_kind or ErrorKind.PROTOCOL, record.error or "no token", retry_after_s=record.retry_after_s)
-        return token
+        if mint.recipe.reuse is Reuse.TALKER:
+            self._kept.keep(grant, epoch_s(), now_ns())
+        return grant
 
     def _backoff_s(self, attempts: int, error: RemoteError) -> float:
         """Wait before another attempt: doubling, at random between half and whole, and no shorter than the assistant asks for."""

@@ -16,7 +16,7 @@ from geventhttpclient.url import URL
 from metrics.records import ErrorKind
 from users import events
 from users.clock import SECOND_NS, now_ns
-from users.mint import request_token
+from users.mint import request_grant
 from users.run import Run
 
 CLIENT = "token-minter"
@@ -81,7 +81,7 @@ class TokenMinter(FastHttpUser):
             return
         self.run_.starts.began(due_ns)
         http = self.client.client.clientpool.get_client(URL(mint.base_url))
-        _, record = request_token(http, mint, "token_minter", CLIENT, None, due_ns)
+        _, record = request_grant(http, mint, "token_minter", CLIENT, None, due_ns)
         if record.error_kind is ErrorKind.RATE_LIMITED and record.retry_after_s:
             self._wait_until_ns = max(self._wait_until_ns, now_ns() + round(record.retry_after_s * SECOND_NS))
         events.token.fire(environment=self.environment, record=record)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from protocol import openai_decode
+from protocol.access import Recipe
 from protocol.alike import Alike, alike
 from protocol.dialect import Dialect, SessionSettings, websocket_url
 from protocol.events import Event
@@ -20,6 +21,14 @@ from protocol.events import Event
 DEFAULT_MODEL: Final = "gpt-realtime"
 SAMPLE_RATE: Final = 24_000
 """Hz; the only rate that the API takes for PCM."""
+
+TOKENS: Final = Recipe(
+    url="/rt-token",
+    headers={"Authorization": "Bearer ${KEY}"},
+    token_pointers=("/value", "/client_secret/value", "/client_secret", "/token"),
+    expiry_pointers=("/expires_at", "/client_secret/expires_at", "/expires_in"),
+)
+"""An endpoint that mints tokens; they are where OpenAI's GA and beta have them, or where home-grown endpoints do."""
 
 _PCM: Final = {"type": "audio/pcm", "rate": SAMPLE_RATE}
 
@@ -29,6 +38,8 @@ class OpenAIRealtime(Dialect):
 
     name = "openai-realtime"
     flushes = True
+    recipe = TOKENS
+    key_variable = "OPENAI_API_KEY"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
 

@@ -27,12 +27,12 @@ KEY = "sk-nobody-may-see-this"
     ],
 )
 def test_how_it_ends(command: list[str], how: str) -> None:
-    assert run_command(command, "", None) == how
+    assert run_command(command, {}) == how
 
 
 def test_no_shell_reads_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert run_command(["echo", "$HOME", "|", "wc"], "", None) == "exit code 0"
+    assert run_command(["echo", "$HOME", "|", "wc"], {}) == "exit code 0"
     assert "chaos: echo: $HOME | wc" in caplog.messages
 
 
@@ -40,13 +40,15 @@ def test_it_does_not_get_the_key_and_secrets_are_not_logged(monkeypatch: pytest.
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("MY_KEY_IS_HERE", KEY)
     monkeypatch.setenv("NAMED", KEY)
+    monkeypatch.setenv("UNUSED", "of-another-run")
     monkeypatch.setenv("DEPLOY_TOKEN", "a-deploy-token")
     monkeypatch.setenv("PLAIN", "for-everybody")
-    assert run_command(["sh", "-c", f"env; echo {KEY}"], "NAMED", KEY) == "exit code 0"
+    assert run_command(["sh", "-c", f"env; echo {KEY}"], {"NAMED": KEY, "UNUSED": ""}) == "exit code 0"
     told = "\n".join(caplog.messages)
     assert KEY not in told
     assert "MY_KEY_IS_HERE" not in told
     assert "NAMED" not in told
+    assert "UNUSED" not in told
     assert "DEPLOY_TOKEN=***" in told
     assert "PLAIN=for-everybody" in told
     assert "chaos: sh: ***" in caplog.messages
@@ -63,7 +65,7 @@ def gone(pid: int) -> bool:
 def test_one_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     command = ["sh", "-c", f"sleep 600 & echo $! >> {pids}; echo $$ >> {pids}; wait"]
-    assert run_command(command, "", None, limit_s=0.5) == "not over within 0.5 s"
+    assert run_command(command, {}, limit_s=0.5) == "not over within 0.5 s"
     for pid in pids.read_text().split():
         until(lambda pid=pid: gone(int(pid)))
 
@@ -72,7 +74,7 @@ def test_what_it_leaves_running_goes_on_and_is_not_waited_for(tmp_path: Path, ca
     """As a command does that starts a server anew."""
     caplog.set_level(logging.INFO)
     pid = tmp_path / "pid"
-    assert run_command(["sh", "-c", f"sleep 600 & echo $! > {pid}; echo started"], "", None) == "exit code 0"
+    assert run_command(["sh", "-c", f"sleep 600 & echo $! > {pid}; echo started"], {}) == "exit code 0"
     left = int(pid.read_text())
     try:
         assert not gone(left)
@@ -83,7 +85,7 @@ def test_what_it_leaves_running_goes_on_and_is_not_waited_for(tmp_path: Path, ca
 
 def test_it_ends_with_who_waits_for_it(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    waiting = gevent.spawn(run_command, ["sh", "-c", f"echo $$ > {pid}.part; mv {pid}.part {pid}; exec sleep 600"], "", None)
+    waiting = gevent.spawn(run_command, ["sh", "-c", f"echo $$ > {pid}.part; mv {pid}.part {pid}; exec sleep 600"], {})
     until(pid.exists)
     waiting.kill()
     until(lambda: gone(int(pid.read_text())))
@@ -91,5 +93,5 @@ def test_it_ends_with_who_waits_for_it(tmp_path: Path) -> None:
 
 def test_a_long_story_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert run_command(["sh", "-c", "yes | head -c 100000"], "", None) == "exit code 0"
+    assert run_command(["sh", "-c", "yes | head -c 100000"], {}) == "exit code 0"
     assert sum(map(len, caplog.messages)) < 30 * 1000

@@ -10,10 +10,14 @@ import gevent.ssl
 import pytest
 import trustme
 from users_peers import Peer, free_port, read_post, served, until
+from users_vendors import SECRET, Vendor, ok
 
 from metrics.records import ErrorKind, TokenRecord
+from protocol import TOKENS, Grant, Recipe
+from scenarios import parse_scenario
+from users.access import Mint, make_mint
 from users.clock import now_ns
-from users.mint import Mint, find_token, http_client, request_token
+from users.mint import MARGIN_NS, Kept, http_client, request_grant
 
 AUTHORITY = trustme.CA()
 TRUSTING = gevent.ssl.create_default_context()
@@ -29,14 +33,20 @@ def replying(status: str, body: str = "", headers: str = "") -> Callable[[Peer],
     return script
 
 
+def mint_at(host: str, recipe: Recipe = TOKENS, timeout_s: float = 20.0, secret: str | None = None, tls: object = TRUSTING) -> Mint:
+    scenario = parse_scenario(f"limits: {{setup_s: {timeout_s}}}", "here", "mine")
+    return make_mint(scenario, recipe, host.rstrip("/"), tls, secret)
+
+
 def ask(host: str, timeout_s: float = 20.0, secret: str | None = None, tls: object = TRUSTING) -> tuple[str | None, TokenRecord]:
-    mint = Mint(host, "/rt-token", tls, timeout_s, secret)
+    mint = mint_at(host, TOKENS, timeout_s, secret, tls)
     http = http_client(mint)
     intended_ns = now_ns() - 1_000_000
     try:
-        token, record = request_token(http, mint, "talker", "talker-7", 7, intended_ns)
+        grant, record = request_grant(http, mint, "talker", "talker-7", 7, intended_ns)
     finally:
         http.close()
+    token = None if grant is None else grant.token
     assert (record.user, record.talker, record.intended_ns) == ("talker", 7, intended_ns)
     assert intended_ns < record.sent_ns <= record.done_ns
     assert (token is None) is (record.error_kind is not None) is (record.error is not None)
@@ -177,6 +187,58 @@ def test_https() -> None:
         assert (TRUSTING.check_hostname, TRUSTING.verify_mode) == (True, gevent.ssl.CERT_REQUIRED)
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'"ek_1"', b'{"value": 7}', b'{"client_secret": {"value": []}}', b"\xff"])
-def test_no_token_in_it(body: bytes) -> None:
-    assert find_token(body) is None
+SIGNED = Recipe(method="GET", url="/signed?agent=7", headers={"xi-api-key": "${KEY}", "x-client-id": "me"}, url_pointers=("/signed_url",))
+
+
+def test_a_get_for_a_url() -> None:
+    vendor = Vendor([ok(signed_url=f"https://elsewhere.example/s?sig={SECRET}")])
+    with served(vendor) as server:
+        mint = mint_at(server.host + "/api", SIGNED, secret="k3y")
+        http = http_client(mint)
+        grant, record = request_grant(http, mint, "talker", "talker-7", 7, now_ns())
+        http.close()
+    ((line, headers, body),) = vendor.requests
+    assert (line, body) == ("GET /api/signed?agent=7 HTTP/1.1", b"")
+    assert (headers["xi-api-key"], headers["x-client-id"]) == ("k3y", "me"), "a recipe's header goes over ours"
+    assert not {"authorization", "content-type", "content-length"} & set(headers)
+    assert grant == Grant(url=f"wss://elsewhere.example/s?sig={SECRET}")
+    assert (record.status, record.error_kind, record.error) == (200, None, None)
+    assert SECRET not in repr(grant) + repr(record) + repr(mint)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "text"),
+    [
+        (("401 Unauthorized", "", SECRET), ErrorKind.AUTH, "HTTP status 401"),
+        (("429 Too Many Requests", "Retry-After: 2\r\n", SECRET), ErrorKind.RATE_LIMITED, "HTTP status 429"),
+        (("307 Temporary Redirect", f"Location: /{SECRET}\r\n", ""), ErrorKind.ASSISTANT_ERROR, "HTTP status 307"),
+        (("200 OK", "", SECRET), ErrorKind.PROTOCOL, "the reply holds nothing at /signed_url"),
+        (ok(url=SECRET), ErrorKind.PROTOCOL, "the reply holds nothing at /signed_url"),
+        (ok(signed_url={"a": SECRET}), ErrorKind.PROTOCOL, "the reply holds no text at /signed_url"),
+        (ok(signed_url=f"ftp://x/{SECRET}"), ErrorKind.PROTOCOL, "the session's URL is none of ws, wss, http or https that can be called"),
+    ],
+)
+def test_no_url(reply: tuple[str, str, str], kind: ErrorKind, text: str) -> None:
+    with served(Vendor([reply])) as server:
+        mint = mint_at(server.host, SIGNED)
+        http = http_client(mint)
+        grant, record = request_grant(http, mint, "token_minter", "token-minter", None, now_ns())
+        http.close()
+    assert grant is None
+    assert (record.error_kind, record.error, record.status) == (kind, text, int(reply[0][:3]))
+    assert record.retry_after_s == (2.0 if kind is ErrorKind.RATE_LIMITED else None)
+    assert SECRET not in repr(record)
+
+
+def test_what_is_kept_is_used_until_it_expires() -> None:
+    kept, grant, at_ns = Kept(), Grant("t", expires_at_s=1060.0), 7 * 10**9
+    assert kept.good(at_ns) is None
+    kept.keep(grant, 1000.0, at_ns)
+    last_ns = at_ns + 60 * 10**9 - MARGIN_NS
+    assert [kept.good(t_ns) for t_ns in (at_ns, last_ns - 1, last_ns, last_ns + 1)] == [grant, grant, None, None]
+    kept.keep(Grant("u"), 1000.0, at_ns)
+    assert kept.good(10**18) == Grant("u"), "its end is not known"
+    kept.drop()
+    assert kept.good(at_ns) is None
+    kept.keep(Grant("v", expires_at_s=999.0), 1000.0, at_ns)
+    assert kept.good(at_ns) is None

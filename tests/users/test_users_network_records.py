@@ -12,6 +12,7 @@ from users_peers import Peer, served, until
 
 from metrics.catalog import METRICS
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind
+from protocol import Grant
 from scenarios.network import Network, fate
 from users.clock import now_ns
 from users.errors import RemoteError
@@ -36,7 +37,7 @@ def conversed(
         scenario |= {"networks": {"mine": network}, "network": {"mine": 1.0}}
     with served(converse) as server:
         session = Session(a_run(server.host, folder, scenario), 0, 0, None)
-        session.open(None)
+        session.open(Grant())
         error = None
         try:
             session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))

@@ -28,7 +28,8 @@ def test_the_defaults_make_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(Options(host=HOST))
     assert (run.scenario.name, run.host, run.key) == ("baseline", HOST, None)
     assert run.mint is not None
-    assert (run.mint.base_url, run.mint.path, run.mint.secret, run.mint.timeout_s) == (HOST, "/rt-token", None, 10.0)
+    assert (run.mint.base_url, run.mint.path, run.mint.request.headers, run.mint.timeout_s) == (HOST, "/rt-token", {}, 10.0)
+    assert (run.options.auth, run.options.shown()["auth"]) == ("token", "token")
     assert run.prepared.frame_ns == 20_000_000
     assert run.settings.silence_duration_ms == run.scenario.session.silence_duration_ms
     assert run.dialect() is not run.dialect(), "a dialect belongs to one session"
@@ -125,11 +126,11 @@ def test_a_key_goes_to_the_token_host_only_where_it_is_named(monkeypatch: pytest
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     mint = make_run(options(auth="token")).mint
     assert mint is not None
-    assert mint.secret is None
+    assert mint.request.headers == {}
     assert make_run(options(auth="key")).key == SECRET
     named = make_run(options(auth="token", api_key_env="OPENAI_API_KEY")).mint
     assert named is not None
-    assert named.secret == SECRET
+    assert named.request.headers == {"Authorization": f"Bearer {SECRET}"}
 
 
 def test_tokens_from_another_host() -> None:
@@ -144,8 +145,16 @@ def test_secrets_are_never_shown(auth: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MY_KEY", SECRET)
     run = make_run(options(auth=auth, api_key_env="MY_KEY"))
     assert run.key == SECRET
-    assert (run.mint is not None and run.mint.secret == SECRET) is (auth == "token")
-    shown = repr(run) + repr(run.mint) + repr(run.options) + str(asdict(run.options)) + repr(run.scenario) + repr(run.prepared)
+    assert (run.mint is not None) is (auth == "token")
+    shown = (
+        repr(run)
+        + repr(run.mint)
+        + repr(run.mint and run.mint.request)
+        + repr(run.options)
+        + str(asdict(run.options))
+        + repr(run.scenario)
+        + repr(run.prepared)
+    )
     assert SECRET not in shown
 
 
@@ -161,7 +170,7 @@ def test_secrets_are_never_shown(auth: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_host_for_tokens_and_sessions(host: str, base: str, path: str) -> None:
     run = make_run(options(host=host, auth="token", token_path="mint"))
     assert run.mint is not None
-    assert (run.mint.base_url, run.mint.path) == (base, "/mint")
+    assert run.mint.base_url + run.mint.path == base + "/mint"
     assert run.dialect().endpoint(run.host, None) == path
 
 

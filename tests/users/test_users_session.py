@@ -15,8 +15,8 @@ from websockets.frames import Opcode
 
 from metrics.records import ErrorKind, Outcome, SessionOutcome, TurnKind
 from metrics.tracker import Tracker
+from protocol import Grant, encode
 from protocol import Opcode as OurOpcode
-from protocol import encode
 from users.clock import now_ns
 from users.errors import LocalError, RemoteError
 from users.session import Session
@@ -26,7 +26,7 @@ def refused(script: Script, folder: Path, limit_s: float = 20.0) -> tuple[Remote
     with served(script) as server:
         session = Session(a_run(server.host, folder, {"limits": {"setup_s": limit_s}}), 4, 2, None)
         with pytest.raises(RemoteError) as caught:
-            session.open("s3cret")
+            session.open(Grant("s3cret"))
         assert not session.ready
         record = session.close(SessionOutcome.REFUSED, caught.value)
         assert (record.talker, record.call, record.outcome, record.ready_ns) == (4, 2, SessionOutcome.REFUSED, None)
@@ -95,7 +95,7 @@ def opened(script: Callable[[Assistant], None], folder: Path, act: Callable[[Ses
 
     with served(converse) as server:
         session = Session(a_run(server.host, folder, scenario), 0, 0, None)
-        session.open(None)
+        session.open(Grant())
         assert session.ready
         try:
             act(session)
@@ -180,7 +180,7 @@ def test_closing_ends_the_turn_under_way(tmp_path: Path) -> None:
 def test_the_silence_window_that_is_echoed(settings: dict[str, Any], silence_ms: int | None, tmp_path: Path) -> None:
     with served(saying(CREATED, {"type": "session.updated", "session": settings})) as server:
         session = Session(a_run(server.host, tmp_path), 0, 0, None)
-        session.open(None)
+        session.open(Grant())
         assert session.close(SessionOutcome.HUNG_UP).silence_duration_ms == silence_ms
 
 

@@ -16,6 +16,7 @@ from users_peers import Peer, Script, served, until
 from websocket import WebSocket
 
 from metrics.records import SessionOutcome, TurnKind
+from protocol import Grant
 from users.channel import Channel
 from users.errors import RemoteError
 from users.run import Run
@@ -53,7 +54,7 @@ def call(run: Run, speaks: bool) -> list[weakref.ref[object]]:
     session = Session(run, 0, 0, None)
     error: RemoteError | None = None
     try:
-        session.open(None)
+        session.open(Grant())
         if speaks:
             session.speak(TurnKind.UTTERANCE, 0, run.prepared.clip(run.planner.turn(0, 0).utterance))
             while session.tracker.answer is None or session.tracker.answer.done_ns is None:

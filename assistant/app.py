@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 import secrets
 import time
 from datetime import UTC, datetime
@@ -14,12 +12,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
-from assistant.endpoint import DEFAULT_MODEL, MAX_CLIENT_ID, Endpoint
+from assistant.endpoint import DEFAULT_MODEL, Endpoint
 from assistant.hub import Hub
+from assistant.minting import Unminted, mint
 from assistant.session import Receive, Send
 from assistant.settings import Settings
 from assistant.shapes import RefusedError, ensure_writable
-from assistant.truth import TokenTruth
 from assistant.wires import WIRES
 
 MAX_BODY = 256 * 1024
@@ -112,30 +110,13 @@ class Routes:
         return await self._mint(request, "/v1/realtime/client_secrets", ttl_s, settings)
 
     async def _mint(self, request: Request, endpoint: str, ttl_s: int, settings: Settings | None = None) -> Response:
-        hub, begun = self._hub, time.perf_counter()
-        peer = request.client.host if request.client else "unknown"
-        client = request.headers.get("x-client-id", "")[:MAX_CLIENT_ID] or peer
-        wait_s = hub.limiter.take(client, time.monotonic())
-        if wait_s > 0:
-            hub.exposition.rate_limited.labels(endpoint).inc()
-            hub.truth.write(TokenTruth(time.monotonic_ns(), 429))
-            text = "Rate limit reached for token requests."
-            return error(429, text, "rate_limit_exceeded", **{"Retry-After": str(math.ceil(wait_s))})
-        rng = hub.rng("", "mint", hub.mints)
-        hub.mints += 1
-        delay_s = hub.profile.tokens.delay.sample(rng)
-        if delay_s > 0:
-            await asyncio.sleep(delay_s)
-        if rng.random() < hub.profile.failures.mint:
-            hub.exposition.errors.labels("mint").inc()
-            hub.truth.write(TokenTruth(time.monotonic_ns(), 500))
-            return error(500, "The token could not be minted.", "server_error")
-        token = hub.tokens.mint(time.monotonic(), ttl_s, settings.config if settings else None)
+        token = await mint(self._hub, request, endpoint, ttl_s, settings.config if settings else None)
+        if isinstance(token, Unminted):
+            retry = {} if token.retry_after_s is None else {"Retry-After": str(token.retry_after_s)}
+            return error(token.status, token.text, token.code, **retry)
         expires_at = int(time.time() + ttl_s)
         session = (settings or Settings(DEFAULT_MODEL)).echo(f"sess_{secrets.token_hex(8)}", beta=False, expires_at=0)
         secret = {"value": token, "expires_at": expires_at}
-        hub.truth.write(TokenTruth(time.monotonic_ns(), 200))
-        hub.exposition.token_mint.observe(time.perf_counter() - begun)
         return JSONResponse({**secret, "session": session, "client_secret": secret}, headers=NO_STORE)
 
     async def health(self) -> dict[str, Any]:

@@ -11,12 +11,12 @@ import orjson
 
 from assistant.call import Call
 from assistant.hub import Hub
+from assistant.minting import MAX_CLIENT_ID
 from assistant.outbox import Outbox
 from assistant.session import Receive, Send, Session
 from assistant.settings import Settings
 from assistant.wires.base import Wire
 
-MAX_CLIENT_ID = 128
 DEFAULT_MODEL = "gpt-realtime"
 
 

@@ -19,7 +19,7 @@ from assistant.items import checked_item
 from assistant.responder import SECOND_NS
 from assistant.settings import spoken
 from assistant.shapes import RefusedError, ensure_writable, fields, missing, optional, texts
-from assistant.wires.base import Answer, Asked, Bye, Received, Refused, Sound, Tuned
+from assistant.wires.base import Answer, Asked, Bye, Received, Refused, Sound, Told, Tuned
 from audio import decode
 
 SLICE_MS = 200  # a longer message is heard in slices, so that clips in it are told apart and others get their turn
@@ -72,6 +72,8 @@ class Session:
             call.emit("session.created", session=self._echo())
             self._greet()
             await call.outbox.flush()
+            if (beside := call.wire.beside(self._tell)) is not None:
+                call.spawn(beside)
             await asyncio.wait((listening, aborted), return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
@@ -88,6 +90,10 @@ class Session:
         """Speaks first, where the profile says so."""
         if self._call.tuned and self._call.hub.profile.greets:
             self.floor.turns.request()
+
+    async def _tell(self, told: Told) -> None:
+        self._call.outbox.put(told)
+        await self._call.outbox.flush()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub

@@ -225,7 +225,7 @@ class Turns:
             answer=answer,
             llm_delay_s=profile.llm.delay.sample(call.rng("llm", number)) * slowdown,
             tts_delay_s=profile.tts.delay.sample(call.rng("tts", number)),
-            pace=None if profile.pace == "burst" else profile.pace,
+            pace=1.0 if call.wire.paced else None if profile.pace == "burst" else profile.pace,
             chunk_s=profile.chunk_ms / 1000,
             fault=self._fault(number),
             gap_after_s=profile.gaps.after_s if with_gap else None,

@@ -97,13 +97,13 @@ class Dialect:
     """Kind of all other messages to the assistant."""
     stamps: ClassVar[bool] = False
     """Whether each message with audio passes `stamp`."""
-    ready_at_once: ClassVar[bool] = False
+    ready_at_once: bool = False
     """Whether the session is ready once the messages of `configure` are sent; else it is with SessionUpdated."""
     flushes: ClassVar[bool] = False
     """Whether a client empties its speaker itself when it hears its talker interrupt; else it does when it is told to (Cleared)."""
-    by_ear: ClassVar[bool] = False
+    by_ear: bool = False
     """Whether the wire leaves untold where a response begins or ends, so that it is told by the sound."""
-    untold: ClassVar[frozenset[Fact]] = frozenset()
+    untold: frozenset[Fact] = frozenset()
     """What the wire cannot tell."""
     recipe: ClassVar[Recipe | None] = None
     """How talkers are given a token or a session's URL before each session; None: they are not, and get in by the API key or by nothing."""

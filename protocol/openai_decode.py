@@ -7,10 +7,8 @@ The API's reference: https://platform.openai.com/docs/api-reference/realtime-ser
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
-
-import orjson
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from protocol.dialect import MalformedMessage
 from protocol.events import (
@@ -32,9 +30,7 @@ from protocol.events import (
     Truncated,
     Unknown,
 )
-
-_Json = dict[str, Any]
-_T = TypeVar("_T", str, int, list[Any], dict[str, Any])
+from protocol.fields import Json, may, need, read, wrong
 
 RESPONSE_STATUSES: Final = frozenset(("completed", "cancelled", "incomplete", "failed"))
 """How a response may end."""
@@ -45,91 +41,68 @@ BENIGN_ERRORS: Final = frozenset(("response_cancel_not_active",))
 LONGEST_UNKNOWN_TYPE: Final = 100
 """Characters kept of a type that is not in the table: it comes from outside, so it may be of any length."""
 
-_JSON_NAMES: Final = {str: "a string", int: "a whole number", list: "an array", dict: "an object"}
+
+Decoder = Callable[[str, Json], Event]
+"""From a message's type and its fields to the event. Raises MalformedMessage."""
 
 
-def decode(message: bytes) -> Event:
-    """The event in one text message. Raises MalformedMessage."""
-    try:
-        fields = orjson.loads(message)
-    except orjson.JSONDecodeError as fault:
-        raise MalformedMessage(f"message of {len(message)} bytes is not JSON: {fault}") from None
-    if type(fields) is not dict:
-        raise MalformedMessage(f"message of {len(message)} bytes is not a JSON object")
+def decode(message: bytes, own: Mapping[str, Decoder] | None = None) -> Event:
+    """The event in one text message. `own`: types that a server has besides the API's, or has otherwise. Raises MalformedMessage."""
+    fields = read(message)
     kind = fields.get("type")
     if type(kind) is not str:
-        raise _wrong("message", "type", kind, str)
-    decoder = _DECODERS.get(kind)
+        raise wrong("message", "type", kind, str)
+    decoder = (own or _DECODERS).get(kind) or _DECODERS.get(kind)
     return Unknown(kind[:LONGEST_UNKNOWN_TYPE]) if decoder is None else decoder(kind, fields)
 
 
-def _wrong(where: str, name: str, value: object, wanted: type) -> MalformedMessage:
-    if value is None:
-        return MalformedMessage(f"{where}: {name} is missing; it must be {_JSON_NAMES[wanted]}")
-    return MalformedMessage(f"{where}: {name} must be {_JSON_NAMES[wanted]}, not {type(value).__name__}")
+def _session_created(kind: str, fields: Json) -> Event:
+    session = need(kind, fields, "session", dict)
+    return SessionCreated(may(kind, session, "id", str, "session."), session)
 
 
-def _need(kind: str, fields: _Json, name: str, wanted: type[_T], inside: str = "") -> _T:
-    """The field `name`, which must be there. `inside`: path of `fields` in the message, for the error's text."""
-    value = fields.get(name)
-    if type(value) is not wanted:  # not isinstance: a JSON true is no number
-        raise _wrong(kind, inside + name, value, wanted)
-    found: _T = value
-    return found
+def _session_updated(kind: str, fields: Json) -> Event:
+    return SessionUpdated(need(kind, fields, "session", dict))
 
 
-def _may(kind: str, fields: _Json, name: str, wanted: type[_T], inside: str = "") -> _T | None:
-    """The field `name`; None where it is absent or null."""
-    return None if fields.get(name) is None else _need(kind, fields, name, wanted, inside)
+def _speech_started(kind: str, fields: Json) -> Event:
+    return SpeechStarted(need(kind, fields, "item_id", str), need(kind, fields, "audio_start_ms", int))
 
 
-def _session_created(kind: str, fields: _Json) -> Event:
-    session = _need(kind, fields, "session", dict)
-    return SessionCreated(_may(kind, session, "id", str, "session."), session)
+def _speech_stopped(kind: str, fields: Json) -> Event:
+    return SpeechStopped(need(kind, fields, "item_id", str), need(kind, fields, "audio_end_ms", int))
 
 
-def _session_updated(kind: str, fields: _Json) -> Event:
-    return SessionUpdated(_need(kind, fields, "session", dict))
+def _committed(kind: str, fields: Json) -> Event:
+    return Committed(need(kind, fields, "item_id", str))
 
 
-def _speech_started(kind: str, fields: _Json) -> Event:
-    return SpeechStarted(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_start_ms", int))
+def _transcribed(kind: str, fields: Json) -> Event:
+    return Transcribed(need(kind, fields, "item_id", str), need(kind, fields, "transcript", str))
 
 
-def _speech_stopped(kind: str, fields: _Json) -> Event:
-    return SpeechStopped(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_end_ms", int))
+def _transcription_failed(kind: str, fields: Json) -> Event:
+    return Transcribed(need(kind, fields, "item_id", str), None)
 
 
-def _committed(kind: str, fields: _Json) -> Event:
-    return Committed(_need(kind, fields, "item_id", str))
+def _response_created(kind: str, fields: Json) -> Event:
+    return ResponseCreated(may(kind, need(kind, fields, "response", dict), "id", str, "response."))
 
 
-def _transcribed(kind: str, fields: _Json) -> Event:
-    return Transcribed(_need(kind, fields, "item_id", str), _need(kind, fields, "transcript", str))
+def _text_delta(kind: str, fields: Json) -> Event:
+    return TextDelta(need(kind, fields, "response_id", str), need(kind, fields, "item_id", str), need(kind, fields, "delta", str))
 
 
-def _transcription_failed(kind: str, fields: _Json) -> Event:
-    return Transcribed(_need(kind, fields, "item_id", str), None)
-
-
-def _response_created(kind: str, fields: _Json) -> Event:
-    return ResponseCreated(_may(kind, _need(kind, fields, "response", dict), "id", str, "response."))
-
-
-def _text_delta(kind: str, fields: _Json) -> Event:
-    return TextDelta(_need(kind, fields, "response_id", str), _need(kind, fields, "item_id", str), _need(kind, fields, "delta", str))
-
-
-def _audio_delta(kind: str, fields: _Json) -> Event:
+def _audio_delta(kind: str, fields: Json) -> Event:
     delta, response, item, index = fields.get("delta"), fields.get("response_id"), fields.get("item_id"), fields.get("content_index")
     if type(delta) is not str:
-        raise _wrong(kind, "delta", delta, str)
+        raise wrong(kind, "delta", delta, str)
     if type(response) is not str:
-        raise _wrong(kind, "response_id", response, str)
+        raise wrong(kind, "response_id", response, str)
     if type(item) is not str:
-        raise _wrong(kind, "item_id", item, str)
+        raise wrong(kind, "item_id", item, str)
     if type(index) is not int:
-        raise _wrong(kind, "content_index", index, int)
+        raise wrong(kind, "content_index", index, int)
     length = len(delta)
     size = length // 4 * 3
     if delta[-1:] == "=":
@@ -146,57 +119,57 @@ def _no_samples(kind: str, length: int, size: int) -> MalformedMessage:
     return MalformedMessage(f"{kind}: delta holds {size} bytes, which are no whole PCM16 samples")
 
 
-def _audio_done(kind: str, fields: _Json) -> Event:
-    return AudioDone(_need(kind, fields, "response_id", str), _need(kind, fields, "item_id", str))
+def _audio_done(kind: str, fields: Json) -> Event:
+    return AudioDone(need(kind, fields, "response_id", str), need(kind, fields, "item_id", str))
 
 
-def _response_done(kind: str, fields: _Json) -> Event:
-    response = _need(kind, fields, "response", dict)
-    status = _need(kind, response, "status", str, "response.")
+def _response_done(kind: str, fields: Json) -> Event:
+    response = need(kind, fields, "response", dict)
+    status = need(kind, response, "status", str, "response.")
     if status not in RESPONSE_STATUSES:
         raise MalformedMessage(f"{kind}: response.status must be one of {', '.join(sorted(RESPONSE_STATUSES))}")
     return ResponseDone(
-        _may(kind, response, "id", str, "response."),
+        may(kind, response, "id", str, "response."),
         status,
         None if status == "completed" else _reason(kind, response),
-        _may(kind, response, "usage", dict, "response."),
+        may(kind, response, "usage", dict, "response."),
     )
 
 
-def _reason(kind: str, response: _Json) -> str | None:
+def _reason(kind: str, response: Json) -> str | None:
     """Why a response did not complete: `reason` of its details, else code or type of their error; None where untold."""
     inside = "response.status_details."
-    details = _may(kind, response, "status_details", dict, "response.") or {}
-    reason = _may(kind, details, "reason", str, inside)
+    details = may(kind, response, "status_details", dict, "response.") or {}
+    reason = may(kind, details, "reason", str, inside)
     if reason is not None:
         return reason
-    error = _may(kind, details, "error", dict, inside) or {}
-    return _may(kind, error, "code", str, inside + "error.") or _may(kind, error, "type", str, inside + "error.")
+    error = may(kind, details, "error", dict, inside) or {}
+    return may(kind, error, "code", str, inside + "error.") or may(kind, error, "type", str, inside + "error.")
 
 
-def _truncated(kind: str, fields: _Json) -> Event:
-    return Truncated(_need(kind, fields, "item_id", str), _need(kind, fields, "audio_end_ms", int))
+def _truncated(kind: str, fields: Json) -> Event:
+    return Truncated(need(kind, fields, "item_id", str), need(kind, fields, "audio_end_ms", int))
 
 
-def _rate_limits(kind: str, fields: _Json) -> Event:
-    limits = _need(kind, fields, "rate_limits", list)
+def _rate_limits(kind: str, fields: Json) -> Event:
+    limits = need(kind, fields, "rate_limits", list)
     for index, limit in enumerate(limits):
         if type(limit) is not dict:
-            raise _wrong(kind, f"rate_limits[{index}]", limit, dict)
+            raise wrong(kind, f"rate_limits[{index}]", limit, dict)
     return RateLimits(tuple(limits))
 
 
-def _error(kind: str, fields: _Json) -> Event:
-    error = _need(kind, fields, "error", dict)
-    code = _may(kind, error, "code", str, "error.") or _may(kind, error, "type", str, "error.")
-    return AssistantError(code, _need(kind, error, "message", str, "error."), code in BENIGN_ERRORS)
+def _error(kind: str, fields: Json) -> Event:
+    error = need(kind, fields, "error", dict)
+    code = may(kind, error, "code", str, "error.") or may(kind, error, "type", str, "error.")
+    return AssistantError(code, need(kind, error, "message", str, "error."), code in BENIGN_ERRORS)
 
 
-def _ignored(kind: str, fields: _Json) -> Event:
+def _ignored(kind: str, fields: Json) -> Event:
     return Ignored(kind)
 
 
-_DECODERS: Final[dict[str, Callable[[str, _Json], Event]]] = {
+_DECODERS: Final[dict[str, Decoder]] = {
     "session.created": _session_created,
     "session.updated": _session_updated,
     "input_audio_buffer.speech_started": _speech_started,

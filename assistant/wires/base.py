@@ -1,12 +1,12 @@
 """What every wire of the assistant can do: put into its own messages what the pipeline tells, and read what its clients send.
 
 The pipeline speaks in the events of OpenAI's Realtime API, whose vocabulary is the richest; a wire says in its own words what it has words
-for. A wire has no socket and no clock: one object per session, called by `assistant/session.py`.
+for. A wire has no socket, and no clock unless its stream has one: one object per session, called by `assistant/session.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -94,6 +94,8 @@ class Wire:
     """Where its WebSockets are opened, as Starlette writes routes."""
     tuned_at_once: ClassVar[bool] = True
     """Whether `input` and `output` are settled when the session opens; else `received` gives Tuned."""
+    paced: ClassVar[bool] = False
+    """Whether audio goes at the pace at which it is heard, whatever the profile says."""
     beta = False
 
     input: Format = REALTIME
@@ -132,6 +134,10 @@ class Wire:
 
     def event(self, kind: str, **fields: Any) -> Told:
         """A server event of the Realtime API, and `output_audio_buffer.cleared` where what was sent is not to be played any more."""
+        return None
+
+    def beside(self, tell: Callable[[Told], Awaitable[None]]) -> Coroutine[Any, Any, None] | None:
+        """What the wire itself does for as long as the session lasts, and tells by `tell`; None: nothing."""
         return None
 
     def delta_frame(self, kind: str, response_id: str, item_id: str) -> tuple[str, str]:

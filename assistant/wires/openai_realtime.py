@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from assistant.auth import bearer
 from assistant.shapes import RefusedError, missing
 from assistant.usage import Usage
-from assistant.wires.base import Asked, Message, Received, Refused, Sound, Wire
+from assistant.wires.base import Asked, Message, Received, Refused, Sound, Told, Wire
 
 BETA_NAMES = {
     "response.output_audio.delta": "response.audio.delta",
@@ -36,7 +36,7 @@ class OpenAIRealtime(Wire):
     """The Realtime API, GA or beta. `number` counts the events; it makes their ids."""
 
     name = "openai-realtime"
-    paths = ("/v1/realtime",)
+    paths: ClassVar[tuple[str, ...]] = ("/v1/realtime",)
 
     def __init__(self, tag: str, *, beta: bool = False) -> None:
         super().__init__(tag)
@@ -85,8 +85,11 @@ class OpenAIRealtime(Wire):
             self._silence = (encoded, pcm)
         return Sound(self._silence[1])
 
-    def event(self, kind: str, **fields: Any) -> str | None:
+    def event(self, kind: str, **fields: Any) -> Told:
         """The event's text, or None where the dialect has no such event."""
+        return self._event(kind, **fields)
+
+    def _event(self, kind: str, **fields: Any) -> str | None:
         if kind == "output_audio_buffer.cleared":  # of WebRTC and SIP alone: here the client has the buffer
             return None
         if self.beta:
@@ -123,7 +126,7 @@ class OpenAIRealtime(Wire):
         kind: str = "invalid_request_error",
     ) -> str:
         fields = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
-        return self.event("error", error=fields) or ""
+        return self._event("error", error=fields) or ""
 
     def item(self, item: dict[str, Any]) -> dict[str, Any]:
         """A conversation item in the dialect's content types."""
@@ -167,7 +170,7 @@ class OpenAIRealtime(Wire):
             {"name": name, "limit": limit, "remaining": max(0, limit - taken), "reset_seconds": 60.0 * taken / limit}
             for (name, limit), taken in zip(LIMITS, used, strict=True)
         ]
-        return self.event("rate_limits.updated", rate_limits=limits)
+        return self._event("rate_limits.updated", rate_limits=limits)
 
 
 def _decoded(encoded: Any) -> bytes:

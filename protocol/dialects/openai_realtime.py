@@ -7,7 +7,7 @@ The API's reference: https://platform.openai.com/docs/api-reference/realtime-cli
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -38,7 +38,7 @@ class OpenAIRealtime(Dialect):
 
     name = "openai-realtime"
     flushes = True
-    recipe = TOKENS
+    recipe: ClassVar[Recipe | None] = TOKENS
     key_variable = "OPENAI_API_KEY"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE

@@ -1,0 +1,53 @@
+"""Fields of a message in JSON, read with errors that say which is wrong: for dialects whose messages are such."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from protocol.dialect import Encoding, MalformedMessage
+
+Json = dict[str, Any]
+_T = TypeVar("_T", str, int, bool, list[Any], dict[str, Any])
+
+_NAMES: Final = {str: "a string", int: "a whole number", bool: "true or false", list: "an array", dict: "an object"}
+
+
+def read(message: bytes) -> Json:
+    """A message that is a JSON object. Raises MalformedMessage."""
+    try:
+        fields = orjson.loads(message)
+    except orjson.JSONDecodeError as fault:
+        raise MalformedMessage(f"message of {len(message)} bytes is not JSON: {fault}") from None
+    if type(fields) is not dict:
+        raise MalformedMessage(f"message of {len(message)} bytes is not a JSON object")
+    return fields
+
+
+def wrong(where: str, name: str, value: object, wanted: type) -> MalformedMessage:
+    """The error for a field that is missing, or not of the wanted type."""
+    if value is None:
+        return MalformedMessage(f"{where}: {name} is missing; it must be {_NAMES[wanted]}")
+    return MalformedMessage(f"{where}: {name} must be {_NAMES[wanted]}, not {type(value).__name__}")
+
+
+def need(where: str, fields: Json, name: str, wanted: type[_T], inside: str = "") -> _T:
+    """The field `name`, which must be there. `inside`: path of `fields` in the message, for the error's text. Raises MalformedMessage."""
+    value = fields.get(name)
+    if type(value) is not wanted:  # not isinstance: a JSON true is no number
+        raise wrong(where, inside + name, value, wanted)
+    found: _T = value
+    return found
+
+
+def may(where: str, fields: Json, name: str, wanted: type[_T], inside: str = "") -> _T | None:
+    """The field `name`; None where it is absent or null. Raises MalformedMessage."""
+    return None if fields.get(name) is None else need(where, fields, name, wanted, inside)
+
+
+def base64_samples(where: str, encoded: str, encoding: Encoding) -> int:
+    """Samples of audio in padded base64 (RFC 4648, section 4), told by its length. Raises MalformedMessage where that cannot be."""
+    if len(encoded) % 4:
+        raise MalformedMessage(f"{where}: audio of {len(encoded)} characters is not padded base64")
+    return encoding.samples(len(encoded) // 4 * 3 - encoded[-2:].count("="))

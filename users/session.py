@@ -67,8 +67,8 @@ class Session:
         """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
         limit_s = run.scenario.limits.setup_s
-        headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
+        headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
         link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
         self._link, self._held = link, Held(link.line, self._wired.counted)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnRecord
-from protocol import Dialect
 from users.clock import now_ns
 from users.counted import Counted
 from users.errors import LocalError, RemoteError
@@ -50,15 +49,15 @@ def session_record(
     turns: int,
     link: Link | None,
     send_lateness_max_s: float | None,
-    dialect: Dialect,
-    samples: int,
+    sample_bytes: int,
+    frame_bytes: int,
     counted: Counted,
     network: Emulation | None,
 ) -> SessionRecord:
-    """The record of a session that is over. `turns` begun in it; `link` None: it came to none; `samples` of an audio frame
-    in the `dialect`'s encoding."""
+    """The record of a session that is over. `turns` begun in it; `link` None: it came to none; `sample_bytes` of
+    a sample of the assistant's audio, `frame_bytes` of a frame of the talker's."""
     counts = asdict(counted)
-    received = counts.pop("audio_samples_received") * dialect.output_encoding.sample_bytes
+    received = counts.pop("audio_samples_received") * sample_bytes
     opening = link.opening if link else None
     first_event_s = (setup.first_event_ns - opening.opened_ns) / 1e9 if opening and setup.first_event_ns else None
     return SessionRecord(
@@ -84,7 +83,7 @@ def session_record(
         turns=turns,
         messages_sent=link.messages_sent if link else 0,
         messages_received=link.messages_received if link else 0,
-        audio_bytes_sent=link.frames_sent * samples * dialect.input_encoding.sample_bytes if link else 0,
+        audio_bytes_sent=link.frames_sent * frame_bytes if link else 0,
         audio_bytes_received=received,
         frames_sent=link.frames_sent if link else 0,
         frames_dropped=link.frames_dropped if link else 0,

@@ -51,6 +51,7 @@ class Prepared:
         self.rate = dialect.input_rate
         self.samples = frame_samples(self.rate, frame_ms)
         self.frame_ns = self.samples * 1_000_000_000 // self.rate
+        self.frame_bytes = self.samples * dialect.input_encoding.sample_bytes
         self._dialect = dialect
         self._clips: dict[tuple[str, Background | None], PreparedClip] = {}
         self._surroundings: dict[Background, Surroundings] = {}

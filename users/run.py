@@ -31,6 +31,7 @@ from users.pacer import Pacer
 from users.prepared import Prepared
 from users.roster import Numbers, Roster
 from users.slots import Slots
+from users.tape import Tape
 from users.watch import Starts
 
 TOKEN, KEY, NONE = "token", "key", "none"
@@ -60,6 +61,7 @@ class Options:
     changes: tuple[str, ...] = ()
     """Changes to the scenario, such as `load.talkers=50`."""
     chaos_commands: bool = False
+    tape: str = ""
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -144,6 +146,11 @@ class Run:
     def dialect(self) -> Dialect:
         """A dialect for a new session."""
         return make(self.wire, self.scenario.session.wire)
+
+    def tape(self, talker: int, session: int) -> Tape | None:
+        """What takes a talker's session down, counted from 0 over all its calls; None: nothing does."""
+        path = self.options.tape
+        return Tape(Path(path), self.options.dialect, self.scenario.session.wire) if path and (talker, session) == (0, 0) else None
 
     @property
     def settings(self) -> SessionSettings:

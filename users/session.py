@@ -54,7 +54,8 @@ class Session:
         self._attempt = Attempt(talker, self._role.persona, call, lost_ns, down_ns, now_ns(), epoch_s())
         self._network = run.emulation(talker, session)
         self._dialect = run.dialect()
-        self._wired = Wired(self._dialect)
+        self._tape = run.tape(talker, session)
+        self._wired = Wired(self._dialect, self._tape)
         self._setup = Setup()
         self._link: Link | None = None
         self._held: Held | None = None
@@ -66,6 +67,8 @@ class Session:
     def open(self, secret: str | None) -> None:
         """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
+        if self._tape is not None:
+            self._tape.secrets = (secret, run.key)
         limit_s = run.scenario.limits.setup_s
         url = dialect.endpoint(run.host, run.scenario.session.model)
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
@@ -159,6 +162,8 @@ class Session:
             self._link.hang_up()
             self._link.abort()
         self._wired.close()
+        if self._tape is not None:
+            self._tape.write(self._link.frames_sent if self._link else 0, self._run.prepared.frame_bytes)
         record = session_record(
             self._attempt,
             self._setup,
@@ -168,8 +173,8 @@ class Session:
             self.turns_begun,
             self._link,
             self._microphone.send_lateness_max_s if self._microphone else None,
-            self._dialect,
-            self._run.prepared.samples,
+            self._dialect.output_encoding.sample_bytes,
+            self._run.prepared.frame_bytes,
             self._wired.counted,
             self._network,
         )
@@ -208,7 +213,7 @@ class Session:
             self.wake.set()
             return
         if notice:
-            if self._held is not None:
+            if self._held is not None and self._tape is None:  # what is held is not on the tape
                 heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
                 self._held.hold(self._dialect.alike(payload) if heard else None, heard.response_id if heard else None)
             if notice & _FIRST_AUDIO and self._link is not None:
@@ -230,7 +235,11 @@ class Session:
         encoding = self._dialect.output_encoding
         facts = SessionFacts(talker, self._setup.id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona, name, encoding)
         ear = ByEar(rate, encoding, limits.quiet_s) if self._dialect.by_ear else None
-        self._tracker = Tracker(facts, Limits(limits.response_s, limits.stall_s), done, ready_ns, ear)
+        waits = Limits(limits.response_s, limits.stall_s)
+        if self._tape is None:
+            self._tracker = Tracker(facts, waits, done, ready_ns, ear)
+        else:
+            self._tracker = self._tape.tracker(facts, waits, done, ready_ns, ear, limits.quiet_s)
         if self._held is not None:
             self._held.tracker = self._tracker
 

@@ -6,23 +6,26 @@ from collections.abc import Sequence
 
 from protocol import Dialect, Event, MalformedMessage, Opcode, PreparedFrame
 from protocol.events import AudioDelta, Cleared, Mark, Reply
+from users.clock import now_ns
 from users.counted import Counted
 from users.link import Link
 from users.marks import Marks
+from users.tape import Tape
 
 
 class Wired:
-    """The dialect of one session at work on its link."""
+    """The dialect of one session at work on its link. `tape`: takes the messages down; None: there is none."""
 
-    __slots__ = ("_decode", "_decode_binary", "_link", "_marks", "counted", "dialect")
+    __slots__ = ("_decode", "_decode_binary", "_link", "_marks", "_tape", "counted", "dialect")
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, tape: Tape | None = None) -> None:
         self.dialect = dialect
         self.counted = Counted()
         self._decode = dialect.decode
         self._decode_binary = dialect.decode_binary
         self._link: Link | None = None
         self._marks: Marks | None = None
+        self._tape = tape
 
     def join(self, link: Link) -> None:
         """Answers go by this link from now on, and its frames are stamped where the dialect stamps."""
@@ -37,10 +40,16 @@ class Wired:
 
     def send(self, message: bytes | None) -> bool:
         """Send a message that is no audio; None: there is none. Whether it is sent, or will be."""
-        return message is not None and self._link is not None and self._link.send(message, self.dialect.control_opcode)
+        if message is None or self._link is None or not self._link.send(message, self.dialect.control_opcode):
+            return False
+        if self._tape is not None:
+            self._tape.message("sent", now_ns(), self.dialect.control_opcode, message)
+        return True
 
     def events(self, arrived_ns: int, message: bytes, opcode: Opcode) -> Sequence[Event]:
         """The events of one message. What the wire wants done about them is done; a malformed message is counted, and has none."""
+        if self._tape is not None:
+            self._tape.message("got", arrived_ns, opcode, message)
         try:
             told = self._decode(message) if opcode is Opcode.TEXT else self._decode_binary(message)
         except MalformedMessage:

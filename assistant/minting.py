@@ -27,6 +27,11 @@ class Unminted:
     code: str
     retry_after_s: int | None = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Retry-After`, where waiting helps."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
 
 async def mint(hub: Hub, request: Request, endpoint: str, ttl_s: float, config: dict[str, Any] | None = None) -> str | Unminted:
     """A token that is valid for `ttl_s`; its sessions start with `config` (None: the defaults). `endpoint`: what metrics call it."""
@@ -51,3 +56,9 @@ async def mint(hub: Hub, request: Request, endpoint: str, ttl_s: float, config: 
     hub.truth.write(TokenTruth(time.monotonic_ns(), 200))
     hub.exposition.token_mint.observe(time.perf_counter() - begun)
     return token
+
+
+def session_url(request: Request, path: str) -> str:
+    """The WebSocket URL of a path on this assistant, by the name under which it was asked."""
+    scheme = "wss" if request.url.scheme == "https" else "ws"
+    return f"{scheme}://{request.url.netloc}{path}"

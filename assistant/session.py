@@ -86,14 +86,14 @@ class Session:
                 lost = True
             await self._finish(ABNORMAL if lost else self._close_code)
 
-    async def _tell(self, told: Told) -> None:
-        self._call.outbox.put(told)
-        await self._call.outbox.flush()
-
     def _greet(self) -> None:
         """Speaks first, where the profile says so."""
         if self._call.tuned and self._call.hub.profile.greets:
             self.floor.turns.request()
+
+    async def _tell(self, told: Told) -> None:
+        self._call.outbox.put(told)
+        await self._call.outbox.flush()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub

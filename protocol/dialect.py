@@ -91,19 +91,19 @@ class Dialect:
     name: ClassVar[str]
     Options: ClassVar[type[Any]] = NoOptions
     """A frozen dataclass of plain values with defaults. It raises ValueError for values that do not fit one another."""
-    audio_opcode: ClassVar[Opcode] = Opcode.TEXT
+    audio_opcode: Opcode = Opcode.TEXT
     """Kind of the messages that carry microphone audio: TEXT or BINARY."""
     control_opcode: ClassVar[Opcode] = Opcode.TEXT
     """Kind of all other messages to the assistant."""
     stamps: ClassVar[bool] = False
     """Whether each message with audio passes `stamp`."""
-    ready_at_once: ClassVar[bool] = False
+    ready_at_once: bool = False
     """Whether the session is ready once the messages of `configure` are sent; else it is with SessionUpdated."""
     flushes: ClassVar[bool] = False
     """Whether a client empties its speaker itself when it hears its talker interrupt; else it does when it is told to (Cleared)."""
-    by_ear: ClassVar[bool] = False
+    by_ear: bool = False
     """Whether the wire leaves untold where a response begins or ends, so that it is told by the sound."""
-    untold: ClassVar[frozenset[Fact]] = frozenset()
+    untold: frozenset[Fact] = frozenset()
     """What the wire cannot tell."""
     recipe: ClassVar[Recipe | None] = None
     """How talkers are given a token or a session's URL before each session; None: they are not, and get in by the API key or by nothing."""
@@ -131,7 +131,7 @@ class Dialect:
         raise NotImplementedError
 
     def headers(self, secret: str | None) -> dict[str, str]:
-        """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None.
+        """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None. Asked behind `endpoint`.
 
         Raises ValueError, which does not show the secret, where a header cannot carry it.
         """

@@ -34,6 +34,11 @@ class Grant:
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     expires_at_s: float | None = None
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that must not be shown."""
+        return tuple(text for text in (self.token, self.url, *(self.headers or {}).values()) if text)
+
 
 @dataclass(frozen=True, slots=True)
 class Lacking:

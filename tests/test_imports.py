@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 OURS = {"audio", "protocol", "scenarios", "metrics", "users", "reporting", "wiring", "analysis", "assistant", "benchmarks", "monitoring"}
 RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
-    "protocol": (set(), {"orjson", "numpy"}),
+    "protocol": (set(), {"orjson", "numpy", "google"}),
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
     "metrics": ({"audio", "protocol"}, {"numpy", "orjson"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
@@ -33,7 +33,20 @@ RULES = {
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (
         {"audio"},
-        {"fastapi", "starlette", "uvicorn", "uvloop", "websockets", "pydantic", "yaml", "prometheus_client", "psutil", "orjson", "numpy"},
+        {
+            "fastapi",
+            "starlette",
+            "uvicorn",
+            "uvloop",
+            "websockets",
+            "pydantic",
+            "yaml",
+            "prometheus_client",
+            "psutil",
+            "orjson",
+            "numpy",
+            "google",
+        },
     ),
 }
 PURE = {"audio", "protocol", "scenarios", "metrics"}

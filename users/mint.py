@@ -108,7 +108,5 @@ def request_grant(
 def _ask(http: HTTPClient, mint: Mint, client: str) -> tuple[int, float | None, bytes]:
     asked = mint.request
     own = {"Content-Type": "application/json", "X-Client-Id": client} if asked.body is not None else {"X-Client-Id": client}
-    told = {name.lower() for name in asked.headers}
-    headers = {**{name: value for name, value in own.items() if name.lower() not in told}, **asked.headers}
-    response = http.request(asked.method, mint.path, body=asked.body or b"", headers=headers)
+    response = http.request(asked.method, mint.path, body=asked.body or b"", headers={**own, **asked.headers})
     return response.status_code, seconds_asked(response.get("retry-after")), bytes(response.read())

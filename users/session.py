@@ -69,7 +69,7 @@ class Session:
         """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
         if self._tape is not None:
-            self._tape.secrets = (grant.token, run.key)
+            self._tape.secrets = (*grant.secrets, *run.secrets.values())
         limit_s = run.scenario.limits.setup_s
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
@@ -214,7 +214,7 @@ class Session:
             return
         if notice:
             if self._held is not None and self._tape is None:  # what is held is not on the tape
-                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
+                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE and tracker.ear is None else None
                 self._held.hold(self._dialect.alike(payload) if heard else None, heard.response_id if heard else None)
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()

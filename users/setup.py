@@ -28,7 +28,7 @@ class Setup:
         elif isinstance(event, SessionUpdated):
             self.ready_ns = arrived_ns
             self.silence_ms = _silence_ms(event.settings)
-        elif isinstance(event, AssistantError):
+        elif isinstance(event, AssistantError) and not event.benign:
             why = event.code or event.message[:99]
             return RemoteError(ErrorKind.PROTOCOL, f"the assistant refused the session's settings: {why}")
         return None

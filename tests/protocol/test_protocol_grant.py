@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ NOW_S = 1_795_000_000.0
 SIGNED = Recipe(method="GET", url="/signed", url_pointers=("/signed_url",))
 GRANTED = Recipe(url="/grant", token_pointers=("/access_token",), expiry_pointers=("/expires_in",))
 
-RFC6901 = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5, 'k"l': 6, " ": 7, "m~n": 8, "01": 9}
-"""The document of RFC 6901, section 5, and one key more."""
+RFC6901 = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5, 'k"l': 6, " ": 7, "m~n": 8, "01": 9, "~1": 10}
+"""The document of RFC 6901, section 5, and two keys more."""
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ RFC6901 = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4,
         ("/ ", 7),
         ("/m~0n", 8),
         ("/01", 9),
+        ("/~01", 10),
         ("/foo/2", None),
         ("/foo/01", None),
         ("/foo/-", None),
@@ -192,6 +194,20 @@ def test_when_it_expires(told: Any, expires_at_s: float | None) -> None:
     grant = found(GRANTED, json.dumps({"access_token": "t", "expires_in": told}).encode(), NOW_S, {})
     assert isinstance(grant, Grant)
     assert grant.expires_at_s == expires_at_s
+
+
+def test_an_instant_without_a_zone_is_no_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        grant = found(GRANTED, b'{"access_token": "t", "expires_in": "2026-11-20T10:00:00"}', NOW_S, {})
+    time.tzset()
+    assert grant == Grant("t", expires_at_s=1_795_168_800.0)
+
+
+def test_what_must_not_be_shown_of_it() -> None:
+    assert Grant("t", "wss://x/s", {"x": "Token t"}).secrets == ("t", "wss://x/s", "Token t")
+    assert Grant(None, None, {"x": ""}).secrets == Grant().secrets == ()
 
 
 @settings(max_examples=50)

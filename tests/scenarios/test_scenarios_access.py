@@ -88,6 +88,7 @@ def test_a_secret_in_a_header(header: str, value: str) -> None:
         (f"{{headers: {SECRET}}}", "access.headers: "),
         (f"{{headers: {{'a b': {SECRET}}}}}", "access.headers.a b: a header's name has letters, digits and dashes"),
         (SECRET, "access: write its keys below it, indented, or leave it out"),
+        ("{headers: {x-api-key: 'hunter2='}}", f"access.headers: the header x-api-key {NO_NAME}"),
         ("{method: PUT}", "access.method: Input should be 'GET' or 'POST'"),
         ("{method: GET, body: {a: 1}}", "access: body: a GET sends none"),
         ("{reuse: often}", "access.reuse: Input should be 'call' or 'talker'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 import yaml
 from users_assistants import a_run
 
-from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, Reuse, found, make
-from scenarios import ScenarioError
-from users.access import door
+from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, Recipe, Reuse, found, make
+from scenarios import ScenarioError, parse_scenario
+from users.access import door, recipe_of
 from users.run import Run, make_run
 
 HOST = "http://127.0.0.1:8000"
@@ -131,12 +132,21 @@ def test_what_the_scenario_says_goes_over_the_recipe(tmp_path: Path) -> None:
     assert without.request.headers == {}
 
 
+def test_bodies_are_merged_key_by_key() -> None:
+    asked = Recipe(url="/api/calls", body={"medium": {"a": 1, "b": [1, 2]}, "voice": "v"}, url_pointers=("/joinUrl",))
+    scenario = parse_scenario("access: {body: {medium: {b: [3], c: null}, voice: {id: 7}}}", "mine.yml", "mine")
+    recipe = recipe_of(scenario, make(OpenAIRealtime, {}), asked, "")
+    assert recipe == replace(asked, body={"medium": {"a": 1, "b": [3], "c": None}, "voice": {"id": 7}})
+    assert asked.body == {"medium": {"a": 1, "b": [1, 2]}, "voice": "v"}
+
+
 @pytest.mark.parametrize(
     ("url", "host", "token_path", "base", "path", "place"),
     [
         ("/c?bot=${BOT}", "wss://x.example/api/?key=1", "", "https://x.example", "/api/c?bot=b%207", "/c"),
         ("https://y:8443/c?k=${MINE}", HOST, "", "https://y:8443", f"/c?k={SECRET}", "https://y:8443/c"),
         ("https://y", HOST, "", "https://y", "/", "https://y"),
+        ("/c/${MINE}", HOST, "", HOST, f"/c/{SECRET}", "/c/${MINE}"),
         ("/c", HOST, "rt?a=b", HOST, "/rt?a=b", "/rt"),
         ("/c", HOST, "https://z/rt", "https://z", "/rt", "https://z/rt"),
     ],

@@ -40,13 +40,15 @@ def test_it_does_not_get_the_key_and_secrets_are_not_logged(monkeypatch: pytest.
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("MY_KEY_IS_HERE", KEY)
     monkeypatch.setenv("NAMED", KEY)
+    monkeypatch.setenv("UNUSED", "of-another-run")
     monkeypatch.setenv("DEPLOY_TOKEN", "a-deploy-token")
     monkeypatch.setenv("PLAIN", "for-everybody")
-    assert run_command(["sh", "-c", f"env; echo {KEY}"], {"NAMED": KEY}) == "exit code 0"
+    assert run_command(["sh", "-c", f"env; echo {KEY}"], {"NAMED": KEY, "UNUSED": ""}) == "exit code 0"
     told = "\n".join(caplog.messages)
     assert KEY not in told
     assert "MY_KEY_IS_HERE" not in told
     assert "NAMED" not in told
+    assert "UNUSED" not in told
     assert "DEPLOY_TOKEN=***" in told
     assert "PLAIN=for-everybody" in told
     assert "chaos: sh: ***" in caplog.messages

@@ -91,6 +91,7 @@ def read_plain(peer: Peer) -> tuple[str, dict[str, str], bytes]:
     head, _, body = data.partition(b"\r\n\r\n")
     line, *lines = head.decode().split("\r\n")
     headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in lines)}
+    assert len(headers) == len(lines), f"a header is there twice: {lines}"
     while len(body) < int(headers.get("content-length", 0)):
         body += peer.sock.recv(65536)
     return line, headers, body

@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from assistant.minting import Unminted, mint
-from assistant.wires.base import Asked, Format, Message, Received, Told, Tuned
+from assistant.wires.base import Asked, Format, Message, Received, Sound, Told, Tuned
 from assistant.wires.openai_realtime import OpenAIRealtime
 
 RATES = (8000, 16_000, 24_000, 48_000)
@@ -28,10 +28,12 @@ class XAI(OpenAIRealtime):
 
     name = "xai"
     paths = ("/xai/v1/realtime",)
+    tuned_at_once = False
 
     def __init__(self, tag: str) -> None:
         super().__init__(tag)
         self._heard = ""  # of the transcript under way
+        self._tuned = False
 
     @classmethod
     def secret(cls, headers: Mapping[str, str], query: Mapping[str, str], protocols: list[str]) -> str | None:
@@ -94,14 +96,16 @@ class XAI(OpenAIRealtime):
             case [Asked("session.update", {"session": dict(session)} as fields)]:
                 tuned = self._tune(session.get("audio"))
                 return [*tuned, Asked("session.update", {**fields, "session": _as_realtime(session)})]
+            case [Sound()]:
+                return [*self._tune(None), *told]
         return told
 
     def _tune(self, audio: Any) -> list[Received]:
         """Settles the rates that are asked for; what is no PCM at a rate of the API stays as it is."""
         input_rate, output_rate = _rate(audio, "input") or self.input.rate, _rate(audio, "output") or self.output.rate
-        if (input_rate, output_rate) == (self.input.rate, self.output.rate):
+        if self._tuned and (input_rate, output_rate) == (self.input.rate, self.output.rate):
             return []
-        self.input, self.output = Format(input_rate), Format(output_rate)
+        self.input, self.output, self._tuned = Format(input_rate), Format(output_rate), True
         return [Tuned()]
 
     def _shown(self, session: Mapping[str, Any]) -> dict[str, Any]:

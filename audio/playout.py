@@ -12,8 +12,8 @@ The rules, for one response:
 Between two underruns lies a *segment*; sample ``i`` of a segment that starts at ``S`` is played from
 ``S + i * 1_000_000_000 // rate`` on. All of it is integer arithmetic on nanoseconds: nothing drifts, no timer runs.
 
-Where the assistant has the speaker cleared, what has not been played is dropped, as if it had never come; what comes then plays at its
-arrival.
+Where the assistant has the speaker cleared, what has not begun to be played is dropped, as if it had never come; what comes then plays at
+its arrival, or as the first chunk where nothing has been played.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Playout:
             self._firsts.append(self._samples)
         self._samples = total = self._samples + samples
         self._due_ns = starts[-1] + (total - self._firsts[-1]) * SECOND_NS // self._rate
+
+    def wait(self, until_ns: int) -> None:
+        """The speaker is busy until then. It changes nothing once a chunk has come."""
+        self._not_before_ns = max(self._not_before_ns, until_ns)
 
     def clear(self, t_ns: int) -> None:
         """Drop what has not begun to be played at ``t_ns``."""

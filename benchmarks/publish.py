@@ -18,13 +18,13 @@ CALIBRATION = ROOT / "reporting" / "calibration.json"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def page(text: str, measured: str) -> str:
+def page(text: str, measured: str, first: str = BEGIN, last: str = END) -> str:
     """`text` with `measured` between its two markers. Raises ValueError where one is missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page must hold the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{measured.strip()}\n\n{END}{after}"
+        raise ValueError(f"the page must hold the lines {first} and {last}")
+    return f"{before}{first}\n\n{measured.strip()}\n\n{last}{after}"
 
 
 def accuracy(calibration: dict[str, Any]) -> str:

@@ -42,6 +42,8 @@ def judge_false_alarm(turn: Turn, said: Utterance) -> tuple[Outcome, int | None,
     - The assistant stopped if it was inaudible for longer than FALSE_STOP_S from an instant between the onset and FALSE_STOP_WINDOW_S
       after the offset, its response unfinished; it resumed if the same response was audible again within RESUME_WINDOW_S of the offset.
     - A response that the assistant broke off later, having played on from what had been sent, did not play to its end either: it counts.
+    - Where it fell silent then and by ear alone did not come back, it had come to its end or was stopped for good, and nobody can tell
+      which: it does not count.
     - Where the turn was cut off otherwise before the windows had passed, it has that turn's outcome and does not count.
     """
     host = turn.response
@@ -53,18 +55,23 @@ def judge_false_alarm(turn: Turn, said: Utterance) -> tuple[Outcome, int | None,
         over = (back or turn.ended_ns) >= window_ends
         return (Outcome.NOT_RESUMED if over else turn.outcome), stop, back, over
     if turn.outcome is Outcome.COMPLETED:
-        return (Outcome.CONTINUED if stop is None else Outcome.RESUMED), stop, back, True
+        untold = stop is None and host is not None and host.done_by_ear and _falls_silent(host.playout.end_ns, said)
+        return (Outcome.CONTINUED if stop is None else Outcome.RESUMED), stop, back, not untold
     return turn.outcome, stop, back, turn.outcome is Outcome.CUT_SHORT
 
 
 def _false_stop(host: Response, said: Utterance, ended_ns: int) -> tuple[int | None, int | None]:
     """When the assistant fell silent because of the false alarm, and when it was heard again."""
-    latest = said.offset_ns + round(FALSE_STOP_WINDOW_S * SECOND_NS)
     longest = round(FALSE_STOP_S * SECOND_NS)
     for gap in host.playout.gaps:
-        if said.onset_ns <= gap.start_ns <= latest and gap.end_ns - gap.start_ns > longest:
+        if _falls_silent(gap.start_ns, said) and gap.end_ns - gap.start_ns > longest:
             return gap.start_ns, gap.end_ns
     end = host.playout.end_ns
-    if end is not None and host.status not in COMPLETE and said.onset_ns <= end <= latest and ended_ns - end > longest:
+    if end is not None and host.status not in COMPLETE and _falls_silent(end, said) and ended_ns - end > longest:
         return end, None
     return None, None
+
+
+def _falls_silent(t_ns: int | None, said: Utterance) -> bool:
+    """Whether this is an instant at which silence can be the false alarm's doing."""
+    return t_ns is not None and said.onset_ns <= t_ns <= said.offset_ns + round(FALSE_STOP_WINDOW_S * SECOND_NS)

@@ -26,6 +26,7 @@ class Response:
     __slots__ = (
         "_audio_before",
         "_before_sound",
+        "_delay_ns",
         "_encoding",
         "_first_sound",
         "_mean_s",
@@ -81,6 +82,7 @@ class Response:
         self.rfc3550_s = 0.0
         self.done_by_ear = False
         self._rate = rate
+        self._delay_ns = round(playout_delay_s * SECOND_NS)
         self._encoding = encoding
         self._before_sound = 0  # samples that were played before the first sound was looked for afresh
         self._first_sound: FirstSound | None = FirstSound(rate)
@@ -99,6 +101,10 @@ class Response:
         self.last_event_ns = t_ns
         if self.first_token_ns is None:
             self.first_token_ns = t_ns
+
+    def behind_silence(self, until_ns: int) -> None:
+        """Silence that came before the response and is nobody's lasts until then, had it been played on arrival."""
+        self.playout.wait(until_ns + self._delay_ns)
 
     def audio(self, t_ns: int, delta: AudioDelta) -> None:
         """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken, and counts nothing of it.

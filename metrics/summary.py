@@ -42,7 +42,7 @@ def summary(run: dict[str, Any], aggregate: Aggregate) -> str:
         _chaos(run),
     ]
     parts += [_table(table, aggregate) for table in TABLES]
-    parts += [_stages(aggregate), _outcomes(aggregate), _errors(aggregate), _tester(run), _absent(aggregate)]
+    parts += [_stages(aggregate), _outcomes(aggregate), _errors(aggregate), _tester(run), _absent(run, aggregate)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -237,8 +237,9 @@ def _error_bars(run: dict[str, Any]) -> str:
     )
 
 
-def _absent(aggregate: Aggregate) -> str:
-    lines = [f"- {m.name}: {m.absent}" for m in METRICS.values() if not aggregate.values[m.name].count]
+def _absent(run: dict[str, Any], aggregate: Aggregate) -> str:
+    untold = run.get("untold", {})
+    lines = [f"- {m.name}: {untold.get(m.name, m.absent)}" for m in METRICS.values() if not aggregate.values[m.name].count]
     return "## Not applicable in this run\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -140,7 +140,7 @@ class TurnRecord:
     resumed_ns: int | None
     """False alarm: it was audible again."""
     windows_met: bool
-    """False alarm: its windows passed before the turn was cut off, so its outcome counts."""
+    """False alarm: its windows passed before the turn was cut off, and what it came to could be told, so its outcome counts."""
     span_s: float
     """Session time that the turn covers: from the end of the one before, or the session's start, to its own end; 0 for a false alarm."""
     network: str | None = None

@@ -91,7 +91,7 @@ class Dialect:
     name: ClassVar[str]
     Options: ClassVar[type[Any]] = NoOptions
     """A frozen dataclass of plain values with defaults. It raises ValueError for values that do not fit one another."""
-    audio_opcode: ClassVar[Opcode] = Opcode.TEXT
+    audio_opcode: Opcode = Opcode.TEXT
     """Kind of the messages that carry microphone audio: TEXT or BINARY."""
     control_opcode: ClassVar[Opcode] = Opcode.TEXT
     """Kind of all other messages to the assistant."""
@@ -131,7 +131,7 @@ class Dialect:
         raise NotImplementedError
 
     def headers(self, secret: str | None) -> dict[str, str]:
-        """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None.
+        """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None. Asked behind `endpoint`.
 
         Raises ValueError, which does not show the secret, where a header cannot carry it.
         """

@@ -40,6 +40,7 @@ def complete(
         "scenario": facts.scenario,
         "seed": facts.seed,
         "dialect": facts.dialect,
+        "untold": facts.untold,
         "frame_ms": facts.frame_ms,
         "host": facts.host,
         "options": facts.options,

@@ -10,7 +10,7 @@ from typing import Any
 class RunFacts:
     """What is known of a run before it starts. `scenario` as resolved, in plain data; nothing here is secret. `lost_workers_allowed`: so
     many workers may be lost before the run is invalid. `settle_s`: how long after its highest number of talkers so far memory is not yet
-    taken for growth; `latencies`: names of the target's own that are sampled."""
+    taken for growth; `latencies`: names of the target's own that are sampled; `untold`: metrics that its wire cannot tell, and why."""
 
     scenario: dict[str, Any]
     seed: int
@@ -23,6 +23,7 @@ class RunFacts:
     lost_workers_allowed: int = 0
     settle_s: float = 20.0
     latencies: tuple[str, ...] = ()
+    untold: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from scenarios.conversation import BargeIn, FalseAlarms
@@ -50,11 +50,15 @@ class Asked(Protocol):
 C = TypeVar("C", bound=Asked)
 
 
-def check_criteria(scenario: Scenario, parse: Callable[[str, list[str]], C], tokens: bool = True) -> tuple[C, ...]:
+def check_criteria(
+    scenario: Scenario, parse: Callable[[str, list[str]], C], tokens: bool = True, untold: Mapping[str, str] | None = None
+) -> tuple[C, ...]:
     """The criteria as `parse` makes them of a text and the names of the load's stages. `tokens`: whether the run asks for tokens, as far as
-    that is known. Raises ScenarioError for one on which it raises ValueError or that no run of this scenario can measure, also among those
-    by which the run is given up, where it is one for a grace that the run does not outlast, too; and for a search that has none, or whose
-    steps are over before a turn without an answer is: whatever went wrong in them, they would hold."""
+    that is known; `untold`: metrics that its wire cannot tell, and why; None: that is not known.
+
+    Raises ScenarioError for one on which it raises ValueError or that no run of this scenario can measure, also among those by which the
+    run is given up, where it is one for a grace that the run does not outlast, too; and for a search that has none, or whose steps are over
+    before a turn without an answer is: whatever went wrong in them, they would hold."""
     stages = [name for _, name in scenario.load.timetable]
     made = []
     for path, texts in ((("criteria",), scenario.criteria), (("abort", "unless"), scenario.abort.unless)):
@@ -63,7 +67,7 @@ def check_criteria(scenario: Scenario, parse: Callable[[str, list[str]], C], tok
                 criterion = parse(text, stages)
             except ValueError as error:
                 raise ScenarioError(f"{scenario.place(*path, number)}: {error}") from None
-            why = unmeasured(scenario, criterion, tokens)
+            why = unmeasured(scenario, criterion, tokens, untold)
             if why is not None:
                 raise ScenarioError(f"{scenario.place(*path, number)}: criterion {text!r}: {why}")
             if path == ("criteria",):
@@ -82,11 +86,13 @@ def check_criteria(scenario: Scenario, parse: Callable[[str, list[str]], C], tok
     return tuple(made)
 
 
-def unmeasured(scenario: Scenario, asked: Asked, tokens: bool = True) -> str | None:
+def unmeasured(scenario: Scenario, asked: Asked, tokens: bool = True, untold: Mapping[str, str] | None = None) -> str | None:
     """Why no run of this scenario can measure what is asked, and what to do; None where one can. How many there are is always known."""
     name = asked.metric
     if asked.aggregate == "count":
         return None
+    if untold is not None and name in untold:
+        return f"{name} cannot be measured: {untold[name]}; leave it out (docs/dialects.md)"
     if name in OF_NO_DIALECT:
         return f"{name} cannot be measured: no dialect numbers its audio chunks; leave it out"
     if name in OF_TOKENS and not tokens:

@@ -33,18 +33,23 @@ class Marks:
         """What has not been played is dropped; all marks come back."""
         self._played_ns = min(self._played_ns, t_ns)
         self._give_back(None)
+        self._wait_no_longer()
 
     def close(self) -> None:
         """The session is over: no more marks come back."""
         self._send = None
         self._waiting.clear()
-        if self._timer is not None:
-            self._timer.kill(block=False)
+        self._wait_no_longer()
 
     def _due(self) -> None:
         self._give_back(now_ns())
         if self._waiting and self._timer is None:
             self._timer = gevent.spawn_later(max(0, self._waiting[0][0] - now_ns()) / SECOND_NS, self._wake)
+
+    def _wait_no_longer(self) -> None:
+        if self._timer is not None:
+            self._timer.kill(block=False)
+            self._timer = None
 
     def _wake(self) -> None:
         self._timer = None

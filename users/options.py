@@ -173,7 +173,7 @@ def _resolve(run: Run, users: int | None, per_s: float | None, seconds: float | 
         changes["duration_s"] = float(seconds)
     run.scenario = run.scenario.model_copy(update={"load": run.scenario.load.model_copy(update=changes)})
     check_chaos(run.scenario)
-    check_criteria(run.scenario, parse, run.options.auth == TOKEN)
+    check_criteria(run.scenario, parse, run.options.auth == TOKEN, run.untold)
 
 
 def _check_users(what: str, users: int, run: Run) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
+from metrics.untold import untold
 from protocol import Dialect, SessionSettings, find, make
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
@@ -151,6 +152,11 @@ class Run:
         return Tape(Path(path), self.options.dialect, self.scenario.session.wire) if path and (talker, session) == (0, 0) else None
 
     @property
+    def untold(self) -> dict[str, str]:
+        """The metrics that its wire cannot tell, each with the reason."""
+        return untold(self.dialect())
+
+    @property
     def settings(self) -> SessionSettings:
         """What a talker asks of its session."""
         return session_settings(self.scenario)
@@ -172,7 +178,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     options = replace(options, auth=way_in(options.auth, recipe, bool(options.api_key_env), dialect))
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
-    criteria = check_criteria(scenario, parse, options.auth == TOKEN)
+    criteria = check_criteria(scenario, parse, options.auth == TOKEN, untold(dialect))
     try:
         frame_samples(dialect.input_rate, options.frame_ms)
     except ValueError as error:

@@ -214,7 +214,7 @@ class Session:
             return
         if notice:
             if self._held is not None and self._tape is None:  # what is held is not on the tape
-                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
+                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE and tracker.ear is None else None
                 self._held.hold(self._dialect.alike(payload) if heard else None, heard.response_id if heard else None)
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()

@@ -16,7 +16,7 @@ from users.tape import Tape
 class Wired:
     """The dialect of one session at work on its link. `tape`: takes the messages down; None: there is none."""
 
-    __slots__ = ("_decode", "_decode_binary", "_link", "_marks", "_tape", "counted", "dialect")
+    __slots__ = ("_decode", "_decode_binary", "_link", "_marking", "_marks", "_tape", "counted", "dialect")
 
     def __init__(self, dialect: Dialect, tape: Tape | None = None) -> None:
         self.dialect = dialect
@@ -24,6 +24,7 @@ class Wired:
         self._decode = dialect.decode
         self._decode_binary = dialect.decode_binary
         self._link: Link | None = None
+        self._marking = type(dialect).played is not Dialect.played  # a mark is about the audio before it, so all of that counts
         self._marks: Marks | None = None
         self._tape = tape
 
@@ -59,8 +60,8 @@ class Wired:
         for event in events:
             if type(event) is not AudioDelta:
                 self._heed(arrived_ns, event)
-            elif self._marks is not None:
-                self._marks.audio(arrived_ns, event.samples)
+            elif self._marking:
+                self._marked().audio(arrived_ns, event.samples)
         return events
 
     def close(self) -> None:

@@ -178,4 +178,5 @@ def _facts(run: Run) -> RunFacts:
         lost_workers_allowed=run.scenario.limits.lost_workers,
         settle_s=run.scenario.target.settle_s,
         latencies=tuple(run.scenario.target.latencies),
+        untold=run.untold,
     )

@@ -1,44 +1,44 @@
-"""A wire with nothing but audio: what a home-grown server has that takes microphone audio and sends its own.
+"""A home-grown server's wire: microphone audio goes in, the assistant's comes out, and names and formats are options.
 
-Audio goes as binary messages, or as base64 in JSON; names and formats are options. Text that comes is about nothing that is measured, but
-for the types that say so in the options.
+Audio goes as binary messages, or as base64 in JSON. Text that comes says only what the options know a type for. Responses are told apart by
+ear, unless the server says both where one begins and where it ends.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from binascii import b2a_base64
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
-from protocol.events import AudioDelta, Cleared, Event, Ignored, Unknown
+from protocol.encoded import samples
+from protocol.events import (
+    AssistantError,
+    AudioDelta,
+    Cleared,
+    Event,
+    Ignored,
+    ResponseCreated,
+    ResponseDone,
+    SessionUpdated,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    Transcribed,
+    Unknown,
+)
+from protocol.raw_options import Options, facts, merged, value_at, within
 from protocol.rfc6455 import Opcode
+from protocol.wav import samples_of, wav
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of a home-grown wire. `path`: of the WebSocket below the host, where the host does not name it. `json`: audio goes as base64
-    in JSON text, else binary. `type_field`, `audio_type`, `audio_field`: how such a message is written, both ways. `clear_type`: type of
-    the message that empties the talker's speaker; "" where there is none. `hello`: a text message that opens the session; "" where there
-    is none."""
-
-    path: str = ""
-    json: bool = False
-    input_rate: int = 16_000
-    input_encoding: str = "pcm16"
-    output_rate: int = 16_000
-    output_encoding: str = "pcm16"
-    type_field: str = "type"
-    audio_type: str = "audio"
-    audio_field: str = "audio"
-    clear_type: str = "clear"
-    hello: str = ""
+Told = Event | list[Event]
 
 
 class RawPcm(Dialect):
-    """Audio, and little else."""
+    """Audio, and what the options say besides. Its state: the response under way, where the server tells of it."""
 
     name = "raw-pcm"
     Options = Options
@@ -50,8 +50,27 @@ class RawPcm(Dialect):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         chosen: Options = self.options
+        self.audio_opcode = Opcode.TEXT if chosen.json else Opcode.BINARY
+        self.ready_at_once = not chosen.ready_type
+        self.by_ear = not chosen.begins_type
+        self.untold = frozenset(Fact) - facts(chosen)
         self.input_rate, self.input_encoding = chosen.input_rate, Encoding(chosen.input_encoding)
         self.output_rate, self.output_encoding = chosen.output_rate, Encoding(chosen.output_encoding)
+        self._responses = 0
+        self._open = False
+        self._types: dict[str, Callable[[dict[str, Any]], Told]] = {
+            chosen.audio_type: self._audio,
+            chosen.clear_type: self._cleared,
+            chosen.ready_type: SessionUpdated,
+            chosen.speech_started_type: lambda _: SpeechStarted(None, None),
+            chosen.speech_stopped_type: lambda _: SpeechStopped(None, None),
+            chosen.transcript_type: lambda fields: Transcribed(None, self._text(fields, chosen.transcript_field)),
+            chosen.text_type: lambda fields: TextDelta(self._response(), None, self._text(fields, chosen.text_field)),
+            chosen.begins_type: self._begins,
+            chosen.ends_type: self._ends,
+            chosen.error_type: lambda fields: AssistantError(None, self._text(fields, chosen.error_field)),
+        }
+        self._types.pop("", None)
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`path` below the host. The model is not told."""
@@ -62,29 +81,76 @@ class RawPcm(Dialect):
         return [self.options.hello.encode()] if self.options.hello else []
 
     def append(self, audio: bytes) -> bytes:
-        """The audio, as binary or in JSON."""
-        if not self.options.json:
-            return audio
-        fields = {self.options.type_field: self.options.audio_type, self.options.audio_field: b2a_base64(audio, newline=False).decode()}
-        return orjson.dumps(fields)
+        """The audio, as WAV file where so asked, as binary or in JSON. Raises ValueError for half a sample."""
+        chosen: Options = self.options
+        self.input_encoding.samples(len(audio))
+        whole = wav(audio, chosen.input_rate) if chosen.input_wav else audio
+        if not chosen.json:
+            return whole
+        told = within(chosen.input_field, b2a_base64(whole, newline=False).decode())
+        return orjson.dumps(merged(within(chosen.type_field, chosen.input_type), told) if chosen.input_type else told)
 
-    def decode(self, message: bytes) -> Event:
-        """Audio in JSON, a clear, or what is none of ours."""
+    def farewell(self) -> bytes | None:
+        """`goodbye`, where there is one."""
+        return self.options.goodbye.encode() or None
+
+    def decode(self, message: bytes) -> Told:
+        """What the options know this type for; text that is no JSON, and types that they do not know, are Unknown."""
         try:
             fields = orjson.loads(message)
         except orjson.JSONDecodeError:
             return Unknown("text")
-        kind = fields.get(self.options.type_field) if isinstance(fields, dict) else None
-        if kind == self.options.clear_type and kind:
-            return Cleared()
-        audio = fields.get(self.options.audio_field) if kind == self.options.audio_type else None
-        if not isinstance(audio, str):
-            return Ignored(str(kind)[:100])
-        size = len(audio) // 4 * 3 - audio[-2:].count("=")
-        if len(audio) % 4:
-            raise MalformedMessage(f"audio of {len(audio)} characters is not base64")
-        return AudioDelta(None, None, 0, self.output_encoding.samples(size), audio)
+        if not isinstance(fields, dict):
+            return Unknown("text")
+        kind = value_at(fields, self.options.type_field)
+        told = self._types.get(kind) if isinstance(kind, str) else None
+        if told is not None:
+            return told(fields)
+        if not self.options.audio_type and value_at(fields, self.options.audio_field) is not None:
+            return self._audio(fields)
+        return Unknown(kind[:100] if isinstance(kind, str) else "text")
 
-    def decode_binary(self, message: bytes) -> Event:
+    def decode_binary(self, message: bytes) -> Told:
         """Audio."""
-        return AudioDelta(None, None, 0, self.output_encoding.samples(len(message)), message)
+        return self._heard(samples_of(message, self.output_rate) if self.options.output_wav else message)
+
+    def _audio(self, fields: dict[str, Any]) -> Told:
+        encoded = self._text(fields, self.options.audio_field)
+        if not self.options.output_wav:
+            return AudioDelta(self._response(), None, 0, samples(encoded, self.output_encoding), encoded)
+        try:
+            whole = b64decode(encoded, validate=True)
+        except ValueError:
+            raise MalformedMessage(f"audio of {len(encoded)} characters is not base64") from None
+        return self._heard(samples_of(whole, self.output_rate))
+
+    def _heard(self, audio: bytes) -> AudioDelta:
+        return AudioDelta(self._response(), None, 0, self.output_encoding.samples(len(audio)), audio)
+
+    def _response(self) -> str | None:
+        """The response that comes, or came last; None where none is told."""
+        return f"r{self._responses}" if self._responses else None
+
+    def _begins(self, fields: dict[str, Any]) -> Told:
+        before = self._over("cancelled", "replaced")
+        self._responses += 1
+        self._open = True
+        return [*before, ResponseCreated(self._response())]
+
+    def _ends(self, fields: dict[str, Any]) -> Told:
+        return self._over("completed", None) or Ignored(self.options.ends_type)
+
+    def _cleared(self, fields: dict[str, Any]) -> Told:
+        return [Cleared(), *self._over("cancelled", "cleared")]
+
+    def _over(self, status: str, reason: str | None) -> list[Event]:
+        if not self._open:
+            return []
+        self._open = False
+        return [ResponseDone(self._response(), status, reason, None)]
+
+    def _text(self, fields: dict[str, Any], field: str) -> str:
+        value = value_at(fields, field)
+        if not isinstance(value, str):
+            raise MalformedMessage(f"{str(value_at(fields, self.options.type_field))[:60]} without text in {field}")
+        return value

@@ -166,3 +166,66 @@ def test_refuses_nonsense() -> None:
     for sample in (-1, 10):
         with pytest.raises(IndexError, match="there are 10"):
             playout.instant_of(sample)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rate=st.sampled_from([1, 7, 8000, 24000]),
+    before=chunks_of,
+    after=chunks_of,
+    delay=st.integers(0, 5),
+    wait=st.integers(0, 40),
+    skew=st.integers(-2, 2),
+)
+def test_what_was_cleared_is_as_if_it_had_never_come(
+    rate: int, before: list[tuple[int, int]], after: list[tuple[int, int]], delay: int, wait: int, skew: int
+) -> None:
+    """A chunk that was played in part is one that was shorter."""
+    period, arrival = SECOND // rate, 1000 * (SECOND // rate)
+    chunks = []
+    for gap, samples in before:
+        arrival += gap * period
+        chunks.append((arrival, samples))
+    cleared_ns = arrival = max(arrival, arrival + wait * period + skew)
+    later = []
+    for gap, samples in after:
+        arrival += gap * period
+        later.append((arrival, samples))
+
+    def stepped(of: list[tuple[int, int]]) -> SteppedSpeaker:
+        speaker = SteppedSpeaker(rate, round(delay / rate * SECOND), 0)
+        speaker.play(of)
+        return speaker
+
+    left = sum(begin < cleared_ns for begin in stepped(chunks).begins)
+    shorter = []
+    for at, samples in chunks:
+        shorter.append((at, min(samples, left)))
+        left -= min(samples, left)
+    expected = stepped(shorter + later)
+
+    playout = Playout(rate, delay / rate)
+    for at, samples in chunks:
+        playout.push(at, samples)
+    pushed = playout.samples
+    playout.clear(cleared_ns)
+    dropped = pushed - playout.samples
+    playout.clear(cleared_ns)
+    assert pushed - playout.samples == dropped, "a second clear finds nothing"
+    for at, samples in later:
+        playout.push(at, samples)
+    count = len(expected.begins)
+    assert playout.samples == count
+    assert [playout.instant_of(sample) for sample in range(count)] == expected.begins
+    assert playout.gaps == tuple(Gap(*gap) for gap in expected.gaps)
+    assert playout.end_ns == (expected.ends[-1] if count else None)
+    assert playout.audio_s == (count + dropped) / rate
+
+
+def test_a_clear_amid_a_sample_lets_it_out() -> None:
+    playout = Playout(1000, delay_s=0.0)
+    playout.push(0, 100)
+    playout.clear(40 * MS + 1)
+    assert (playout.samples, playout.end_ns, playout.audio_s) == (41, 41 * MS, 0.1)
+    playout.push(50 * MS, 10)
+    assert playout.gaps == (Gap(41 * MS, 50 * MS),)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from metrics.assemble import SessionFacts
+from metrics.by_ear import ByEar
 from metrics.records import Outcome, SessionOutcome, SessionRecord, TokenRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Tracker
 from metrics.utterance import Utterance
@@ -57,9 +58,10 @@ class Stage:
     turns: list[TurnRecord] = field(default_factory=list)
     notices: list[int] = field(default_factory=list)
     spoken: int = 0
+    ear: ByEar | None = None
 
     def __post_init__(self) -> None:
-        self.tracker = Tracker(self.facts, self.limits, self.turns.append, 0)
+        self.tracker = Tracker(self.facts, self.limits, self.turns.append, 0, self.ear)
 
     def until(self, t: float) -> Stage:
         """Keep every deadline up to this second."""

@@ -138,6 +138,12 @@ def test_every_metric_is_in_a_table_or_in_the_list_of_what_does_not_apply(aggreg
         assert tables.count(name) + absent.count(name) == 1, name
 
 
+def test_a_metric_that_the_wire_cannot_tell_has_the_wire_as_its_reason() -> None:
+    text = summary({**run(), "untold": {"llm_ttft": "the wire is dumb", "success": "unheeded"}}, FULL)
+    assert "- llm_ttft: the wire is dumb\n" in text
+    assert "unheeded" not in text
+
+
 def test_where_the_time_goes() -> None:
     stages = {"speech_stopped": 1.3, "response_created": 1.3, "first_token": 1.5, "first_audio": 1.6}
     text = summary(run(), of(answered(1.0, **stages, audio_rendering_s=0.01, speaker_output_s=0.01)))

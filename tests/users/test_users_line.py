@@ -319,3 +319,55 @@ def test_looking_reads_what_has_come_and_one_that_fails_holds_up_no_other(make: 
         assert [data for _, data in owner.data] == [b"x", b"y"]
         far.send(b"!")
         assert make.look(poller, {}) == 1, "nobody's any more"
+
+
+@both
+def test_a_stamped_line_sends_each_frame_as_its_sessions_own(make: ModuleType) -> None:
+    seen: list[PreparedFrame] = []
+
+    def stamp(frame: PreparedFrame) -> PreparedFrame:
+        seen.append(frame)
+        return PreparedFrame(Opcode.TEXT, b"%d:" % len(seen) + frame.payload)
+
+    with a_line(make) as (line, far, owner):
+        frame = PreparedFrame(Opcode.BINARY, b"sound")
+        line.stamp = stamp
+        assert line.send(frame)
+        assert line.send(frame)
+        assert received(far, 2 * PreparedFrame(Opcode.TEXT, b"1:sound").size) == [b"1:sound", b"2:sound"]
+        assert seen == [frame, frame]
+        assert (line.frames_sent, frame.payload) == (2, b"sound")
+        line.clear = False
+        assert line.send(frame)
+        assert [later.payload for later in owner.later] == [b"3:sound"], "what is sent later is stamped once"
+        line.clear, line.stamp = True, None
+        assert line.send(frame)
+        assert received(far, frame.size) == [b"sound"]
+
+
+@both
+def test_a_closed_line_stamps_nothing(make: ModuleType) -> None:
+    seen: list[PreparedFrame] = []
+    with a_line(make) as (line, _, _):
+        line.stamp = lambda frame: seen.append(frame) or frame  # type: ignore[func-returns-value]
+        line.open = False
+        assert not line.send(PreparedFrame(Opcode.BINARY, b"sound"))
+        assert seen == []
+
+
+@both
+def test_a_stamp_that_fails_sends_nothing_and_is_told(make: ModuleType) -> None:
+    with a_line(make) as (line, _, owner):
+        line.stamp = lambda frame: 1 // 0
+        with pytest.raises(ZeroDivisionError):
+            line.send(PreparedFrame(Opcode.BINARY, b"sound"))
+        assert (line.frames_sent, owner.later) == (0, [])
+
+
+@both
+def test_a_capture_sends_stamped_frames(make: ModuleType) -> None:
+    with a_line(make) as (line, far, _):
+        line.stamp = lambda frame: PreparedFrame(Opcode.BINARY, b"#" + frame.payload)
+        capture = make.Capture(line, (PreparedFrame(Opcode.BINARY, b"quiet"),))
+        assert not make.capture_all([capture], now_ns(), [])
+        assert received(far, PreparedFrame(Opcode.BINARY, b"#quiet").size) == [b"#quiet"]

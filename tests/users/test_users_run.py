@@ -245,3 +245,21 @@ def test_a_persona_may_have_a_network_of_its_own(tmp_path: Path) -> None:
     alone = make_run(options(scenario=scenario_file(tmp_path, personas.replace("mine", "4g"))))
     made = {alone.planner.role(talker).persona: alone.emulation(talker, 0) for talker in range(20)}
     assert {persona: emulation and emulation.name for persona, emulation in made.items()} == {"out": "3g", "home": None, "train": "4g"}
+
+
+def test_a_criterion_that_the_wire_cannot_tell_is_refused(tmp_path: Path) -> None:
+    criteria = "criteria:\n  - success > 5 %\n  - barge_in_latency p95 < 1 s\n  - asr_processing p50 < 1 s"
+    told = f"conversation: {{barge_in: {{per_second: 0.1}}}}\n{criteria}"
+    with pytest.raises(ScenarioError) as caught:
+        make_run(options(scenario=scenario_file(tmp_path, told), dialect="twilio", auth="none"))
+    assert "mine.yml, line 4: criterion 'barge_in_latency p95 < 1 s': barge_in_latency cannot be measured: on the wire twilio a" in str(
+        caught.value
+    )
+    told = told.replace("  - barge_in_latency p95 < 1 s\n", "")
+    with pytest.raises(ScenarioError, match="does not tell that it hears speech end and what it understood; leave it out"):
+        make_run(options(scenario=scenario_file(tmp_path, told), dialect="raw-pcm", auth="none"))
+    by_option = "session: {wire: {speech_stopped_type: a, transcript_type: b}}\n" + told
+    run = make_run(options(scenario=scenario_file(tmp_path, by_option), dialect="raw-pcm", auth="none"))
+    assert "server_detection" in run.untold
+    assert "asr_processing" not in run.untold
+    assert make_run(options()).untold == {}

@@ -75,6 +75,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m scenarios docs > docs/scenarios.md
 	$(BIN)/python -m reporting docs/run-files.md
 	$(BIN)/python -m reporting --prometheus docs/prometheus.md
+	$(BIN)/python -m protocol table docs/dialects.md
 
 monitoring: $(VENV)/.installed-dev
 	$(BIN)/python -m monitoring

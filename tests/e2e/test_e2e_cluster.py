@@ -189,6 +189,21 @@ def test_a_port_that_one_of_the_processes_does_not_get(tmp_path: Path) -> None:
         assert not list((c.tmp / "runs").glob("*"))
 
 
+def test_a_dialect_that_a_worker_does_not_have(tmp_path: Path) -> None:
+    with cluster(tmp_path / "c") as c:
+        mine, spare = tmp_path / "mine.py", tmp_path / "spare.py"
+        mine.write_text("from protocol import OpenAIRealtime\nclass Mine(OpenAIRealtime):\n    name = 'mine'\n")
+        c.master("--headless", *DEMO, "--run-time", "20s", "--dialect", str(mine), workers=1)
+        wait_for(lambda: "Waiting for workers" in c.told("master"), "the master")
+        mine.rename(spare)
+        c.worker("first")
+        assert c.ended("master") == 2
+        (told,) = [line for line in c.told("master").splitlines() if line.startswith("doubletalk: ")]
+        assert told.startswith("doubletalk: worker-0 (process")
+        assert f"--dialect: {mine} does not exist: name a Python file with a dialect in it" in told
+        assert "Traceback" not in c.told("master") + c.told("first")
+
+
 def test_a_corpus_that_a_worker_does_not_have(tmp_path: Path) -> None:
     with cluster(tmp_path / "c") as c:
         corpus = tmp_path / "corpus"

@@ -11,8 +11,8 @@ from benchmarks.simulated import callers, gaps, incidents, waits
 from benchmarks.statistics import ESTIMATORS, Cover, Setting, cover
 
 RUNS = 200
-BOUNDS = dict.fromkeys((Setting(50, 0.3, False), Setting(50, 0.0, True)), (0.915, 0.995))
-"""95 % of 200 runs is give or take 3 % (two standard deviations); shares of few events hold the truth more often."""
+BOUNDS = dict.fromkeys((Setting(50, 0.3, False), Setting(50, 0.0, True)), (0.905, 0.99))
+"""95 % of 200 runs is give or take 4.5 % (three standard deviations)."""
 
 
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if "p9" not in name])
@@ -25,10 +25,13 @@ def test_intervals_hold_the_truth(name: str) -> None:
 
 
 def test_intervals_of_percentiles_hold_the_truth() -> None:
+    """All of the runs have one: which do is not luck."""
     for name in ("p90", "p95", "paired difference of p95"):
-        share = cover(name, Setting(200, 0.3, False), RUNS).share
+        found = cover(name, Setting(50, 0.6, False), RUNS)
+        assert found.given == RUNS
+        share = found.share
         assert share is not None
-        assert 0.915 <= share <= 0.995
+        assert 0.905 <= share <= 0.99
 
 
 def test_turns_taken_for_independent_would_not() -> None:

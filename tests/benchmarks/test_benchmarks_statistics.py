@@ -74,4 +74,18 @@ def test_the_same_each_time_and_told_as_a_table() -> None:
     assert "| mean" in text
     assert "95.1 / 95.0 (60 %)" in text
     assert "- / 95.0 (60 %)" in text
-    assert "the least is 95.1 %, the most 95.1 %" in "".join(statistics.figures(covers))
+    told = "".join(statistics.figures(covers, {}))
+    assert "Of the 1 cells in which at least 80 % of the runs have an interval, 1 are within 93 and 97 %; the least is 95.1 %" in told
+    assert "Where fewer runs have an interval (574 cells), at least 95.0 % of those hold the truth." in told
+
+
+def test_cells_outside_are_looked_at_again_with_other_runs() -> None:
+    cells = [("mean", Setting(s, 0.0, False)) for s in statistics.SESSIONS]
+    covers = dict(zip(cells, [Cover(100, 100, 92), Cover(100, 100, 93), Cover(100, 100, 98), Cover(100, 70, 60)], strict=True))
+    assert statistics.outside(covers) == [cells[0], cells[2]]
+    told = "".join(statistics.figures(covers, {cells[0]: Cover(500, 500, 470), cells[2]: Cover(500, 500, 490)}))
+    assert "With 500 runs of another seed 1 of the 2 outside are within, too, and the 2 are between 94.0 and 98.0 %." in told
+    assert "at least 85.7 % of those" in told
+    assert "more than 10.0 % of all runs" in told
+    assert cover("mean", cells[0][1], 50, (1,)) == cover("mean", cells[0][1], 50, (1,))
+    assert cover("p50", cells[2][1], 50, (1,)) != cover("p50", cells[2][1], 50)

@@ -59,6 +59,12 @@ def test_student_holds_at_the_far_end_and_at_the_near_end_of_many_events() -> No
     assert of_count(0.0, 0.0, 0.0, MUCH).freedom == pytest.approx(MANY)
 
 
+def test_a_share_of_a_half_is_not_skewed() -> None:
+    found = of_share(0.49, 40.0, 0.49 * 0.51 / 40.0, 0.0, 9.0)
+    assert (found.high - 0.49) / (0.49 - found.low) == pytest.approx(1.0, abs=0.03)
+    assert found.freedom == pytest.approx(9.5, abs=0.5)
+
+
 def test_what_was_seen_counts_more_the_more_was_seen() -> None:
     seen = 4.0
     effects = [events / of_count(events, seen, 6.0, 20.0).effective for events in (1.0, 10.0, 1000.0)]

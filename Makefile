@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
+.PHONY: interop afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make network  what a network profile costs 1,000 talkers (five minutes on an idle machine; more: NETWORK='--network 3g')"
 	@echo "make afterwards  how long each command of analysis takes over 100,000 turns, and its memory (10 minutes)"
 	@echo "make verdicts  whether each scenario tells good from bad: two runs of each (8 minutes)"
+	@echo "make interop  vendors' own clients talk to the assistant; they are installed beside, into .venv-interop"
 	@echo "make fuzz     a million inputs for the frame decoder"
 	@echo "make clean    remove what was installed and measured here"
 
@@ -50,8 +51,11 @@ demo: $(VENV)/.installed
 
 test: export PYTHONDONTWRITEBYTECODE =  # some machines have it set: hundreds of processes would compile the same files
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
-	$(BIN)/pytest -m alone $$(grep -rl --include '*.py' 'mark\.alone' tests)
+	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -m "alone and not interop" $$(grep -rl --include '*.py' 'mark\.alone' tests)
+
+interop: $(VENV)/.installed-dev
+	$(BIN)/pytest -m interop
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)

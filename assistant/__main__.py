@@ -25,7 +25,7 @@ from assistant.server import Address, BindError, Server, allow_many_connections,
 from assistant.settings import RATE
 from assistant.supervisor import Supervisor
 from assistant.truth import TruthLog
-from audio import CorpusError, load_corpus
+from audio import Corpus, CorpusError, load_corpus
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +74,9 @@ def main(arguments: list[str]) -> int:
         return _refuse(f"--truth: cannot write {options.truth}: {error.strerror}")
     address = Address(options.host, sock.getsockname()[1], tls=options.tls_cert is not None)
 
+    def at_rate(rate: int) -> Corpus:
+        return load_corpus(options.corpus, rate=rate)
+
     def ready() -> None:
         print(f"assistant listening on {address.url}, profile {profile.name}, seed {options.seed}", flush=True)
 
@@ -87,10 +90,10 @@ def main(arguments: list[str]) -> int:
             own = bind(options.host, address.port)
         except BindError as error:
             return _refuse(str(error))
-        hub = Hub(profile, options.seed, corpus, truth, api_key=api_key, lives=lives)
+        hub = Hub(profile, options.seed, corpus, truth, api_key=api_key, lives=lives, at_rate=at_rate)
         return uvloop.run(serve(served(hub, listens), hub, own, address, [], start_ns=start_ns))
 
-    hub = Hub(profile, options.seed, corpus, truth, api_key=api_key)
+    hub = Hub(profile, options.seed, corpus, truth, api_key=api_key, at_rate=at_rate)
     try:
         server = served(hub, ready)
     except (ssl.SSLError, OSError) as error:

@@ -46,7 +46,7 @@ class FalseAlarms:
             if interrupts:
                 self._turns.supersede()
                 if active is not None:
-                    call.later(stop_delay_s, lambda: active.interrupt("turn_detected"))
+                    call.later(stop_delay_s, lambda: self._turns.stop(active))
         elif drawn < profile.answer_rate + profile.mistake_rate and interrupts and _can_pause(active):
             assert active is not None
             utterance.action = "mistaken"

@@ -14,12 +14,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
+from assistant.endpoint import DEFAULT_MODEL, MAX_CLIENT_ID, Endpoint
 from assistant.hub import Hub
-from assistant.realtime import DEFAULT_MODEL, MAX_CLIENT_ID, RealtimeEndpoint
 from assistant.session import Receive, Send
 from assistant.settings import Settings
 from assistant.shapes import RefusedError, ensure_writable
 from assistant.truth import TokenTruth
+from assistant.wires import WIRES
 
 MAX_BODY = 256 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
@@ -192,7 +193,11 @@ def create_app(hub: Hub) -> FastAPI:
     app.add_api_route("/status", routes.status, **options)
     app.add_api_route("/metrics", routes.metrics, **options)
     app.add_api_route("/api/metrics", routes.client_metrics, methods=["POST"], **options)
-    app.router.routes.append(WebSocketRoute("/v1/realtime", RealtimeEndpoint(hub)))
+    for wire in WIRES:
+        for method, path, route in wire.routes(hub):
+            app.add_api_route(path, route, methods=[method], **options)
+        for path in wire.paths:
+            app.router.routes.append(WebSocketRoute(path, Endpoint(hub, wire)))
     return app
 
 

@@ -15,30 +15,39 @@ from assistant.hub import Hub
 from assistant.outbox import Outbox
 from assistant.settings import Settings, TurnDetection
 from assistant.truth import SessionTruth
-from assistant.wire import Wire
+from assistant.wires.base import REALTIME, Wire
 
 log = logging.getLogger("assistant")
 
 
 class Call:
-    """One session seen from inside. `abort` cuts the connection without a close frame."""
+    """One session seen from inside. `aborted` cuts the connection without a close frame. `tuned`: how both sides write audio is settled,
+    and `ears` and `book` are made for it."""
 
-    def __init__(self, hub: Hub, outbox: Outbox, *, tag: str, client: str | None, settings: Settings, beta: bool) -> None:
+    def __init__(self, hub: Hub, outbox: Outbox, wire: Wire, *, client: str | None, settings: Settings) -> None:
         self.hub = hub
         self.outbox = outbox
         self.client = client
-        self.session_id = f"sess_{tag}"
+        self.session_id = f"sess_{wire.tag}"
         self.key = hub.session_key(client)
-        self.wire = Wire(tag, beta=beta)
+        self.wire = wire
         self.settings = settings
-        self.conversation = Conversation(f"conv_{tag}")
+        self.conversation = Conversation(f"conv_{wire.tag}")
         self.turn_detection: TurnDetection | None = self.settings.turn_detection
-        self.ears = Ears(hub.index, self.turn_detection)
+        self.ears = Ears(hub.sounds.index(REALTIME), self.turn_detection)
+        self.book = hub.sounds.book(REALTIME)
+        self.tuned = False
         self.truth = SessionTruth(self.session_id, client, opened_ns=monotonic_ns())
         self.aborted = asyncio.Event()
         self._ids = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def tune(self) -> None:
+        """Listen and speak as the wire writes audio."""
+        index, self.book = await self.hub.sounds.make(self.wire.input, self.wire.output)
+        self.ears = Ears(index, self.turn_detection)
+        self.tuned = True
 
     def rng(self, purpose: str, turn: int) -> random.Random:
         return self.hub.rng(self.key, purpose, turn)

@@ -12,7 +12,6 @@ from assistant.alarms import FalseAlarms
 from assistant.call import Call
 from assistant.ears import SHORT_SPEECH_S, Event, Heard, Joined, Started, Stopped, Unnoticed
 from assistant.items import heard_part, message_item
-from assistant.settings import RATE
 from assistant.truth import BargeInTruth, ResponseTruth
 from assistant.turns import BargeIn, Turn, Turns
 from assistant.utterance import Utterance
@@ -96,7 +95,7 @@ class Floor:
         if not spared:
             self.turns.supersede()
             delay_s = 0.0 if host.held else call.hub.profile.interruption.stop_delay_s.sample(rng)
-            call.later(delay_s, lambda: host.interrupt("turn_detected"))
+            call.later(delay_s, lambda: self.turns.stop(host))
 
     # Speech stops
 
@@ -132,7 +131,7 @@ class Floor:
     def _is_turn(self, utterance: Utterance, stopped: Stopped) -> bool:
         """Whether an utterance that was recognised late or never is a turn; it has interrupted what there was already."""
         heard = utterance.heard[0] if utterance.heard else None
-        speech_s = (stopped.sample - utterance.start) / RATE
+        speech_s = (stopped.sample - utterance.start) / self._call.wire.input.rate
         barge_in = utterance.barge_in
         false_alarm = heard.is_false_alarm if heard is not None else speech_s < SHORT_SPEECH_S
         if barge_in is not None:
@@ -149,7 +148,7 @@ class Floor:
         truth.speech_started_ns, truth.speech_stopped_ns = utterance.started_ns, stopped_ns
         heard_s = call.ears.buffered_s
         if utterance.stopped is not None:
-            heard_s = min(heard_s, (utterance.stopped.decided - utterance.stopped.start) / RATE)
+            heard_s = min(heard_s, (utterance.stopped.decided - utterance.stopped.start) / call.wire.input.rate)
         call.ears.commit()
         item = message_item(utterance.item_id, "user", "completed", [heard_part(None)])
         previous = call.conversation.append(item)

@@ -6,16 +6,16 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from assistant.answers import AnswerBook
 from assistant.auth import RateLimiter, TokenStore
 from assistant.exposition import Exposition
 from assistant.profile import Profile
-from assistant.recognise import ClipIndex
 from assistant.settings import RATE
+from assistant.sounds import Sounds
 from assistant.truth import TruthLog
-from audio import Corpus
+from audio import Corpus, load_corpus
 
 if TYPE_CHECKING:
     from assistant.session import Session
@@ -48,16 +48,26 @@ class Slots:
 
 class Hub:
     """Profile, seed, corpus and counters; the sessions that are open. `profile` is what is in force now, `whole_profile` what was given.
-    `lives`: how many processes served before this one and were killed; what is drawn differs from theirs."""
+    `lives`: how many processes served before this one and were killed; what is drawn differs from theirs. `at_rate`: the same corpus at
+    another rate than RATE."""
 
-    def __init__(self, profile: Profile, seed: int, corpus: Corpus, truth: TruthLog, *, api_key: str | None = None, lives: int = 0) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        seed: int,
+        corpus: Corpus,
+        truth: TruthLog,
+        *,
+        api_key: str | None = None,
+        lives: int = 0,
+        at_rate: Callable[[int], Corpus] = lambda rate: load_corpus(rate=rate),
+    ) -> None:
         self.whole_profile = profile
         self.profile = profile
         self._faults: tuple[int, ...] = ()
         self._drawn_from = f"{seed}" if lives == 0 else f"{seed}.{lives}"
         self.truth = truth
-        self.index = ClipIndex(corpus, RATE)
-        self.book = AnswerBook(corpus, RATE * profile.chunk_ms // 1000)
+        self.sounds = Sounds(corpus, RATE, profile.chunk_ms, at_rate)
         self.tokens = TokenStore(api_key)
         self.limiter = RateLimiter(profile.tokens.per_second, profile.tokens.burst)
         self.exposition = Exposition()

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from assistant.wires.base import Message, Told
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -25,14 +27,18 @@ class Outbox:
     def __init__(self, send: Send, counts: Counts) -> None:
         self._send = send
         self.counts = counts
-        self.waiting: deque[str] = deque()
+        self.waiting: deque[Message] = deque()
         self._way = asyncio.Lock()
         self.closed = False
 
-    def put(self, text: str | None) -> None:
-        """Queues a message; None (an event that the dialect lacks) is dropped, and everything once closed."""
-        if text is not None and not self.closed:
-            self.waiting.append(text)
+    def put(self, told: Told) -> None:
+        """Queues messages; None (an event that the wire lacks) is dropped, and everything once closed."""
+        if told is None or self.closed:
+            return
+        if isinstance(told, list):
+            self.waiting.extend(told)
+        else:
+            self.waiting.append(told)
 
     async def flush(self) -> None:
         """Hands what waits to the connection; returns once it is handed over, by this task or by another."""
@@ -40,7 +46,8 @@ class Outbox:
             try:
                 while self.waiting:
                     self.counts.messages_sent += 1
-                    await self._send({"type": "websocket.send", "text": self.waiting.popleft()})
+                    message = self.waiting.popleft()
+                    await self._send({"type": "websocket.send", "bytes" if isinstance(message, bytes) else "text": message})
             except OSError:  # the client is gone; the receive loop is told so too, and ends the session
                 self.close()
 

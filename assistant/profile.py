@@ -47,6 +47,7 @@ class Profile(Section):
     asr: Asr = Asr()
     llm: Llm = Llm()
     tts: Tts = Tts()
+    greets: bool = Field(False, description="it speaks first, as soon as a session is open")
     endpointing: Endpointing = Endpointing()
     pace: Pace = Field(1.0, description="audio per real time, or burst")
     chunk_ms: Annotated[int, Field(ge=10, le=1000, multiple_of=10)] = Field(40, description="audio per delta")

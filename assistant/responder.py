@@ -16,10 +16,10 @@ from assistant.conversation import Conversation, Entry
 from assistant.items import message_item, spoken_part
 from assistant.outbox import Outbox
 from assistant.truth import Listener, ResponseTruth
-from assistant.wire import Usage, Wire
+from assistant.usage import Usage
+from assistant.wires.base import Format, Wire
 
 SECOND_NS = 1_000_000_000
-SAMPLE_BYTES = 2
 EARLY_NS = 400_000  # uvloop's timers count whole milliseconds: what is left within this is now
 BURST_CHUNKS = 8  # sent in one go before the event loop gets its turn
 
@@ -60,7 +60,7 @@ class Plan:
 class Responder:
     """Runs one plan. `phase` tells how far it is: created, speaking (audio is being sent), done."""
 
-    def __init__(self, plan: Plan, wire: Wire, outbox: Outbox, conversation: Conversation, truth: ResponseTruth, rate: int) -> None:
+    def __init__(self, plan: Plan, wire: Wire, outbox: Outbox, conversation: Conversation, truth: ResponseTruth, spoken: Format) -> None:
         self.plan = plan
         self.truth = truth
         self.listener = Listener()
@@ -69,7 +69,8 @@ class Responder:
         self._wire = wire
         self._outbox = outbox
         self._conversation = conversation
-        self._rate = rate
+        self._rate = spoken.rate
+        self._sample_bytes = len(spoken.silence)
         self._stop: Reason | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._base_ns = 0
@@ -189,7 +190,7 @@ class Responder:
                 put(self._wire.text_delta(self._text_frame, words))
             put(self._wire.audio_delta(self._audio_frame, chunk))
             self._sent(monotonic_ns(), answer.samples[index])
-            self._outbox.counts.audio_bytes_sent += SAMPLE_BYTES * answer.samples[index]
+            self._outbox.counts.audio_bytes_sent += self._sample_bytes * answer.samples[index]
             await self._outbox.flush()
 
     def _due_ns(self, index: int) -> int:

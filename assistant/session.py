@@ -7,26 +7,22 @@ session with a code that says why; it never breaks the server.
 from __future__ import annotations
 
 import asyncio
-import binascii
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic_ns
 from typing import Any
-
-import orjson
 
 from assistant.call import Call
 from assistant.floor import Floor
 from assistant.items import checked_item
 from assistant.responder import SECOND_NS
-from assistant.settings import RATE, spoken
+from assistant.settings import spoken
 from assistant.shapes import RefusedError, ensure_writable, fields, missing, optional, texts
+from assistant.wires.base import Answer, Asked, Bye, Received, Refused, Sound, Tuned
+from audio import decode
 
-APPEND_HEAD = '{"type":"input_audio_buffer.append","audio":"'
-APPEND_QUOTES = 8  # with no field behind the audio
-MAX_APPEND = 15 * 1024 * 1024  # bytes of base64 in one event (Realtime API reference)
-SLICE_BYTES = 2 * RATE // 5  # a longer append is heard in slices, so that clips in it are told apart and others get their turn
+SLICE_MS = 200  # a longer message is heard in slices, so that clips in it are told apart and others get their turn
 MIN_COMMIT_S = 0.1
 CLOSE_TIMEOUT_S = 3.0
 NORMAL, GOING_AWAY, ABNORMAL = 1000, 1001, 1006
@@ -35,7 +31,7 @@ RESPONSE = optional(fields({}, metadata=optional(texts), output_modalities=spoke
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Handler = Callable[[dict[str, Any]], None]
+Handler = Callable[[Mapping[str, Any]], None]
 
 
 class Session:
@@ -49,7 +45,6 @@ class Session:
         self._close_code: int | None = None
         self._max_s = call.hub.profile.sessions.max_s
         self._expires_at = int(time.time() + self._max_s)
-        self._silence = ("", b"")
         self._unheard: deque[tuple[bytes, int]] = deque()  # slices of a long append: sound, when its last sample was captured
         self._handlers: dict[str, Handler] = {
             "session.update": self._session_update,
@@ -75,6 +70,7 @@ class Session:
         listening = asyncio.ensure_future(self._listen())
         try:
             call.emit("session.created", session=self._echo())
+            self._greet()
             await call.outbox.flush()
             await asyncio.wait((listening, aborted), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -87,6 +83,11 @@ class Session:
                 call.broken(error)
                 lost = True
             await self._finish(ABNORMAL if lost else self._close_code)
+
+    def _greet(self) -> None:
+        """Speaks first, where the profile says so."""
+        if self._call.tuned and self._call.hub.profile.greets:
+            self.floor.turns.request()
 
     async def _finish(self, code: int | None) -> None:
         call, hub = self._call, self._call.hub
@@ -124,7 +125,7 @@ class Session:
     # Messages in
 
     async def _listen(self) -> None:
-        receive, outbox, shown = self._receive, self._call.outbox, self._call.hub.exposition
+        receive, outbox, shown, wire = self._receive, self._call.outbox, self._call.hub.exposition, self._call.wire
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
@@ -134,12 +135,8 @@ class Session:
             now_ns = monotonic_ns()
             shown.messages_received += 1
             text = message.get("text")
-            if text is None:
-                self._call.error("Binary messages are not part of this protocol: send JSON text.", code="invalid_message")
-            elif text.startswith(APPEND_HEAD) and text.endswith('"}') and text.count('"') == APPEND_QUOTES and "\\" not in text:
-                self._append(text[len(APPEND_HEAD) : -2], now_ns, None)
-            else:
-                self._dispatch(text, now_ns)
+            for received in wire.received(message["bytes"] if text is None else text):
+                await self._take(received, now_ns)
             while self._unheard:
                 self._hear(*self._unheard.popleft())
                 await outbox.flush()
@@ -147,19 +144,25 @@ class Session:
             if outbox.waiting:
                 await outbox.flush()
 
-    def _dispatch(self, text: str, now_ns: int) -> None:
-        try:
-            event = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            self._call.error(f"The message is not JSON: {error}", code="invalid_json")
-            return
-        if not isinstance(event, dict):
-            self._call.error("The message must be a JSON object.", code="invalid_json")
-            return
-        event_id, kind = event.get("event_id"), event.get("type")
-        if kind == "input_audio_buffer.append":
-            self._append(event.get("audio"), now_ns, event_id)
-            return
+    async def _take(self, received: Received, now_ns: int) -> None:
+        call = self._call
+        match received:
+            case Sound(audio):
+                self._sound(audio, now_ns)
+            case Asked(kind, fields):
+                self._asked(kind, fields)
+            case Refused(text, code, param, event_id):
+                call.error(text, code=code, param=param, event_id=event_id)
+            case Answer(message):
+                call.outbox.put(message)
+            case Tuned():
+                await call.tune()
+                self._greet()
+            case Bye(code, reason):
+                await self.close(code, reason)
+
+    def _asked(self, kind: Any, event: Mapping[str, Any]) -> None:
+        event_id = event.get("event_id")
         handler = self._handlers.get(kind) if isinstance(kind, str) else None
         if handler is None:
             known = RefusedError(f"Invalid value for 'type': {kind!r:.80}.", "type")
@@ -176,25 +179,25 @@ class Session:
 
     # Audio
 
-    def _append(self, encoded: Any, now_ns: int, event_id: Any) -> None:
-        if encoded == self._silence[0]:
-            pcm = self._silence[1]
-        else:
-            try:
-                pcm = _decoded(encoded)
-            except RefusedError as error:
-                self._refuse(error, event_id)
-                return
-            if len(pcm) > SLICE_BYTES:
-                pieces = [pcm[start : start + SLICE_BYTES] for start in range(0, len(pcm), SLICE_BYTES)]
-                left = len(pcm)
-                for piece in pieces:
-                    left -= len(piece)
-                    self._unheard.append((piece, now_ns - left // 2 * SECOND_NS // RATE))
-                return
-            if not pcm.strip(b"\0"):
-                self._silence = (encoded, pcm)
-        self._hear(pcm, now_ns)
+    def _sound(self, audio: bytes, now_ns: int) -> None:
+        call = self._call
+        wire = call.wire
+        if not call.tuned:
+            return
+        try:
+            pcm = decode(wire.input.encoding, audio)
+        except ValueError as error:
+            call.error(str(error), code="invalid_audio")
+            return
+        slice_bytes = 2 * wire.input.rate * SLICE_MS // 1000
+        if len(pcm) <= slice_bytes:
+            self._hear(pcm, now_ns)
+            return
+        left = len(pcm)
+        for start in range(0, len(pcm), slice_bytes):
+            piece = pcm[start : start + slice_bytes]
+            left -= len(piece)
+            self._unheard.append((piece, now_ns - left // 2 * SECOND_NS // wire.input.rate))
 
     def _hear(self, pcm: bytes, now_ns: int) -> None:
         self._call.hub.exposition.audio_bytes_received += len(pcm)
@@ -202,7 +205,7 @@ class Session:
         if events:
             self.floor.take(events)
 
-    def _commit(self, event: dict[str, Any]) -> None:
+    def _commit(self, event: Mapping[str, Any]) -> None:
         buffered_s = self._call.ears.buffered_s
         if buffered_s < MIN_COMMIT_S:
             text = f"Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer only \
@@ -210,18 +213,18 @@ has {buffered_s * 1000:.2f}ms of audio."
             raise RefusedError(text, code="input_audio_buffer_commit_empty")
         self.floor.commit()
 
-    def _clear(self, event: dict[str, Any]) -> None:
+    def _clear(self, event: Mapping[str, Any]) -> None:
         if self._call.ears.clear():
             self.floor.forget()
         self._call.emit("input_audio_buffer.cleared")
 
-    def _output_clear(self, event: dict[str, Any]) -> None:
+    def _output_clear(self, event: Mapping[str, Any]) -> None:
         text = "output_audio_buffer.clear is for WebRTC and SIP: over WebSocket the client holds the buffer."
         raise RefusedError(text, "type")
 
     # Session and items
 
-    def _session_update(self, event: dict[str, Any]) -> None:
+    def _session_update(self, event: Mapping[str, Any]) -> None:
         call = self._call
         if "session" not in event:
             raise missing("session")
@@ -232,7 +235,7 @@ has {buffered_s * 1000:.2f}ms of audio."
             self.floor.forget()
         call.emit("session.updated", session=self._echo())
 
-    def _item_create(self, event: dict[str, Any]) -> None:
+    def _item_create(self, event: Mapping[str, Any]) -> None:
         call = self._call
         item = checked_item(event.get("item"), call.fresh_id("item"))
         previous = call.conversation.insert(item, event.get("previous_item_id"))
@@ -240,22 +243,22 @@ has {buffered_s * 1000:.2f}ms of audio."
         call.emit("conversation.item.added", previous_item_id=previous, item=shown)
         call.emit("conversation.item.done", previous_item_id=previous, item=shown)
 
-    def _item_retrieve(self, event: dict[str, Any]) -> None:
+    def _item_retrieve(self, event: Mapping[str, Any]) -> None:
         item = self._call.conversation.get(event.get("item_id")).item
         self._call.emit("conversation.item.retrieved", item=self._call.wire.item(item))
 
-    def _item_delete(self, event: dict[str, Any]) -> None:
+    def _item_delete(self, event: Mapping[str, Any]) -> None:
         self._call.conversation.delete(event.get("item_id"))
         self._call.emit("conversation.item.deleted", item_id=event["item_id"])
 
-    def _item_truncate(self, event: dict[str, Any]) -> None:
+    def _item_truncate(self, event: Mapping[str, Any]) -> None:
         item_id, end_ms = event.get("item_id"), event.get("audio_end_ms")
         self._call.conversation.truncate(item_id, event.get("content_index"), end_ms)
         self._call.emit("conversation.item.truncated", item_id=item_id, content_index=0, audio_end_ms=end_ms)
 
     # Responses
 
-    def _response_create(self, event: dict[str, Any]) -> None:
+    def _response_create(self, event: Mapping[str, Any]) -> None:
         given = event.get("response")
         if wrong := RESPONSE(given):
             raise RefusedError(f"Invalid value for 'response': {wrong}.", "response")
@@ -263,24 +266,9 @@ has {buffered_s * 1000:.2f}ms of audio."
             text = "Conversation already has an active response in progress. Wait until the response is finished."
             raise RefusedError(text, code="conversation_already_has_active_response")
 
-    def _response_cancel(self, event: dict[str, Any]) -> None:
+    def _response_cancel(self, event: Mapping[str, Any]) -> None:
         responder = self.floor.turns.responder
         wanted = event.get("response_id")
         if responder is None or wanted not in (None, responder.plan.response_id):
             raise RefusedError("Cancellation failed: no active response found", code="response_cancel_not_active")
         responder.interrupt("client_cancelled")
-
-
-def _decoded(encoded: Any) -> bytes:
-    """The samples of an append. Raises RefusedError."""
-    if not isinstance(encoded, str):
-        raise missing("audio")
-    if len(encoded) > MAX_APPEND:
-        raise RefusedError("Invalid 'audio': audio exceeds 15 MiB.", "audio", "string_above_max_length")
-    try:
-        pcm = binascii.a2b_base64(encoded, strict_mode=True)
-    except ValueError:
-        raise RefusedError("Invalid 'audio': audio is not base64.", "audio") from None
-    if len(pcm) % 2:
-        raise RefusedError("Invalid 'audio': audio has an odd number of bytes: expected 16-bit samples.", "audio")
-    return pcm

@@ -16,7 +16,6 @@ from typing import Any
 from assistant.call import Call
 from assistant.ears import Heard
 from assistant.responder import SECOND_NS, Fault, Plan, Responder
-from assistant.settings import RATE
 from assistant.truth import BargeInTruth, ResponseTruth
 
 FAULT_ORDER: tuple[Fault, ...] = ("rate_limit", "asr", "llm", "tts")
@@ -126,6 +125,11 @@ class Turns:
                 turn.task.cancel()
             self._finish(turn)
 
+    def stop(self, host: Responder) -> None:
+        """The user has interrupted: ends the response, and what was sent of it is not to be played any more."""
+        host.interrupt("turn_detected")
+        self._call.emit("output_audio_buffer.cleared", response_id=host.plan.response_id)
+
     def settle(self, barge_in: BargeIn) -> None:
         """Takes a barge-in that became no turn; its record is written once its host has ended."""
         if barge_in.host.phase == "done":
@@ -183,7 +187,7 @@ class Turns:
                 truth.status, truth.reason = "none", "no_answer"
                 return
             async with self._line, self._slot():
-                responder = Responder(self._plan(turn), call.wire, call.outbox, call.conversation, truth, RATE)
+                responder = Responder(self._plan(turn), call.wire, call.outbox, call.conversation, truth, call.book.spoken)
                 self._waiting.remove(turn)
                 self.active, self.latest, turn.responder = turn, responder, responder
                 if turn.barge_in is not None:
@@ -210,7 +214,7 @@ class Turns:
 
     def _plan(self, turn: Turn) -> Plan:
         call, profile, number = self._call, self._call.hub.profile, turn.truth.turn
-        answer = call.hub.book.choose(call.rng("answer", number))
+        answer = call.book.choose(call.rng("answer", number))
         turn.truth.answer_clip = answer.clip
         slowdown = 1.0 + profile.capacity.slowdown_per_session * max(0, len(call.hub.sessions) - 1)
         gap = call.rng("gap", number)

@@ -9,7 +9,6 @@ from typing import Literal
 from assistant.call import Call
 from assistant.ears import Heard, Stopped
 from assistant.responder import Responder
-from assistant.settings import RATE
 from assistant.turns import BargeIn
 
 Action = Literal["ignored", "mistaken", "answered"]
@@ -44,7 +43,7 @@ class Utterance:
         """Sends speech_started, once; returns when."""
         if self.started_ns is None:
             turns = call.turn_detection
-            start_ms = self.start * 1000 // RATE - (turns.prefix_padding_ms if turns else 0)
+            start_ms = self.start * 1000 // call.wire.input.rate - (turns.prefix_padding_ms if turns else 0)
             self.started_ns = call.emit("input_audio_buffer.speech_started", audio_start_ms=max(0, start_ms), item_id=self.item_id)
         return self.started_ns
 
@@ -52,7 +51,7 @@ class Utterance:
         """Sends speech_stopped where the start was announced; returns when, None where nothing was sent."""
         if self.started_ns is None or self.stopped is None:
             return None
-        end_ms = self.stopped.decided * 1000 // RATE
+        end_ms = self.stopped.decided * 1000 // call.wire.input.rate
         return call.emit("input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id=self.item_id)
 
     def cancel_timers(self) -> None:

@@ -3,6 +3,7 @@
 from audio.backgrounds import NoiseKind
 from audio.bounds import detect_bounds
 from audio.clips import Clip, ClipKind, Corpus, load_corpus
+from audio.codecs import decode, encode, loud
 from audio.files import CorpusError
 from audio.framing import cut, frame_samples, silence
 from audio.mix import Background, Surroundings, active_level_dbfs, background
@@ -28,9 +29,12 @@ __all__ = [
     "active_level_dbfs",
     "background",
     "cut",
+    "decode",
     "detect_bounds",
+    "encode",
     "frame_samples",
     "last_sound",
     "load_corpus",
+    "loud",
     "silence",
 ]

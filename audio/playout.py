@@ -11,6 +11,9 @@ The rules, for one response:
 
 Between two underruns lies a *segment*; sample ``i`` of a segment that starts at ``S`` is played from
 ``S + i * 1_000_000_000 // rate`` on. All of it is integer arithmetic on nanoseconds: nothing drifts, no timer runs.
+
+Where the assistant has the speaker cleared, what has not been played is dropped, as if it had never come; what comes then plays at its
+arrival.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ class Playout:
     Raises ``ValueError`` where ``rate`` is below 1 or ``delay_s`` is negative.
     """
 
-    __slots__ = ("_delay_ns", "_due_ns", "_firsts", "_not_before_ns", "_rate", "_samples", "_starts")
+    __slots__ = ("_delay_ns", "_dropped", "_due_ns", "_firsts", "_not_before_ns", "_rate", "_samples", "_starts")
 
     def __init__(self, rate: int, delay_s: float = 0.06, not_before_ns: int = 0) -> None:
         if rate < 1 or delay_s < 0:
@@ -47,6 +50,7 @@ class Playout:
         self._starts: list[int] = []  # per segment: the instant at which its first sample is played
         self._firsts: list[int] = []  # per segment: the index of its first sample
         self._samples = 0
+        self._dropped = 0
         self._due_ns = 0  # when the sample after the last one pushed is due
 
     def push(self, arrival_ns: int, samples: int) -> None:
@@ -68,24 +72,35 @@ class Playout:
         self._samples = total = self._samples + samples
         self._due_ns = starts[-1] + (total - self._firsts[-1]) * SECOND_NS // self._rate
 
+    def clear(self, t_ns: int) -> None:
+        """Drop what has not begun to be played at ``t_ns``."""
+        kept = self._samples - round(self.audio_after_s(t_ns) * self._rate)
+        self._dropped += self._samples - kept
+        while self._firsts and self._firsts[-1] >= kept:
+            self._firsts.pop()
+            self._starts.pop()
+        self._samples = kept
+        if self._starts:
+            self._due_ns = self._starts[-1] + (kept - self._firsts[-1]) * SECOND_NS // self._rate
+
     @property
     def samples(self) -> int:
-        """Samples pushed so far."""
+        """Samples pushed so far, and not dropped."""
         return self._samples
 
     @property
     def audio_s(self) -> float:
-        """Duration of everything pushed, without the gaps."""
-        return self._samples / self._rate
+        """Duration of everything pushed, what was dropped included, without the gaps."""
+        return (self._samples + self._dropped) / self._rate
 
     @property
     def start_ns(self) -> int | None:
-        """When the first sample is played; None before anything was pushed."""
+        """When the first sample is played; None where there is none."""
         return self._starts[0] if self._starts else None
 
     @property
     def end_ns(self) -> int | None:
-        """When everything pushed so far has been played; None before anything was pushed."""
+        """When everything pushed so far, and not dropped, has been played; None where there is none."""
         return self._due_ns if self._starts else None
 
     @property
@@ -125,10 +140,10 @@ class Playout:
         return self._starts[segment] + (sample - self._firsts[segment]) * SECOND_NS // self._rate
 
     def audio_after_s(self, t_ns: int) -> float:
-        """Duration of the pushed samples that start to be played at or after ``t_ns``: what muting then would spare."""
+        """Duration of the samples, dropped ones left out, that start to be played at or after ``t_ns``: what muting then would spare."""
         segment = bisect_right(self._starts, t_ns) - 1
         if segment < 0:
-            return self.audio_s
+            return self._samples / self._rate
         # The number of k with k * SECOND_NS // rate < elapsed, which is elapsed * rate / SECOND_NS rounded up.
         begun = -((self._starts[segment] - t_ns) * self._rate // SECOND_NS)
         return (self._samples - min(self._firsts[segment] + begun, self._segment_last(segment))) / self._rate

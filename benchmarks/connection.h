@@ -37,6 +37,10 @@ struct batch {
     size_t length;
 };
 
+/* The wire that is spoken. RAW: PCM16 at 16 kHz as binary messages, and nothing else. TWILIO: the bot's side of Twilio's media streams. */
+static enum { OPENAI, RAW, TWILIO } wire;
+static const int samples_per_ms[] = {24, 16, 8};
+
 static int poller;
 static struct connection *closed_connections;
 static uint32_t sessions_open;
@@ -143,9 +147,12 @@ static void add_text(struct batch *batch, const char *format, ...)
     va_end(values);
 }
 
+/* An event of OpenAI's wire: the others have none of them. */
 static void add_message(struct batch *batch, const char *format, ...)
 {
     char text[1024];
+    if (wire != OPENAI)
+        return;
     va_list values;
     va_start(values, format);
     size_t length = (size_t)vsnprintf(text, sizeof text, format, values);
@@ -159,7 +166,7 @@ static void add_message(struct batch *batch, const char *format, ...)
 static void send_batch(struct connection *c, struct batch *batch)
 {
     struct iovec part = {batch->bytes, batch->length};
-    if (c->fd >= 0)
+    if (c->fd >= 0 && batch->length)
         send_parts(c, &part, 1);
 }
 

@@ -13,7 +13,7 @@ static struct timers timers;
 static struct response **responses;
 static size_t response_count, response_capacity;
 static struct lateness lateness;
-static struct buffer audio_tail; /* of every audio delta: the base64 and the end of the message */
+static struct buffer audio_tail; /* of every audio message: the audio as it is written, and the end of the message */
 
 static void set_timer(struct response *r)
 {
@@ -78,10 +78,14 @@ static void prepare_deltas(struct response *r)
 {
     char text[320];
     uint8_t header[WS_HEADER_MAX];
-    int length = snprintf(text, sizeof text, "{\"type\":\"response.output_audio.delta\",\"event_id\":\"e\",\"response_id\":\"r%u.%u\","
+    int length = 0;
+    if (wire == OPENAI)
+        length = snprintf(text, sizeof text, "{\"type\":\"response.output_audio.delta\",\"event_id\":\"e\",\"response_id\":\"r%u.%u\","
                           "\"item_id\":\"i%u.%u\",\"output_index\":0,\"content_index\":0,\"delta\":\"",
                           r->session, r->number, r->session, r->number);
-    size_t header_length = ws_header(header, WS_TEXT, 0, (size_t)length + audio_tail.length);
+    else if (wire == TWILIO)
+        length = snprintf(text, sizeof text, "{\"event\":\"media\",\"streamSid\":\"MZ%u\",\"media\":{\"payload\":\"", r->session);
+    size_t header_length = ws_header(header, wire == RAW ? WS_BINARY : WS_TEXT, 0, (size_t)length + audio_tail.length);
     r->head_length = (uint32_t)header_length + (uint32_t)length;
     if (!(r->head = malloc(r->head_length)))
         die("memory");
@@ -231,7 +235,7 @@ static void end_speech(struct connection *c)
     if (c->current)
         cancel_response(c->current, "turn_detected", FATE_INTERRUPTED, 0);
     add_message(&batch, "{\"type\":\"input_audio_buffer.speech_stopped\",\"event_id\":\"e\",\"audio_end_ms\":%u,\"item_id\":\"u%u.%u\"}",
-                (unsigned)(c->samples / 24), c->session, c->utterances);
+                (unsigned)(c->samples / (unsigned)samples_per_ms[wire]), c->session, c->utterances);
     add_message(&batch, "{\"type\":\"input_audio_buffer.committed\",\"event_id\":\"e\",\"item_id\":\"u%u.%u\",\"previous_item_id\":null}",
                 c->session, c->utterances);
     c->heard.speech_stopped = now_ns();
@@ -252,7 +256,7 @@ static void hear(struct connection *c, uint64_t samples, int silent, int64_t arr
     if (!silent || !c->speaking)
         return;
     c->silent_samples += samples;
-    if ((double)c->silent_samples >= script.silence_ms * 24)
+    if ((double)c->silent_samples >= script.silence_ms * samples_per_ms[wire])
         end_speech(c);
 }
 

@@ -3,10 +3,11 @@
  *     cc -O2 -std=gnu11 -Wall -Wextra -o peer peer.c
  *     peer [--name=value ...]        stop it with SIGTERM or SIGINT
  *
- * It speaks the OpenAI Realtime wire on 127.0.0.1: any POST mints a token, any WebSocket is a session. What it hears is only told
- * apart as silent (all samples 0) or not; what it does is drawn per response from (seed, session, response) and can be repeated.
+ * It speaks on 127.0.0.1: any POST mints a token, any WebSocket is a session. What it hears is only told apart as silent (all samples 0)
+ * or not; what it does is drawn per response from (seed, session, response) and can be repeated.
  *
  *     --port=0            0: any free one
+ *     --wire=openai       OpenAI's Realtime; raw: binary PCM16 at 16 kHz; twilio: Twilio's media streams
  *     --truth=            file for what was done, one line per response (columns: script.h's write_truth); written at the end
  *     --seed=1
  *     --silence-ms=200    silence that ends a turn
@@ -29,7 +30,7 @@
 
 #include "conversation.h"
 
-enum { READ_SIZE = 1 << 16, HTTP_MAX = 1 << 16, HEAD = 128, TYPE_WITHIN = 64, AUDIO_MIN = 200, EVENTS = 256, BACKLOG = 4096 };
+enum { READ_SIZE = 1 << 16, HTTP_MAX = 1 << 16, HEAD = 256, TYPE_WITHIN = 64, AUDIO_MIN = 200, EVENTS = 256, BACKLOG = 4096 };
 static const uint64_t FRAME_MAX = 64u << 20;
 
 static uint32_t sessions_ever, sessions_max, tokens;
@@ -49,13 +50,13 @@ static int begins_with_type(const char *head, size_t length, const char *part)
     return memmem(head, length < TYPE_WITHIN ? length : TYPE_WITHIN, part, strlen(part)) != NULL;
 }
 
-/* Whether masked bytes are all 'A', which is base64 for zeros; `at`: their place in the message, which decides the key's turn. */
-static int all_zero(const uint8_t *masked, size_t length, const uint8_t key[4], size_t at)
+/* Whether masked bytes are all the same `plain` one; `at`: their place in the message, which decides the key's turn. */
+static int all_one(const uint8_t *masked, size_t length, const uint8_t key[4], size_t at, uint8_t plain)
 {
     uint8_t zeros[8];
     uint64_t expected, word;
     for (size_t i = 0; i < 8; i++)
-        zeros[i] = 'A' ^ key[(at + i) & 3];
+        zeros[i] = plain ^ key[(at + i) & 3];
     memcpy(&expected, zeros, 8);
     for (; length >= 8; masked += 8, length -= 8) {
         memcpy(&word, masked, 8);
@@ -67,8 +68,9 @@ static int all_zero(const uint8_t *masked, size_t length, const uint8_t key[4], 
 
 static void take_audio(struct connection *c, const uint8_t *masked, size_t length, const uint8_t key[4], const char *head, int64_t arrived)
 {
-    const char *name = memmem(head, HEAD, "\"audio\":", 8);
-    const char *quote = name ? memchr(name + 8, '"', (size_t)(head + HEAD - name - 8)) : NULL;
+    const char *field = wire == TWILIO ? "\"payload\":" : "\"audio\":";
+    const char *name = memmem(head, HEAD, field, strlen(field));
+    const char *quote = name ? memchr(name + strlen(field), '"', (size_t)(head + HEAD - name) - strlen(field)) : NULL;
     if (!quote)
         return;
     size_t start = (size_t)(quote + 1 - head), end = length, padding = 0;
@@ -79,7 +81,10 @@ static void take_audio(struct connection *c, const uint8_t *masked, size_t lengt
     for (end--; padding < 2 && end > start && (masked[end - 1] ^ key[(end - 1) & 3]) == '='; end--)
         padding++;
     size_t bytes = (end - start + padding) / 4 * 3 - padding;
-    hear(c, bytes / 2, all_zero(masked + start, end - start, key, start), arrived);
+    if (wire == TWILIO) /* silence is 0xFF, hence slashes, but for the last few characters */
+        hear(c, bytes, all_one(masked + start, (end - start) / 4 * 4, key, start, '/'), arrived);
+    else
+        hear(c, bytes / 2, all_one(masked + start, end - start, key, start, 'A'), arrived);
 }
 
 static void confirm_settings(struct connection *c)
@@ -90,12 +95,22 @@ static void confirm_settings(struct connection *c)
     send_batch(c, &batch);
 }
 
-static void take_message(struct connection *c, const uint8_t *masked, size_t length, const uint8_t key[4], int64_t arrived)
+static void take_message(struct connection *c, const uint8_t *masked, size_t length, const uint8_t key[4], int opcode, int64_t arrived)
 {
-    char head[HEAD];
+    char head[HEAD] = {0};
     size_t known = length < HEAD ? length : HEAD;
-    unmask(masked, known, key, head);
     messages_received++;
+    if (wire == RAW) {
+        if (opcode == WS_BINARY)
+            hear(c, length / 2, all_one(masked, length, key, 0, 0), arrived);
+        return;
+    }
+    unmask(masked, known, key, head);
+    if (wire == TWILIO) {
+        if (length > AUDIO_MIN && memmem(head, known, "\"payload\":", 10))
+            take_audio(c, masked, length, key, head, arrived);
+        return;
+    }
     if (length > AUDIO_MIN && begins_with_type(head, known, "append"))
         take_audio(c, masked, length, key, head, arrived);
     else if (begins_with_type(head, known, "session.update"))
@@ -138,7 +153,7 @@ static size_t take_frame(struct connection *c, const uint8_t *bytes, size_t avai
         return 0;
     const uint8_t *key = masked ? bytes + header - 4 : no_key;
     if (opcode == WS_TEXT || opcode == WS_BINARY)
-        take_message(c, bytes + header, length, key, arrived);
+        take_message(c, bytes + header, length, key, opcode, arrived);
     else if (opcode == WS_PING || opcode == WS_CLOSE)
         answer_control(c, opcode, bytes + header, length, key);
     return header + length;
@@ -332,29 +347,41 @@ static double serve(int listener)
 
 static void prepare_audio(void)
 {
-    size_t samples = (size_t)(script.chunk_ms * 24);
+    size_t per_ms = (size_t)samples_per_ms[wire], samples = (size_t)(script.chunk_ms * (double)per_ms);
+    size_t length = wire == TWILIO ? samples : 2 * samples;
     int16_t *wave = malloc(2 * samples);
+    uint8_t *codes = malloc(samples);
     char *text = malloc(samples * 8 / 3 + 8);
-    if (!wave || !text)
+    if (!wave || !codes || !text)
         die("memory");
-    for (size_t i = 0; i < samples; i++)
-        wave[i] = i / 24 % 2 ? -8000 : 8000;
-    append(&audio_tail, text, base64_encode(wave, 2 * samples, text));
-    append(&audio_tail, "\"}", 2);
+    for (size_t i = 0; i < samples; i++) {
+        wave[i] = i / per_ms % 2 ? -8000 : 8000;
+        codes[i] = i / per_ms % 2 ? 0x1F : 0x9F; /* mu-law of about the same */
+    }
+    if (wire == RAW)
+        append(&audio_tail, wave, length);
+    else
+        append(&audio_tail, text, base64_encode(wire == TWILIO ? (void *)codes : wave, length, text));
+    if (wire != RAW)
+        append(&audio_tail, "\"}}", wire == TWILIO ? 3 : 2);
     free(wave);
+    free(codes);
     free(text);
 }
 
 static const char *read_arguments(int count, char **arguments, double *port)
 {
-    const char *truth = "";
+    const char *truth = "", *spoken = "openai";
     const struct setting settings[] = {
-        {"port", port, NULL}, {"truth", NULL, &truth}, {"seed", &script.seed, NULL}, {"silence-ms", &script.silence_ms, NULL},
+        {"port", port, NULL}, {"wire", NULL, &spoken}, {"truth", NULL, &truth}, {"seed", &script.seed, NULL}, {"silence-ms", &script.silence_ms, NULL},
         {"delay-ms", &script.delay_ms, NULL}, {"delay-max-ms", &script.delay_max_ms, NULL}, {"reply-ms", &script.reply_ms, NULL},
         {"reply-max-ms", &script.reply_max_ms, NULL}, {"chunk-ms", &script.chunk_ms, NULL}, {"stop-ms", &script.stop_ms, NULL},
         {"stop-max-ms", &script.stop_max_ms, NULL}, {"late-deltas", &script.late_deltas, NULL}, {"gap-share", &script.gap_share, NULL},
         {"early-share", &script.early_share, NULL}, {"lost-share", &script.lost_share, NULL}, {NULL, NULL, NULL}};
     read_options(count, arguments, settings);
+    if (strcmp(spoken, "openai") && strcmp(spoken, "raw") && strcmp(spoken, "twilio"))
+        refuse("there are openai, raw, twilio", "--wire");
+    wire = !strcmp(spoken, "raw") ? RAW : !strcmp(spoken, "twilio") ? TWILIO : OPENAI;
     if (script.chunk_ms < 1 || *port > 65535)
         refuse("out of range", script.chunk_ms < 1 ? "--chunk-ms" : "--port");
     script.delay_max_ms = script.delay_max_ms < 0 ? script.delay_ms : script.delay_max_ms;

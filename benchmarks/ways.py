@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from analysis.load import Loaded, RunError, load
@@ -43,18 +44,22 @@ def ramp_s(talkers: int) -> float:
     return max(CYCLE_S, talkers / _STARTS_PER_S)
 
 
-def doubletalk(talkers: int, frame_ms: float, seconds: float, out: Path, scenario: Path = SCENARIO) -> Measured:
-    """Full talkers: `locust` as a user runs it. Raises RigError where no run came about."""
+def doubletalk(
+    talkers: int, frame_ms: float, seconds: float, out: Path, scenario: Path = SCENARIO, dialect: str = "", wire: str = "openai"
+) -> Measured:
+    """Full talkers: `locust` as a user runs it. `dialect`: "" is the usual one; `wire`: the peer's for it. Raises RigError where no run
+    came about."""
     (runs := out / "runs").mkdir(parents=True, exist_ok=True)
     before = set(runs.iterdir())
     run_s = math.ceil(ramp_s(talkers) + SETTLE_S + seconds + 2)
-    with rig.peer(**PEER) as peer:
+    with rig.peer(**PEER, wire=wire) as peer:
         options = {
             "scenario": scenario, "host": peer.url, "users": talkers, "spawn-rate": starts_per_s(talkers), "run-time": run_s,
             "stop-timeout": 0, "frame-ms": frame_ms, "runs": runs,
         }  # fmt: skip
         given = (str(x) for name, value in options.items() for x in (f"--{name}", value))
-        command = [sys.executable, "-m", "locust", "--headless", "--no-report", *given]
+        over = ["--dialect", dialect, "--auth", "none"] if dialect else []
+        command = [sys.executable, "-m", "locust", "--headless", "--no-report", *given, *over]
         with Client(command, out / "doubletalk.log") as client:
             ended = client.watch(run_s + _PATIENCE_S)
     folders = set(runs.iterdir()) - before
@@ -245,6 +250,8 @@ class Way:
 
 WAYS = {
     "doubletalk": Way(doubletalk, 2000),
+    "binary": Way(partial(doubletalk, dialect="raw-pcm", wire="raw"), 2000),
+    "twilio": Way(partial(doubletalk, dialect="twilio", wire="twilio"), 1000),
     "usual": Way(usual, 80),
     "c": Way(c, 3200),
     "k6": Way(k6, 300, "k6"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from audio.codecs import PCM16
 from metrics.judge import classify_barge_in, judge_false_alarm
 from metrics.records import BargeInClass, ErrorKind, Outcome, TurnKind, TurnRecord
 from metrics.response import Response
@@ -26,7 +27,8 @@ _RATE_LIMIT_CODES = frozenset({"rate_limit_exceeded", "rate_limited", "insuffici
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
     """What all turns of a session share. `rate`: of the assistant's audio, Hz; `clock`: where arrival times come from; `persona`: "" where
-    the talker has none; `network`: name of the talker's network profile, None without one."""
+    the talker has none; `network`: name of the talker's network profile, None without one; `encoding`: of the
+    assistant's audio (audio.codecs)."""
 
     talker: int
     session_id: str | None
@@ -36,6 +38,7 @@ class SessionFacts:
     speaker_output_s: float
     persona: str = ""
     network: str | None = None
+    encoding: str = PCM16
 
 
 def turn_record(facts: SessionFacts, turn: Turn) -> TurnRecord:
@@ -92,7 +95,7 @@ def _barge_in(turn: Turn) -> dict[str, Any]:
     return {
         "host_response_id": host.identity,
         "barge_in_class": how,
-        "stop_event_ns": host.done_ns if cancelled else None,
+        "stop_event_ns": host.done_ns if cancelled and not host.done_by_ear else None,
         "stop_byte_ns": host.last_audio_ns if stopped and came_after and how is not BargeInClass.GENERATED else None,
         "stop_ear_ns": max(end, said.onset_ns) if stopped and end is not None else None,
         "talked_over_s": host.playout.audio_after_s(said.onset_ns),
@@ -155,7 +158,7 @@ def _answer(answer: Response | None) -> dict[str, Any]:
         "first_audio_ns": answer.first_audio_ns,
         "first_audible_ns": answer.first_audible_ns,
         "last_audio_ns": answer.last_audio_ns,
-        "response_done_ns": answer.done_ns,
+        "response_done_ns": None if answer.done_by_ear else answer.done_ns,
         "playout_end_ns": answer.heard_until_ns,
         "downlink_network_s": answer.downlink_s,
         "network_down_s": answer.network_down_s,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from audio import FirstSound, Playout
+from audio import FirstSound, Playout, decode
+from audio.codecs import PCM16
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, ResponseDone
 
@@ -18,11 +19,14 @@ class Response:
     """Gathers one response from its events, in order of arrival. All instants are monotonic ns.
 
     `identity` is the wire's response id (None where it has none), `opened_ns` the arrival of the first event about it, `rate` the sample
-    rate of its audio in Hz, `not_before_ns` the instant until which the speaker is busy with the response before.
+    rate of its audio in Hz, `not_before_ns` the instant until which the speaker is busy with the response before, `encoding` how its audio
+    is written (audio.codecs). `done_by_ear`: its end was heard, not told.
     """
 
     __slots__ = (
         "_audio_before",
+        "_before_sound",
+        "_encoding",
         "_first_sound",
         "_mean_s",
         "_rate",
@@ -30,6 +34,7 @@ class Response:
         "chunks",
         "content_index",
         "created_ns",
+        "done_by_ear",
         "done_ns",
         "downlink_s",
         "first_audible_ns",
@@ -50,7 +55,9 @@ class Response:
         "usage",
     )
 
-    def __init__(self, identity: str | None, opened_ns: int, rate: int, playout_delay_s: float, not_before_ns: int = 0) -> None:
+    def __init__(
+        self, identity: str | None, opened_ns: int, rate: int, playout_delay_s: float, not_before_ns: int = 0, encoding: str = PCM16
+    ) -> None:
         self.identity = identity
         self.item_id: str | None = None
         self.content_index = 0
@@ -72,7 +79,10 @@ class Response:
         self.playout = Playout(rate, playout_delay_s, not_before_ns)
         self.chunks = 0
         self.rfc3550_s = 0.0
+        self.done_by_ear = False
         self._rate = rate
+        self._encoding = encoding
+        self._before_sound = 0  # samples that were played before the first sound was looked for afresh
         self._first_sound: FirstSound | None = FirstSound(rate)
         self._audio_before = 0
         self._mean_s = 0.0
@@ -98,7 +108,7 @@ class Response:
         sound: int | None = None
         if self._first_sound is not None:
             try:
-                sound = self._first_sound.feed(delta.pcm())
+                sound = self._first_sound.feed(decode(self._encoding, delta.audio()))
             except ValueError as error:
                 raise MalformedMessage(f"audio delta: {error}") from None
         self.last_event_ns = t_ns
@@ -109,7 +119,7 @@ class Response:
             self.first_audio_ns = t_ns
         self.goes_on((t_ns,), (delta.samples,))
         if sound is not None:
-            self.first_audible_ns = self.playout.instant_of(sound)
+            self.first_audible_ns = self.playout.instant_of(self._before_sound + sound)
             self._first_sound = None
 
     def goes_on(self, instants_ns: Sequence[int], pieces: Sequence[int]) -> None:
@@ -137,6 +147,12 @@ class Response:
         if self.done_ns is None:
             self.last_event_ns = self.done_ns = t_ns
             self.status, self.reason, self.usage = event.status, event.reason, event.usage or {}
+
+    def clear(self, t_ns: int) -> None:
+        """The assistant has the speaker drop what it has not played."""
+        self.playout.clear(t_ns)
+        if self._first_sound is not None:
+            self._first_sound, self._before_sound = FirstSound(self._rate), self.playout.samples
 
     def silence(self, t_ns: int) -> int:
         """The talker silenced the speaker; returns how much of the response was played, in ms rounded down."""

@@ -11,8 +11,8 @@ A turn is an utterance of the talker and the assistant's answer to it. Its state
 - A turn ends when its answer and its strays have been played, the talker has finished, and an answer to its last false alarm would have
   opened; or at a time limit, at a failed response, or with the session. An answer that is over before the talker has finished is the
   answer only if no other opens in time.
-- Responses are told apart by their id, what was said by its item, never by order. An item that is new belongs to what the talker began
-  last; a late delta of an interrupted response counts for that one.
+- Responses are told apart by their id, or by ear (`metrics/by_ear.py`), what was said by its item, never by order. An item that is new
+  belongs to what the talker began last; a late delta of an interrupted response counts for that one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from metrics.assemble import SessionFacts, false_alarm_record, turn_record
+from metrics.by_ear import ByEar
 from metrics.ending import Limits, outcome, over_ns
 from metrics.items import Items
 from metrics.moves import Move, State, moved
@@ -30,7 +31,7 @@ from metrics.records import Outcome, TurnKind, TurnRecord
 from metrics.response import COMPLETE, SECOND_NS, Response
 from metrics.turn import Turn
 from metrics.utterance import Utterance
-from protocol.events import AssistantError, AudioDelta, Event, ResponseCreated, ResponseDone, TextDelta
+from protocol.events import AssistantError, AudioDelta, Cleared, Event, ResponseCreated, ResponseDone, TextDelta
 
 __all__ = ["Limits", "Notice", "Tracker"]
 
@@ -56,12 +57,14 @@ _NOTHING, _FIRST_AUDIO, _AUDIBLE, _OPENED = map(int, (Notice.NOTHING, Notice.FIR
 
 @dataclass(slots=True)
 class Tracker:
-    """Tracks one session of one talker and hands each finished turn to `emit`. `started_ns`: when the session became ready."""
+    """Tracks one session of one talker and hands each finished turn to `emit`. `started_ns`: when the session became ready. `ear`: tells
+    responses apart; None: the wire does."""
 
     facts: SessionFacts
     limits: Limits
     emit: Callable[[TurnRecord], None]
     started_ns: int
+    ear: ByEar | None = None
     state: State = State.QUIET
     turn: Turn | None = None
     _interrupted: Turn | None = None
@@ -72,10 +75,12 @@ class Tracker:
 
     def __post_init__(self) -> None:
         self._span_from_ns = self.started_ns
-        self._responses = Responses(self.facts.rate, self.facts.playout_delay_s)
+        self._responses = Responses(self.facts.rate, self.facts.playout_delay_s, self.facts.encoding)
 
     def speak(self, utterance: Utterance) -> None:
         """The talker begins an utterance. Raises IllegalMove where its kind does not fit the turn's state."""
+        if self.ear is not None:
+            self._by_ear(self.ear.quiet(utterance.onset_ns, self.turn))
         self.state = moved(self.state, _BEGINS[utterance.kind])
         turn = self.turn
         if turn is None:
@@ -106,6 +111,21 @@ class Tracker:
 
         Raises MalformedMessage where a piece of audio turns out to be broken.
         """
+        if self.ear is not None:
+            return self._by_ear(self.ear.heard(t_ns, event, self.turn))
+        return self._event(t_ns, event)
+
+    def _by_ear(self, told: list[tuple[int, Event]]) -> int:
+        notice = _NOTHING
+        for t_ns, event in told:
+            notice |= self._event(t_ns, event)
+            if isinstance(event, ResponseDone) and event.reason is None:
+                response = self._responses.find(event.response_id)
+                if response is not None:
+                    response.done_by_ear = True
+        return notice
+
+    def _event(self, t_ns: int, event: Event) -> int:
         if type(event) is AudioDelta:
             response = self._responses.find(event.response_id)
             if response is not None and response.first_audible_ns is not None:  # most events of a call
@@ -114,6 +134,9 @@ class Tracker:
         match event:
             case AudioDelta() | TextDelta() | ResponseCreated() | ResponseDone():
                 return self._told(t_ns, event)
+            case Cleared():
+                self._responses.clear(t_ns)
+                return Notice.CLOSED
             case AssistantError(benign=False) if self.turn is not None:
                 self.turn.error = event.code or event.message[:120]
             case _:
@@ -149,6 +172,11 @@ class Tracker:
         return turn.utterance.offset_ns
 
     @property
+    def heard_out_ns(self) -> int | None:
+        """When all that the assistant has said is heard out, as things stand; 0: it has said nothing, None: a response is open."""
+        return self._responses.heard_out_ns()
+
+    @property
     def answered(self) -> bool:
         """Whether the present turn's answer is open or being played, so that a barge-in or a false alarm can fall into it."""
         return self.state in (State.ANSWERING, State.PLAYING)
@@ -166,10 +194,16 @@ class Tracker:
     def deadline_ns(self) -> int | None:
         """The instant at which `poll` has something to do if nothing arrives before; None in silence. It moves with what arrives: where a
         response opens, to its stall limit at the earliest; where one becomes audible or is closed, perhaps to now."""
-        return over_ns(self.turn, self.state, self.limits) if self.turn is not None else None
+        if self.turn is None:
+            return None
+        deadline_ns = over_ns(self.turn, self.state, self.limits)
+        due_ns = self.ear.due_ns(self.turn) if self.ear is not None else None
+        return deadline_ns if due_ns is None else min(deadline_ns, due_ns)
 
     def poll(self, t_ns: int) -> None:
         """Time has passed: end the turn if its answer has been played or a time limit is over."""
+        if self.ear is not None:
+            self._by_ear(self.ear.quiet(t_ns, self.turn))
         turn = self.turn
         if turn is not None and t_ns >= over_ns(turn, self.state, self.limits):
             self._finish(turn, t_ns, outcome(turn))

@@ -5,14 +5,14 @@ Nothing here opens a socket, waits, reads a clock or logs: bytes go in, events c
 
 from __future__ import annotations
 
-from typing import Final
-
 from protocol.alike import Alike
-from protocol.dialect import Dialect, MalformedMessage, SessionSettings
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
+from protocol.dialects import DIALECTS
+from protocol.dialects.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
 from protocol.events import Event
 from protocol.frames import FrameDecoder
 from protocol.masking import PreparedFrame, encode, mask, mask_keys
-from protocol.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.registry import find, make
 from protocol.rfc6455 import CloseCode, FrameError, Message, Opcode, close_payload, parse_close
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "Alike",
     "CloseCode",
     "Dialect",
+    "Encoding",
     "Event",
+    "Fact",
     "FrameDecoder",
     "FrameError",
     "MalformedMessage",
@@ -32,13 +34,10 @@ __all__ = [
     "SessionSettings",
     "close_payload",
     "encode",
+    "find",
+    "make",
     "mask",
     "mask_keys",
     "parse_close",
+    "websocket_url",
 ]
-
-DIALECTS: Final[dict[str, type[Dialect]]] = {
-    OpenAIRealtime.name: OpenAIRealtime,
-    OpenAIRealtimeBeta.name: OpenAIRealtimeBeta,
-}
-"""Every dialect under the name by which a scenario asks for it; calling the class makes one for a session."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from protocol.alike import Alike
 from protocol.events import Event
+from protocol.rfc6455 import Opcode
+
+_WS_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 class MalformedMessage(ValueError):
@@ -28,50 +34,167 @@ class SessionSettings:
     interrupt_response: bool = True
 
 
-class Dialect(Protocol):
-    """One vendor's message format. An instance belongs to one session.
+class Encoding(StrEnum):
+    """How audio is written on a wire, mono."""
 
-    `append` must give the same bytes for the same audio, so that talkers can share messages encoded once.
+    PCM16 = "pcm16"
+    """Little-endian, two bytes a sample."""
+    MULAW = "mulaw"
+    """ITU-T G.711 mu-law, one byte a sample."""
+    ALAW = "alaw"
+    """ITU-T G.711 A-law, one byte a sample."""
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of a sample."""
+        return 2 if self is Encoding.PCM16 else 1
+
+    def samples(self, size: int) -> int:
+        """Samples in `size` bytes. Raises MalformedMessage where they are no whole number."""
+        if size % self.sample_bytes:
+            raise MalformedMessage(f"{size} bytes of audio are no whole {self} samples")
+        return size // self.sample_bytes
+
+
+class Fact(StrEnum):
+    """What a wire may or may not tell; the metrics that need it are `metrics.untold`'s."""
+
+    SPEECH_STARTED = "speech_started"
+    SPEECH_STOPPED = "speech_stopped"
+    COMMITTED = "committed"
+    TRANSCRIPT = "transcript"
+    """What it understood of the talker."""
+    CREATED = "created"
+    """That a response was begun, before anything of it is there."""
+    TEXT = "text"
+    """The words of a response, as they come."""
+    DONE = "done"
+    """That a response is complete."""
+    CANCELLED = "cancelled"
+    """That a response was broken off."""
+    USAGE = "usage"
+    """Tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """Of a dialect that has none."""
+
+
+class Dialect:
+    """One vendor's message format; derive from it, and say what differs. An instance belongs to one session.
+
+    A dialect says at least `name`, `endpoint`, `append` and `decode` or `decode_binary`. `append` must give the same bytes for the same
+    audio, so that talkers can share messages encoded once; what differs from session to session or from message to message is put in by
+    `stamp`. `options`: an instance of `Options`; None: its defaults.
     """
 
-    name: str
-    input_rate: int
-    """Sample rate in Hz of the audio that the assistant hears."""
-    output_rate: int
-    """Sample rate in Hz of the audio that the assistant sends."""
+    name: ClassVar[str]
+    Options: ClassVar[type[Any]] = NoOptions
+    """A frozen dataclass of plain values with defaults. It raises ValueError for values that do not fit one another."""
+    audio_opcode: ClassVar[Opcode] = Opcode.TEXT
+    """Kind of the messages that carry microphone audio: TEXT or BINARY."""
+    control_opcode: ClassVar[Opcode] = Opcode.TEXT
+    """Kind of all other messages to the assistant."""
+    stamps: ClassVar[bool] = False
+    """Whether each message with audio passes `stamp`."""
+    ready_at_once: ClassVar[bool] = False
+    """Whether the session is ready once the messages of `configure` are sent; else it is with SessionUpdated."""
+    flushes: ClassVar[bool] = False
+    """Whether a client empties its speaker itself when it hears its talker interrupt; else it does when it is told to (Cleared)."""
+    by_ear: ClassVar[bool] = False
+    """Whether the wire leaves untold where a response begins or ends, so that it is told by the sound."""
+    untold: ClassVar[frozenset[Fact]] = frozenset()
+    """What the wire cannot tell."""
+
+    input_rate: int = 24_000
+    """Sample rate in Hz of the audio that the assistant hears: 8000, 16000, 24000 or 48000."""
+    input_encoding: Encoding = Encoding.PCM16
+    """How it is written."""
+    output_rate: int = 24_000
+    """Sample rate in Hz of the audio that the assistant sends. The dialect may set it until the session is ready."""
+    output_encoding: Encoding = Encoding.PCM16
+    """How it is written. As `output_rate`."""
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
 
     def endpoint(self, base_url: str, model: str | None) -> str:
-        """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme."""
-        ...
+        """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme, and without a host."""
+        raise NotImplementedError
 
     def headers(self, secret: str | None) -> dict[str, str]:
-        """Headers of the opening handshake; `secret` is an API key or an ephemeral token, None where none is needed."""
-        ...
+        """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None.
+
+        Raises ValueError, which does not show the secret, where a header cannot carry it.
+        """
+        return {} if secret is None else {"Authorization": f"Bearer {sayable(secret)}"}
 
     def subprotocols(self) -> list[str]:
         """Sub-protocols to offer in the opening handshake."""
-        ...
+        return []
 
     def configure(self, settings: SessionSettings) -> list[bytes]:
-        """The messages that open a session, in order."""
-        ...
+        """The messages that open a session, in order. What must wait for the assistant's word is asked for by a Reply to it."""
+        return []
 
-    def append(self, pcm: bytes) -> bytes:
-        """The message that carries this microphone audio (PCM16 little-endian mono at `input_rate`)."""
-        ...
+    def append(self, audio: bytes) -> bytes:
+        """The message that carries this microphone audio: mono, in `input_encoding` at `input_rate`."""
+        raise NotImplementedError
+
+    def stamp(self, message: bytes) -> bytes:
+        """A message of `append` as the next one of this session. Called only where `stamps`."""
+        return message
 
     def cancel(self, response_id: str | None) -> bytes | None:
         """The message that stops a response; None where the wire has none."""
-        ...
+        return None
 
     def truncate(self, item_id: str, content_index: int, played_ms: int) -> bytes | None:
         """The message that says how much of an item was heard; None where the wire has none."""
-        ...
+        return None
+
+    def played(self, mark: str) -> bytes | None:
+        """The message that says that all audio before a Mark was played, or dropped; None where the wire has no marks."""
+        return None
+
+    def farewell(self) -> bytes | None:
+        """The last message of a talker who hangs up, before the WebSocket is closed; None where the wire has none."""
+        return None
 
     def alike(self, message: bytes) -> Alike | None:
-        """What the messages that go on with the audio of this one have in common with it; None where that cannot be told."""
-        ...
+        """What the text messages that go on with the audio of this one have in common with it; None where that cannot be told."""
+        return None
 
-    def decode(self, message: bytes) -> Event:
-        """The event in one message. Raises MalformedMessage."""
-        ...
+    def decode(self, message: bytes) -> Event | list[Event]:
+        """What one text message says: an event, or several in their order. Raises MalformedMessage."""
+        raise MalformedMessage("a text message, where the wire has binary ones only")
+
+    def decode_binary(self, message: bytes) -> Event | list[Event]:
+        """What one binary message says, as `decode`. Raises MalformedMessage."""
+        raise MalformedMessage("a binary message, where the wire has text only")
+
+
+def sayable(secret: str) -> str:
+    """The secret. Raises ValueError, which does not show it, where a header cannot carry it."""
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise ValueError("secret is empty or has characters that a header cannot carry, such as a line end")
+    return secret
+
+
+def websocket_url(base_url: str, path: str, query: Mapping[str, str] | None = None) -> str:
+    """`base_url` as a WebSocket URL, with `path` behind its own unless that ends so already. Its parameters are kept, those of `query` put
+    in their place.
+
+    Raises ValueError for a scheme other than http, https, ws, wss, and for a URL without a host.
+    """
+    parts = urlsplit(base_url)
+    scheme = _WS_SCHEMES.get(parts.scheme)
+    if scheme is None:
+        raise ValueError(f"URL must begin with http://, https://, ws:// or wss://; its scheme is {parts.scheme!r}")
+    if not parts.hostname:
+        raise ValueError("URL has no host")
+    own = parts.path.rstrip("/")
+    full = own if path and own.endswith(path) else own + path
+    parameters = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **(query or {})}
+    return urlunsplit((scheme, parts.netloc, full or "/", urlencode(parameters), ""))

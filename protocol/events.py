@@ -87,8 +87,8 @@ class TextDelta:
 class AudioDelta(NamedTuple):
     """A piece of the response's audio, still as the wire has it: most receivers need only its length.
 
-    The one event of the hot path, hence a named tuple: made in half the time. `encoded` is base64 text of PCM16
-    little-endian mono, or those bytes themselves; `samples` is its length.
+    The one event of the hot path, hence a named tuple: made in half the time. `encoded` is base64 text of audio in the dialect's
+    `output_encoding`, or those bytes themselves; `samples` is its length.
     """
 
     response_id: str | None
@@ -97,8 +97,8 @@ class AudioDelta(NamedTuple):
     samples: int
     encoded: str | bytes
 
-    def pcm(self) -> bytes:
-        """The samples as PCM16 little-endian mono. Raises ValueError where the base64 is broken."""
+    def audio(self) -> bytes:
+        """The bytes, in the dialect's `output_encoding`. Raises ValueError where the base64 is broken."""
         return self.encoded if isinstance(self.encoded, bytes) else base64.b64decode(self.encoded, validate=True)
 
 
@@ -154,6 +154,25 @@ class AssistantError:
 
 
 @dataclass(frozen=True, slots=True)
+class Cleared:
+    """Whatever was sent and has not been played yet is to be dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The assistant wants to be told when all audio that came before is played, by the dialect's `played`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The wire wants this message in answer, now."""
+
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A message of a known type that says nothing a talker measures."""
 
@@ -182,6 +201,9 @@ Event = (
     | Truncated
     | RateLimits
     | AssistantError
+    | Cleared
+    | Mark
+    | Reply
     | Ignored
     | Unknown
 )

@@ -52,14 +52,20 @@ class PreparedFrame:
     header share. `size`: bytes of the frame.
     """
 
-    __slots__ = ("_out", "_view", "_words", "size", "wire")
+    __slots__ = ("_out", "_payload_at", "_view", "_words", "size", "wire")
 
     def __init__(self, opcode: Opcode, payload: bytes) -> None:
         header = _header(opcode, len(payload), True, True)
+        self._payload_at = len(header) + 4
         self.size = len(header) + 4 + len(payload)
         self.wire = b"".join((header, bytes(4), payload, bytes(-len(payload) % 4)))
         self._words: _Words = np.frombuffer(self.wire, np.uint32, offset=len(header))
         self._out, self._view = _buffer(header, len(payload))
+
+    @property
+    def payload(self) -> bytes:
+        """What it carries."""
+        return self.wire[self._payload_at : self.size]
 
     def masked(self, key: np.uint32) -> memoryview:
         """The bytes that `encode(opcode, payload, key.tobytes())` gives, until the next call of any frame of the same length: the caller

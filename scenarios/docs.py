@@ -207,7 +207,9 @@ def _plainly(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "object":
-        return f"{_WORDS[schema['additionalProperties']['type']]} by name"
+        values = schema["additionalProperties"]
+        words = [_WORDS[one["type"]] for one in values.get("anyOf", [values])]
+        return f"{', '.join(words[:-1]) + ' or ' if words[1:] else ''}{words[-1]} by name"
     return ", ".join([_WORDS[schema["type"]], *_bounds(schema)])
 
 

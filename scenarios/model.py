@@ -27,6 +27,9 @@ class Session(Part):
     prefix_padding_ms: Annotated[Count, Field(le=5000)] | None = Field(300, description="audio before the start of speech that it keeps")
     silence_duration_ms: Annotated[Count, Field(le=10000)] | None = Field(500, description="silence after which it takes a turn as over")
     interrupt_response: Switch = Field(True, description="the assistant is to stop by itself when it hears the talker")
+    wire: dict[str, str | int | float | bool] = Field(
+        {}, description="options of the dialect, name: value, such as `{input_rate: 8000}`; [dialects](dialects.md) has them"
+    )
 
 
 class Speaker(Part):
@@ -48,8 +51,14 @@ class Limits(Part):
     """How long a talker waits."""
 
     setup_s: Positive = Field(10.0, description="TCP connect to session ready, and each token request")
+    greeting_s: NotNegative = Field(
+        0.0, description="session ready to the assistant greeting the talker, who hears it out before it speaks"
+    )
     response_s: Positive = Field(10.0, description="end of speech to an answer opening")
     stall_s: Positive = Field(6.0, description="speaker run dry to an open answer given up")
+    quiet_s: Positive = Field(
+        1.5, description="silence after which an answer is over, where the wire does not tell: see [dialects](dialects.md)"
+    )
     reconnects: Count = Field(5, description="attempts in a row to get a session back before the call is given up")
     lost_workers: Count = Field(0, description="workers that may be lost before the run is invalid")
 

@@ -15,7 +15,7 @@ RULES = {
     "audio": (set(), {"numpy", "soundfile", "soxr", "webrtcvad"}),
     "protocol": (set(), {"orjson", "numpy"}),
     "scenarios": ({"audio"}, {"pydantic", "yaml"}),
-    "metrics": ({"audio", "protocol"}, {"numpy"}),
+    "metrics": ({"audio", "protocol"}, {"numpy", "orjson"}),
     "users": ({"scenarios", "audio", "protocol", "metrics"}, {"locust", "gevent", "geventhttpclient", "websocket", "orjson"}),
     "reporting": (
         {"metrics"},
@@ -28,7 +28,7 @@ RULES = {
     ),
     "benchmarks": (
         {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis"},
-        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "pyarrow", "msgpack", "psutil", "tqdm"},
+        {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "soundfile", "pyarrow", "msgpack", "psutil", "tqdm"},
     ),
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),
     "assistant": (

@@ -13,7 +13,7 @@ typedef struct {
     int fd;
     char stamped, open, clear, between;
     long long arrived_ns, frames_sent, messages;
-    PyObject *owner, *alike, *held;
+    PyObject *owner, *alike, *held, *stamp;
     struct Path *path; /* NULL: none */
 } Line;
 
@@ -108,16 +108,27 @@ static int send_now(Line *line, PyObject *frame)
 }
 
 /* As `send_now`, by the path where there is one. */
-static int send_frame(Line *line, PyObject *frame)
+static int send_by_path(Line *line, PyObject *frame)
 {
-    if (!line->open)
-        return 0;
     if (!line->path)
         return send_now(line, frame);
     PyObject *size = PyObject_GetAttr(frame, size_name);
     long long bytes = size ? PyLong_AsLongLong(size) : -1;
     Py_XDECREF(size);
     return bytes < 0 ? -1 : path_send(line->path, line, frame, bytes);
+}
+
+/* As `send_by_path`, stamped where the line stamps. */
+static int send_frame(Line *line, PyObject *frame)
+{
+    if (!line->open)
+        return 0;
+    if (line->stamp == Py_None)
+        return send_by_path(line, frame);
+    PyObject *stamped = PyObject_CallOneArg(line->stamp, frame);
+    int sent = stamped ? send_by_path(line, stamped) : -1;
+    Py_XDECREF(stamped);
+    return sent;
 }
 
 /* ---- reading */
@@ -188,6 +199,7 @@ static int line_init(Line *self, PyObject *args, PyObject *kwargs)
     self->open = 1;
     Py_XSETREF(self->owner, Py_NewRef(owner));
     Py_XSETREF(self->alike, Py_NewRef(Py_None));
+    Py_XSETREF(self->stamp, Py_NewRef(Py_None));
     Py_XSETREF(self->held, PyList_New(0));
     return self->held ? 0 : -1;
 }
@@ -198,6 +210,7 @@ static int line_traverse(Line *self, visitproc visit, void *arg)
     Py_VISIT(self->owner);
     Py_VISIT(self->alike);
     Py_VISIT(self->held);
+    Py_VISIT(self->stamp);
     Py_VISIT(self->path);
     return 0;
 }
@@ -207,6 +220,7 @@ static int line_clear(Line *self)
     Py_CLEAR(self->owner);
     Py_CLEAR(self->alike);
     Py_CLEAR(self->held);
+    Py_CLEAR(self->stamp);
     Py_CLEAR(self->path);
     return 0;
 }
@@ -276,6 +290,7 @@ static PyMemberDef line_members[] = {
     {"owner", T_OBJECT, offsetof(Line, owner), 0, NULL},
     {"alike", T_OBJECT, offsetof(Line, alike), 0, NULL},
     {"held", T_OBJECT, offsetof(Line, held), 0, NULL},
+    {"stamp", T_OBJECT, offsetof(Line, stamp), 0, NULL},
     {0}};
 
 static PyMethodDef line_methods[] = {

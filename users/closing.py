@@ -49,11 +49,15 @@ def session_record(
     turns: int,
     link: Link | None,
     send_lateness_max_s: float | None,
-    samples: int,
+    sample_bytes: int,
+    frame_bytes: int,
     counted: Counted,
     network: Emulation | None,
 ) -> SessionRecord:
-    """The record of a session that is over. `turns` begun in it; `link` None: it came to none; `samples` of an audio frame."""
+    """The record of a session that is over. `turns` begun in it; `link` None: it came to none; `sample_bytes` of
+    a sample of the assistant's audio, `frame_bytes` of a frame of the talker's."""
+    counts = asdict(counted)
+    received = counts.pop("audio_samples_received") * sample_bytes
     opening = link.opening if link else None
     first_event_s = (setup.first_event_ns - opening.opened_ns) / 1e9 if opening and setup.first_event_ns else None
     return SessionRecord(
@@ -79,13 +83,14 @@ def session_record(
         turns=turns,
         messages_sent=link.messages_sent if link else 0,
         messages_received=link.messages_received if link else 0,
-        audio_bytes_sent=link.frames_sent * samples * 2 if link else 0,
+        audio_bytes_sent=link.frames_sent * frame_bytes if link else 0,
+        audio_bytes_received=received,
         frames_sent=link.frames_sent if link else 0,
         frames_dropped=link.frames_dropped if link else 0,
         send_lateness_max_s=send_lateness_max_s,
         unsent_bytes_max=link.unsent_bytes_max if link else 0,
         silence_duration_ms=setup.silence_ms,
-        **asdict(counted),
+        **counts,
         **(network.facts(closed_ns) if network is not None else {}),
     )
 

@@ -9,9 +9,9 @@ from protocol.events import AssistantError, AudioDelta, Event, RateLimits, Unkno
 
 @dataclass(slots=True)
 class Counted:
-    """Counts of one session; the names are those of SessionRecord's fields."""
+    """Counts of one session; but for the samples, the names are those of SessionRecord's fields."""
 
-    audio_bytes_received: int = 0
+    audio_samples_received: int = 0
     unknown_events: int = 0
     malformed_messages: int = 0
     benign_errors: int = 0
@@ -21,7 +21,7 @@ class Counted:
     def event(self, event: Event) -> None:
         """Count what the assistant told."""
         if type(event) is AudioDelta:
-            self.audio_bytes_received += 2 * event.samples
+            self.audio_samples_received += event.samples
         elif isinstance(event, Unknown):
             self.unknown_events += 1
         elif isinstance(event, RateLimits):

@@ -72,4 +72,4 @@ class Held:
         if self.tracker is not None:
             instants_ns, samples = held[::2], held[1::2]
             self.tracker.goes_on(response_id, instants_ns, samples)
-            self._counted.audio_bytes_received += 2 * sum(samples)
+            self._counted.audio_samples_received += sum(samples)

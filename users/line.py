@@ -7,7 +7,7 @@ everything else a line calls its owner, a `users.transport.Transport`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from protocol import Alike, PreparedFrame, mask_keys
@@ -73,6 +73,8 @@ class Line:
     which Python's collector need not follow); `messages` counts them; None: none are. The owner holds them; the line in C does it itself,
     as long as `between` tells it that what is read next begins a message.
 
+    `stamp`: makes of each audio frame, before it is sent, this session's own; None: all sessions send the same.
+
     `path`: the emulated network that all bytes pass, both ways; None: there is none. `held` has the instants behind it then, some of which
     may be to come.
     """
@@ -91,6 +93,7 @@ class Line:
         "open",
         "owner",
         "path",
+        "stamp",
     )
 
     def __init__(self, sock: Any, stamped: bool, owner: Owner) -> None:
@@ -100,6 +103,7 @@ class Line:
         self.clear = self.between = False
         self.alike: Alike | None = None
         self.path: Path | None = None
+        self.stamp: Callable[[PreparedFrame], PreparedFrame] | None = None
         self.held: list[int] = []
         self.arrived_ns = self.frames_sent = self.messages = 0
         self._stamped = stamped
@@ -109,6 +113,8 @@ class Line:
         """Send an audio frame prepared once, masked afresh. Whether it is sent, or will be; never raises OSError."""
         if not self.open or self.owner is None:
             return False
+        if self.stamp is not None:
+            frame = self.stamp(frame)
         if self.path is not None:
             return self.path.send(self, frame, frame.size)
         return self._send_now(frame)

@@ -29,7 +29,7 @@ class Opening:
 
 
 class Link:
-    """An open WebSocket. `on_message(arrived_ns, text)`; `on_closed(error)` is called once, with None after an orderly close of ours;
+    """An open WebSocket. `on_message(arrived_ns, payload, opcode)`; `on_closed(error)`, once, with None after an orderly close of ours;
     `on_full()`, when as many messages are held as may be.
 
     `line`: where audio frames go. `open`: messages can be exchanged. `texts_sent`: messages besides audio frames.
@@ -56,7 +56,7 @@ class Link:
         channel: Channel,
         opening: Opening,
         inbox: Inbox,
-        on_message: Callable[[int, bytes], None],
+        on_message: Callable[[int, bytes, Opcode], None],
         on_closed: Callable[[RemoteError | None], None],
         on_full: Callable[[], None] | None = None,
         network: Emulation | None = None,
@@ -96,12 +96,12 @@ class Link:
 
     @property
     def messages_received(self) -> int:
-        """Text messages received."""
+        """Messages received."""
         return self.transport.messages_received
 
     @property
     def messages_sent(self) -> int:
-        """Text messages and audio frames sent."""
+        """Messages sent, audio frames included."""
         return self.texts_sent + self.frames_sent
 
     @property
@@ -114,9 +114,9 @@ class Link:
         """The most that ever waited."""
         return self.transport.outbox.unsent_bytes_max
 
-    def send(self, text: bytes) -> bool:
-        """Send one text message. Whether it is sent, or will be: not on a closed link."""
-        sent = self.open and self.transport.put(Opcode.TEXT, text)
+    def send(self, message: bytes, opcode: Opcode = Opcode.TEXT) -> bool:
+        """Send one message that is no audio frame. Whether it is sent, or will be: not on a closed link."""
+        sent = self.open and self.transport.put(opcode, message)
         self.texts_sent += sent
         return sent
 

@@ -14,6 +14,7 @@ from websocket import WebSocket, WebSocketBadStatusException, WebSocketException
 from websocket._handshake import CookieJar
 
 from metrics.records import ErrorKind
+from protocol import Opcode
 from users.channel import Channel
 from users.clock import KERNEL, now_ns
 from users.errors import RemoteError, seconds_asked
@@ -38,7 +39,7 @@ class Target:
 def connect(
     target: Target,
     inbox: Inbox,
-    on_message: Callable[[int, bytes], None],
+    on_message: Callable[[int, bytes, Opcode], None],
     on_closed: Callable[[RemoteError | None], None],
     on_full: Callable[[], None] | None = None,
     network: Emulation | None = None,

@@ -30,6 +30,7 @@ _HELP = {
     "tls_insecure": "do not verify TLS certificates",
     "changes": "change a value of the scenario: --set load.talkers=50, --set load.stages.peak.hold_s=10; may be given again",
     "chaos_commands": "let scenarios run the commands of their chaos actions on this machine",
+    "tape": "file for all that the first talker's first session sends and hears, to be replayed; .jsonl, or .jsonl.gz",
     "arrivals": "where arrival times come from: kernel (its stamp on what arrived; Linux) or user (the clock once it has been read)",
 }
 _FORM = ("scenario", "dialect", "frame_ms", "corpus", "seed")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from zlib import crc32
 
-from audio import Background, Clip, SpeechDetector, SpeechStart, Surroundings, cut, frame_samples, silence
-from protocol import Dialect, Opcode, PreparedFrame
+from audio import Background, Clip, SpeechDetector, SpeechStart, Surroundings, cut, encode, frame_samples, silence
+from protocol import Dialect, PreparedFrame
 from users.clock import now_ns
 
 _STEP_MS = 10
@@ -51,6 +51,7 @@ class Prepared:
         self.rate = dialect.input_rate
         self.samples = frame_samples(self.rate, frame_ms)
         self.frame_ns = self.samples * 1_000_000_000 // self.rate
+        self.frame_bytes = self.samples * dialect.input_encoding.sample_bytes
         self._dialect = dialect
         self._clips: dict[tuple[str, Background | None], PreparedClip] = {}
         self._surroundings: dict[Background, Surroundings] = {}
@@ -92,7 +93,8 @@ class Prepared:
         return around
 
     def _frame(self, pcm: bytes) -> PreparedFrame:
-        return PreparedFrame(Opcode.TEXT, self._dialect.append(pcm))
+        dialect = self._dialect
+        return PreparedFrame(dialect.audio_opcode, dialect.append(encode(dialect.input_encoding, pcm)))
 
     def _prepare(self, clip: Clip, background: Background | None) -> PreparedClip:
         step = self.rate * _STEP_MS // 1000

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
-from protocol import DIALECTS, Dialect, SessionSettings
+from protocol import Dialect, SessionSettings, find, make
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
 from scenarios.criteria import check_criteria
@@ -31,6 +31,7 @@ from users.pacer import Pacer
 from users.prepared import Prepared
 from users.roster import Numbers, Roster
 from users.slots import Slots
+from users.tape import Tape
 from users.watch import Starts
 
 TOKEN, KEY, NONE = "token", "key", "none"
@@ -60,6 +61,7 @@ class Options:
     changes: tuple[str, ...] = ()
     """Changes to the scenario, such as `load.talkers=50`."""
     chaos_commands: bool = False
+    tape: str = ""
 
     def shown(self) -> dict[str, Any]:
         """The options as they may be shown: URLs without their parameters, which may hold a key."""
@@ -78,6 +80,7 @@ class Run:
     scenario: Scenario
     criteria: tuple[Criterion, ...]
     host: str
+    wire: type[Dialect]
     planner: Planner
     prepared: Prepared
     tls: ssl.SSLContext
@@ -142,26 +145,29 @@ class Run:
 
     def dialect(self) -> Dialect:
         """A dialect for a new session."""
-        return DIALECTS[self.options.dialect]()
+        return make(self.wire, self.scenario.session.wire)
+
+    def tape(self, talker: int, session: int) -> Tape | None:
+        """What takes a talker's session down, counted from 0 over all its calls; None: nothing does."""
+        path = self.options.tape
+        return Tape(Path(path), self.options.dialect, self.scenario.session.wire) if path and (talker, session) == (0, 0) else None
 
     @property
     def settings(self) -> SessionSettings:
         """What a talker asks of its session."""
         asked = self.scenario.session
-        return SessionSettings(**asked.model_dump())
+        return SessionSettings(**asked.model_dump(exclude={"wire"}))
 
 
 def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     """Check everything that can be checked before a talker starts. `scenario`: where it is known already; None: it is read from the place
     that the options name. Raises ScenarioError with one line: what, where, what to do."""
     scenario = scenario or load_scenario(options.scenario, changes=options.changes)
-    if options.dialect not in DIALECTS:
-        raise ScenarioError(f"--dialect {options.dialect!r}: there are {', '.join(DIALECTS)}")
+    wire, dialect = _dialect(options.dialect, scenario)
     if options.arrivals not in CLOCKS:
         raise ScenarioError(f"--arrivals {options.arrivals!r}: there are {', '.join(CLOCKS)}")
     if options.auth not in AUTHS:
         raise ScenarioError(f"--auth {options.auth!r}: there are {', '.join(AUTHS)}")
-    dialect = DIALECTS[options.dialect]()
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
     criteria = check_criteria(scenario, parse, options.auth == TOKEN)
@@ -178,13 +184,13 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
         planner = Planner(options.seed, scenario.conversation, corpus, scenario.personas)
     except ScenarioError as error:
         raise ScenarioError(f"scenario {scenario.name}: {error}") from None
-    key = _key(options)
+    key = _key(options, dialect)
     tls = _tls(options)
     mint = None
     if options.auth == TOKEN:
         base, path = _token_place(options.token_path, host)
         mint = Mint(base, path, tls, scenario.limits.setup_s, key)
-    return Run(options, scenario, criteria, host, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
+    return Run(options, scenario, criteria, host, wire, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
 
 
 def refuse_commands(scenario: Scenario, allowed: bool) -> None:
@@ -195,6 +201,18 @@ def refuse_commands(scenario: Scenario, allowed: bool) -> None:
                 f"{scenario.place('chaos', number, 'run')}: chaos.{number}.run: this machine does not run commands of scenarios "
                 f"(here: {action.run[0]}): start locust with --chaos-commands to allow it, or leave the action out"
             )
+
+
+def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
+    """The dialect of this name, and one with the scenario's options."""
+    try:
+        wire = find(name)
+    except ValueError as error:
+        raise ScenarioError(f"--dialect: {error}") from None
+    try:
+        return wire, make(wire, scenario.session.wire)
+    except ValueError as error:
+        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
 
 
 def _host(host: str | None, dialect: Dialect) -> str:
@@ -225,7 +243,7 @@ def _token_place(path: str, host: str) -> tuple[str, str]:
     return re.sub(r"^ws", "http", host, flags=re.IGNORECASE), "/" + path.lstrip("/")
 
 
-def _key(options: Options) -> str | None:
+def _key(options: Options, dialect: Dialect) -> str | None:
     variable = options.api_key_env or (KEY_VARIABLE if options.auth == KEY else "")
     if options.auth == NONE or not variable:
         return None
@@ -235,7 +253,7 @@ def _key(options: Options) -> str | None:
             f"--auth {options.auth}: set the environment variable {variable} to the API key (or name another: --api-key-env)"
         )
     try:
-        DIALECTS[options.dialect]().headers(key)
+        dialect.headers(key)
     except ValueError as error:
         raise ScenarioError(f"the API key in {variable}: {error}") from None
     return key

@@ -7,13 +7,13 @@ from functools import partial
 from gevent.event import Event as Signal
 
 from metrics.assemble import SessionFacts
+from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
-from protocol import MalformedMessage
-from protocol.events import AudioDelta
+from protocol import MalformedMessage, Opcode
+from protocol.events import AudioDelta, Event, SessionUpdated
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
-from users.counted import Counted
 from users.errors import LocalError, RemoteError
 from users.held import Held
 from users.link import Link
@@ -24,6 +24,7 @@ from users.prepared import PreparedClip
 from users.run import Run
 from users.setup import Setup
 from users.speaking import Speaking
+from users.wired import Wired
 
 _FAREWELL_S = 0.5
 _FIRST_AUDIO, _AUDIBLE, _WAKING = int(Notice.FIRST_AUDIO), int(Notice.AUDIBLE), Notice.AUDIBLE | Notice.CLOSED
@@ -47,15 +48,14 @@ class Session:
         self.wake = Signal()
         self.turns: list[TurnRecord] = []
         self.turns_begun = 0
-        self.counted = Counted()
-        self._count = self.counted.event
         self._run = run
         self._client = client or f"talker-{talker}"
         self._role = run.planner.role(talker)
         self._attempt = Attempt(talker, self._role.persona, call, lost_ns, down_ns, now_ns(), epoch_s())
         self._network = run.emulation(talker, session)
         self._dialect = run.dialect()
-        self._decode = self._dialect.decode
+        self._tape = run.tape(talker, session)
+        self._wired = Wired(self._dialect, self._tape)
         self._setup = Setup()
         self._link: Link | None = None
         self._held: Held | None = None
@@ -67,16 +67,21 @@ class Session:
     def open(self, secret: str | None) -> None:
         """Connect, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
+        if self._tape is not None:
+            self._tape.secrets = (secret, run.key)
         limit_s = run.scenario.limits.setup_s
         headers = {**dialect.headers(secret), "X-Client-Id": self._client}
         url = dialect.endpoint(run.host, run.scenario.session.model)
         target = Target(url, headers, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
         link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
-        self._link, self._held = link, Held(link.line, self.counted)
+        self._link, self._held = link, Held(link.line, self._wired.counted)
+        self._wired.join(link)
         self._attempt.started_ns = link.opening.started_ns
         link.start()
         for message in dialect.configure(run.settings):
-            link.send(message)
+            self._wired.send(message)
+        if dialect.ready_at_once:
+            self._told(now_ns(), now_ns(), SessionUpdated({}), b"")
         until = link.opening.started_ns + round(limit_s * 1e9)
         while self._tracker is None:
             self.check()
@@ -87,7 +92,7 @@ class Session:
             self.wake.clear()
         self._microphone = Microphone(link, run.prepared, run.slots, on_grid(now_ns()), self._role.background)
         cancels = self._role.conversation.barge_in.cancel
-        self._speaking = Speaking(self._attempt.call, link, self._held, run.prepared.frame_ns, dialect, cancels, self._network)
+        self._speaking = Speaking(self._attempt.call, link, self._held, run.prepared.frame_ns, self._wired, cancels, self._network)
 
     @property
     def tracker(self) -> Tracker:
@@ -142,6 +147,7 @@ class Session:
         link = self._link
         if link is not None and link.open:
             self.wake.clear()
+            self._wired.send(self._dialect.farewell())
             link.hang_up()
             self.wake.wait(_FAREWELL_S + (self._network.round_trip_s if self._network is not None else 0.0))
 
@@ -155,6 +161,9 @@ class Session:
         if self._link is not None:
             self._link.hang_up()
             self._link.abort()
+        self._wired.close()
+        if self._tape is not None:
+            self._tape.write(self._link.frames_sent if self._link else 0, self._run.prepared.frame_bytes)
         record = session_record(
             self._attempt,
             self._setup,
@@ -164,37 +173,39 @@ class Session:
             self.turns_begun,
             self._link,
             self._microphone.send_lateness_max_s if self._microphone else None,
-            self._run.prepared.samples,
-            self.counted,
+            self._dialect.output_encoding.sample_bytes,
+            self._run.prepared.frame_bytes,
+            self._wired.counted,
             self._network,
         )
         self._error = None  # which holds the session: no circle is left for the collector
         return record
 
-    def _on_message(self, arrived_ns: int, payload: bytes) -> None:
+    def _on_message(self, arrived_ns: int, payload: bytes, opcode: Opcode) -> None:
         if self._held is not None:
             self._held.track(arrived_ns)
-        self._take(arrived_ns, payload)
+        begun_ns = now_ns()
+        for event in self._wired.events(arrived_ns, payload, opcode):
+            self._told(begun_ns, arrived_ns, event, payload)
 
     def _catch_up(self) -> None:
         if self._held is not None:
             self._held.track()
 
-    def _take(self, arrived_ns: int, payload: bytes) -> None:
-        begun_ns = now_ns()
+    def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes) -> None:
+        """The assistant told something, in this message, which began to be decoded at `begun_ns`."""
         tracker = self._tracker
         try:
-            event = self._decode(payload)
             notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
         except MalformedMessage:
-            self.counted.malformed_messages += 1
+            self._wired.counted.malformed_messages += 1
             return
         except Exception as error:  # in the event loop's hands it would only be printed
             self._run.faults.note("a message could not be tracked")
             self._error = self._error or LocalError(f"a message could not be tracked: {error}")
             self.wake.set()
             return
-        self._count(event)
+        self._wired.counted.event(event)
         if tracker is None:
             self._error = self._setup.event(arrived_ns, event) or self._error
             if self._setup.ready_ns is not None:
@@ -202,7 +213,7 @@ class Session:
             self.wake.set()
             return
         if notice:
-            if self._held is not None:
+            if self._held is not None and self._tape is None:  # what is held is not on the tape
                 heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
                 self._held.hold(self._dialect.alike(payload) if heard else None, heard.response_id if heard else None)
             if notice & _FIRST_AUDIO and self._link is not None:
@@ -221,8 +232,14 @@ class Session:
         done = self.turns.append if network is None else partial(emit, network, self.turns)  # no circle: not a method of the session
         name = network.name if network is not None else None
         talker, rate, persona = self._attempt.talker, self._dialect.output_rate, self._role.persona
-        facts = SessionFacts(talker, self._setup.id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona, name)
-        self._tracker = Tracker(facts, Limits(limits.response_s, limits.stall_s), done, ready_ns)
+        encoding = self._dialect.output_encoding
+        facts = SessionFacts(talker, self._setup.id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona, name, encoding)
+        ear = ByEar(rate, encoding, limits.quiet_s) if self._dialect.by_ear else None
+        waits = Limits(limits.response_s, limits.stall_s)
+        if self._tape is None:
+            self._tracker = Tracker(facts, waits, done, ready_ns, ear)
+        else:
+            self._tracker = self._tape.tracker(facts, waits, done, ready_ns, ear, limits.quiet_s)
         if self._held is not None:
             self._held.tracker = self._tracker
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from metrics.records import TurnKind
 from metrics.utterance import Utterance
-from protocol import Dialect
 from users.clock import now_ns
 from users.held import Held
 from users.link import Link
 from users.microphone import Microphone
 from users.network import Emulation
 from users.prepared import PreparedClip
+from users.wired import Wired
 
 
 class Speaking:
@@ -24,7 +24,7 @@ class Speaking:
         link: Link,
         held: Held,
         frame_ns: int,
-        dialect: Dialect,
+        wired: Wired,
         cancels: bool,
         network: Emulation | None,
     ) -> None:
@@ -32,7 +32,7 @@ class Speaking:
         self._link = link
         self._held = held
         self._frame_ns = frame_ns
-        self._dialect = dialect
+        self._wired = wired
         self._cancels = cancels
         self._network = network
         self._said: Utterance | None = None  # what the microphone speaks, or spoke last
@@ -65,8 +65,11 @@ class Speaking:
         link.when_sent(taken)
 
     def _heard_myself(self, detected_ns: int) -> None:
-        said, link = self._said, self._link
+        said = self._said
         if said is None:
+            return
+        if not self._wired.dialect.flushes:
+            said.detected_ns = detected_ns
             return
         silenced_ns = now_ns()
         tracker = self._held.tracked()
@@ -75,11 +78,7 @@ class Speaking:
         if told is None:
             return
         response_id, item_id, content_index, played_ms = told
-        if self._cancels and tracker.host_open:
-            message = self._dialect.cancel(response_id)
-            if message is not None and link.send(message):
-                said.cancel_sent_ns = now_ns()
+        if self._cancels and tracker.host_open and self._wired.send(self._wired.dialect.cancel(response_id)):
+            said.cancel_sent_ns = now_ns()
         if item_id is not None:
-            message = self._dialect.truncate(item_id, content_index, played_ms)
-            if message is not None:
-                link.send(message)
+            self._wired.send(self._wired.dialect.truncate(item_id, content_index, played_ms))

@@ -45,8 +45,8 @@ class Endpoint(Protocol):
 
 
 class Transport:
-    """Of a released channel, until `close`. `on_message(arrived_ns, text)`; None: text messages are counted, and dropped. `on_full()`: as
-    many messages are held as may be.
+    """Of a released channel, until `close`. `on_message(arrived_ns, payload, opcode)`, TEXT or BINARY; None: messages are counted, and
+    dropped. `on_full()`: as many messages are held as may be.
 
     `line`: where audio frames go. `outbox`: where all else waits. `frames_dropped`: audio frames. `started`: it reads.
     """
@@ -70,13 +70,13 @@ class Transport:
         channel: Channel,
         inbox: Inbox,
         endpoint: Endpoint,
-        on_message: Callable[[int, bytes], None],
+        on_message: Callable[[int, bytes, Opcode], None],
         on_full: Callable[[], None] | None,
         network: Emulation | None,
     ) -> None:
         self.frames_dropped = self._received = 0
         self.started = False
-        self.on_message: Callable[[int, bytes], None] | None = on_message
+        self.on_message: Callable[[int, bytes, Opcode], None] | None = on_message
         self._on_full = on_full
         self._channel = channel
         self._inbox = inbox
@@ -120,7 +120,7 @@ class Transport:
 
     @property
     def messages_received(self) -> int:
-        """Text messages received, those that are held included."""
+        """Messages received, those that are held included."""
         return self._received + self.line.messages
 
     def put(self, opcode: Opcode, payload: bytes) -> bool:
@@ -215,12 +215,12 @@ class Transport:
             self._dispatch(arrived_ns, message)
         self.line.between = self._decoder.between and not self._channel.sealing
 
-    def _whole(self, arrived_ns: int, text: bytes, on_message: Callable[[int, bytes], None]) -> None:
+    def _whole(self, arrived_ns: int, text: bytes, on_message: Callable[[int, bytes, Opcode], None]) -> None:
         line = self.line
         samples = line.alike.samples(text) if line.alike is not None else None
         if samples is None:
             self._received += 1
-            on_message(arrived_ns, text)
+            on_message(arrived_ns, text, Opcode.TEXT)
             return
         line.messages += 1
         at = 2 * bisect_right(line.held[::2], arrived_ns)  # C may hold what was read after it, but is still to come
@@ -235,7 +235,7 @@ class Transport:
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             self._received += 1
             if self.on_message is not None:
-                self.on_message(arrived_ns, payload)
+                self.on_message(arrived_ns, payload, opcode)
         else:
             self._endpoint.control(opcode, payload)
 

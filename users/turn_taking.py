@@ -54,6 +54,7 @@ class TurnTaking:
         """Take turns until the call has had as many as planned, or the run stops; False: the talker has lost its patience before. Raises
         RemoteError where the session ends."""
         session = self._session
+        self._hear_greeting()
         while session.turns_begun < self._turns and not self._stopping():
             plan = self._plan()
             self._think(plan.think_s)
@@ -64,6 +65,24 @@ class TurnTaking:
                 session.give_up()
                 return False
         return True
+
+    def _hear_greeting(self) -> None:
+        """Wait for the assistant to greet the talker, as long as that is worth, and hear it out; no longer than an answer may take to begin
+        or to go on."""
+        session, limits = self._session, self._run.scenario.limits
+        if not limits.greeting_s:
+            return
+        patience_ns = now_ns() + round(limits.greeting_s * SECOND_NS)
+        longest_ns = patience_ns + round((limits.response_s + limits.stall_s) * SECOND_NS)
+        while not self._stopping():
+            session.check()
+            t_ns, tracker = now_ns(), session.tracker
+            tracker.poll(t_ns)
+            over_ns = tracker.heard_out_ns
+            if t_ns >= (longest_ns if over_ns is None else over_ns or patience_ns):
+                return
+            session.wake.wait(_RETRY_AUDIBLE_NS / SECOND_NS)
+            session.wake.clear()
 
     def _listen(self, plan: TurnPlan) -> bool:
         """Listen to the answer, and to those that the talker's own interruptions bring about, until it is quiet again; False: until the

@@ -18,6 +18,7 @@ from assistant.server import GIVE_UP_MS, bind
 from assistant.session import Session
 from assistant.settings import RATE, Settings
 from assistant.truth import TruthLog
+from assistant.wires.openai_realtime import OpenAIRealtime
 from audio import load_corpus
 
 
@@ -73,7 +74,7 @@ def test_closing_a_session_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatc
         hub = Hub(profile(), 1, load_corpus(rate=RATE), TruthLog(None, seed=1, profile={}))
         reader = Reader()
         outbox = Outbox(reader.send, hub.exposition)
-        call = Call(hub, outbox, tag="t", client=None, settings=Settings("m"), beta=False)
+        call = Call(hub, outbox, OpenAIRealtime("t"), client=None, settings=Settings("m"))
         outbox.put("what the client never reads")
         await Session(call, reader.send, reader.send).close(1001, "Goodbye.")
         return call.aborted.is_set()

@@ -203,7 +203,7 @@ def test_a_way_that_holds_nobody_is_measured_no_further(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--ways", "c,rust"], "bench: --ways rust: there are doubletalk, usual, c, k6, artillery"),
+        (["--ways", "c,rust"], "bench: --ways rust: there are doubletalk, binary, twilio, usual, c, k6, artillery"),
         (["--frames", "20,forty"], "bench: --frames 20,forty: durations in ms with commas between them, such as 20,40,100"),
         (["--frames", "15"], "bench: --frames 15: each is 10 to 200 ms, in steps of 10"),
         (["--rounds", "0"], "bench: --rounds, --talkers and --few are at least 1, --seconds 5 to 600"),
@@ -246,3 +246,20 @@ def test_talkers_start_over_a_cycle_or_more() -> None:
     assert ways.ramp_s(1000) == 20.0
     assert ways.starts_per_s(100) == pytest.approx(100 / ways.CYCLE_S)
     assert ways.starts_per_s(1000) == 50.0
+
+
+def test_other_wires_are_judged_at_20_ms() -> None:
+    rows = [
+        row("binary", 20.0, [990], [], [run(500)], []),
+        row("twilio", 20.0, [510], [], [run(500)], []),
+        row("twilio", 40.0, [90], [], [run(90)], []),
+    ]
+    found = shown.ratios(rows)
+    assert [(ratio["frame_ms"], ratio["value"], ratio["target"], ratio["holds"]) for ratio in found] == [
+        (20.0, 990, 1000, False),
+        (20.0, 510, 500, True),
+        (40.0, 90, 500, None),
+    ]
+    assert "20 ms: full talkers, binary PCM at 16 kHz, on one core: 990 (wanted at 20 ms: at least 1,000; DOES NOT HOLD)" in shown.markdown(
+        result(rows)
+    )

@@ -140,7 +140,7 @@ def test_a_spoken_turn_reads_the_same_in_both_families(file, official, model, al
     session = {"id": "sess_1", "object": "realtime.session", "model": model, **also}
     modalities = {"output_modalities": ["audio"]} if also else {"modalities": ["audio", "text"]}
     assert events == turn(SessionCreated("sess_1", session), SessionUpdated({**session, **modalities}))
-    assert [event.pcm() for event in events if isinstance(event, AudioDelta)] == [b"\0\0\1\0\xff\xff", b"\2\0\3\0"]
+    assert [event.audio() for event in events if isinstance(event, AudioDelta)] == [b"\0\0\1\0\xff\xff", b"\2\0\3\0"]
 
 
 def message(kind: str, **fields: object) -> bytes:
@@ -294,7 +294,7 @@ def test_samples_are_counted_from_the_length_alone(pcm):
             decode(delta(delta=encoded))
     else:
         event = decode(delta(delta=encoded))
-        assert (event.samples, event.pcm()) == (len(pcm) // 2, pcm)
+        assert (event.samples, event.audio()) == (len(pcm) // 2, pcm)
 
 
 @given(st.text(alphabet="Aa0+/=", max_size=12))
@@ -314,11 +314,11 @@ def test_broken_base64_shows_when_the_audio_is_wanted():
     event = decode(delta(delta="A*A="))
     assert event.samples == 1
     with pytest.raises(ValueError, match="base64"):
-        event.pcm()
+        event.audio()
 
 
 def test_audio_of_a_binary_wire_is_taken_as_it_is():
-    assert AudioDelta(None, None, 0, 2, b"\1\0\2\0").pcm() == b"\1\0\2\0"
+    assert AudioDelta(None, None, 0, 2, b"\1\0\2\0").audio() == b"\1\0\2\0"
 
 
 KINDS = st.sampled_from(sorted(GA_SERVER_TYPES | BETA_SERVER_TYPES))

@@ -247,7 +247,7 @@ def test_audio_that_is_held_and_messages_keep_their_order(at_once: bool) -> None
         found: list[tuple[int, int]] = []
         markers: list[int] = []
 
-        def message(arrived_ns: int, payload: bytes) -> None:
+        def message(arrived_ns: int, payload: bytes, _opcode: Opcode) -> None:
             caller.link.line.alike = alike
             held = take_held(caller.link.line, arrived_ns)
             assert all(t <= arrived_ns for t in held[::2])

@@ -39,7 +39,7 @@ def target(url: str, limit_s: float = 20.0) -> Target:
 
 
 def call(aim: Target) -> Link:
-    return connect(aim, Inbox(Pacer()), lambda _t, _p: None, lambda _e: None)
+    return connect(aim, Inbox(Pacer()), lambda _t, _p, _o: None, lambda _e: None)
 
 
 def refusal(aim: Target) -> RemoteError:

@@ -43,7 +43,7 @@ def scenario_file(folder: Path, text: str) -> str:
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no scenario": ({"scenario": "demmo"}, "no scenario 'demmo': there are "),
     "no file": ({"scenario": "/no/such.yml"}, "scenario /no/such.yml: cannot be read: No such file or directory"),
-    "dialect": ({"dialect": "klingon"}, "--dialect 'klingon': there are openai-realtime"),
+    "dialect": ({"dialect": "klingon"}, "--dialect: there is no dialect 'klingon': there are openai-realtime"),
     "auth": ({"auth": "magic"}, "--auth 'magic': there are token, key, none"),
     "no host": ({"host": None}, "no host: say where the assistant is with --host"),
     "empty host": ({"host": ""}, "no host: "),

@@ -120,7 +120,7 @@ def test_what_is_unknown_malformed_or_benign_is_counted(tmp_path: Path) -> None:
         peer.tell(type="brand.new.event.too")
 
     def act(session: Session) -> None:
-        until(lambda: session.counted.unknown_events == 2)
+        until(lambda: session._wired.counted.unknown_events == 2)
         session.check()
 
     record = opened(script, tmp_path, act).record
@@ -137,7 +137,7 @@ def test_a_greeting_that_nobody_asked_for_is_no_answer(tmp_path: Path) -> None:
         assistant.answer("r0", 0.1)
 
     def act(session: Session) -> None:
-        until(lambda: session.counted.audio_bytes_received >= 9600)
+        until(lambda: session._wired.counted.audio_samples_received >= 4800)
         clip = session._run.planner.turn(0, 0).utterance
         session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(clip))
         until(lambda: session.tracker.answer is not None and session.tracker.answer.done_ns is not None)
@@ -198,7 +198,7 @@ def test_a_fault_of_ours_is_loud_and_makes_the_run_invalid(tmp_path: Path, monke
 
     def act(session: Session) -> None:
         monkeypatch.setattr(Tracker, "event", broken)
-        session._on_message(now_ns(), b'{"type":"rate_limits.updated","rate_limits":[]}')
+        session._on_message(now_ns(), b'{"type":"rate_limits.updated","rate_limits":[]}', OurOpcode.TEXT)
         with pytest.raises(LocalError, match="a message could not be tracked: division by zero"):
             session.check()
         assert session._run.faults.count == 1
@@ -241,7 +241,7 @@ def test_audio_of_an_answer_that_is_heard_is_held_and_nothing_of_it_lost(tmp_pat
         arrives(t_ns + 2_200_000_000, delta("r"))
         assert len(link.line.held) == 2
         arrives(t_ns + 2_200_000_000, delta("r", "AAA"))
-        assert session.counted.malformed_messages == 1
+        assert session._wired.counted.malformed_messages == 1
         assert (answer.chunks, link.line.held) == (56, []), "what came before it has been tracked before it"
         arrives(t_ns + 2_210_000_000, delta("r"))
         arrives(t_ns + 2_240_000_000, message("response.done", response={"id": "r", "status": "completed"}))
@@ -250,6 +250,6 @@ def test_audio_of_an_answer_that_is_heard_is_held_and_nothing_of_it_lost(tmp_pat
 
         arrives(t_ns + 2_250_000_000, delta("r"))
         assert link.line.held == [], "the answer is closed: nothing is held of what comes behind it"
-        assert session.counted.audio_bytes_received == 58 * 1920
+        assert session._wired.counted.audio_samples_received == 58 * 960
 
     opened(lambda assistant: assistant.until_gone(), tmp_path, act)

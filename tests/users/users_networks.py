@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from users_lines import MAKES, make_id
 from users_peers import PATIENCE_S, Caller, Peer
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 
 from scenarios.network import Fate, Network
 from users import clock, inbox, network, transport
@@ -44,7 +44,7 @@ class NetworkCaller(Caller):
         self.link = connect(target, Inbox(pacer), self._message, self.closed.append, None, self.emulation)
         self.link.start()
 
-    def _message(self, arrived_ns: int, payload: bytes) -> None:
+    def _message(self, arrived_ns: int, payload: bytes, opcode: Opcode = Opcode.TEXT) -> None:
         super()._message(arrived_ns, payload)
         self.handed.append(clock.now_ns())
 

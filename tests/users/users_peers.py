@@ -224,7 +224,7 @@ class Caller:
         target = Target(url, {"X-Client-Id": "test"}, ["realtime"], tls, PATIENCE_S)
         self.link: Link = connect(target, Inbox(Pacer()), self._message, self.closed.append)
 
-    def _message(self, arrived_ns: int, payload: bytes) -> None:
+    def _message(self, arrived_ns: int, payload: bytes, opcode: Opcode = Opcode.TEXT) -> None:
         self.arrivals.append(arrived_ns)
         self.messages.append(payload)
 

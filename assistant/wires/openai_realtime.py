@@ -5,10 +5,16 @@ Audio deltas are concatenated from prepared base64; everything else goes through
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import binascii
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
+from assistant.auth import bearer
+from assistant.shapes import RefusedError, missing
+from assistant.usage import Usage
+from assistant.wires.base import Asked, Message, Received, Refused, Sound, Wire
 
 BETA_NAMES = {
     "response.output_audio.delta": "response.audio.delta",
@@ -18,63 +24,71 @@ BETA_NAMES = {
     "conversation.item.added": "conversation.item.created",
     "conversation.item.done": "",  # the beta has one event for both: not sent
 }
+BETA_PROTOCOL = "openai-beta.realtime-v1"
+APPEND_HEAD = '{"type":"input_audio_buffer.append","audio":"'
+APPEND_QUOTES = 8  # with no field behind the audio
+MAX_APPEND = 15 * 1024 * 1024  # bytes of base64 in one event (Realtime API reference)
 BETA_CONTENT = {"output_audio": "audio", "output_text": "text"}
-# Tokens: OpenAI counts one audio token per 100 ms heard and one per 50 ms spoken; a word is about 1.3 text tokens.
-HEARD_TOKENS_PER_S = 10
-SPOKEN_TOKENS_PER_S = 20
-TOKENS_PER_WORD = 1.3
 LIMITS = (("requests", 5000), ("tokens", 400_000))
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one response."""
+class OpenAIRealtime(Wire):
+    """The Realtime API, GA or beta. `number` counts the events; it makes their ids."""
 
-    text_in: int
-    audio_in: int
-    cached: int
-    text_out: int
-    audio_out: int
+    name = "openai-realtime"
+    paths = ("/v1/realtime",)
+
+    def __init__(self, tag: str, *, beta: bool = False) -> None:
+        super().__init__(tag)
+        self.beta = beta
+        self._silence = ("", b"")
 
     @classmethod
-    def of(cls, *, history_words: int, heard_s: float, words: int, spoken_s: float) -> Usage:
-        """Plausible counts: instructions and history as text (cached), the utterance as audio, the answer as both."""
-        history = 32 + round(history_words * TOKENS_PER_WORD)
-        return cls(
-            text_in=history,
-            audio_in=round(heard_s * HEARD_TOKENS_PER_S),
-            cached=history // 64 * 64,
-            text_out=round(words * TOKENS_PER_WORD),
-            audio_out=round(spoken_s * SPOKEN_TOKENS_PER_S),
-        )
+    def secret(cls, headers: Mapping[str, str], query: Mapping[str, str], protocols: list[str]) -> str | None:
+        """The Authorization header, else the browsers' sub-protocol."""
+        return bearer(dict(headers), protocols)
 
-    def as_dict(self) -> dict[str, Any]:
-        tokens_in, tokens_out = self.text_in + self.audio_in, self.text_out + self.audio_out
-        return {
-            "total_tokens": tokens_in + tokens_out,
-            "input_tokens": tokens_in,
-            "output_tokens": tokens_out,
-            "input_token_details": {
-                "text_tokens": self.text_in,
-                "audio_tokens": self.audio_in,
-                "image_tokens": 0,
-                "cached_tokens": self.cached,
-                "cached_tokens_details": {"text_tokens": self.cached, "audio_tokens": 0, "image_tokens": 0},
-            },
-            "output_token_details": {"text_tokens": self.text_out, "audio_tokens": self.audio_out},
-        }
+    @classmethod
+    def accepted(cls, protocols: list[str]) -> str | None:
+        """`realtime` where it is offered."""
+        return "realtime" if "realtime" in protocols else None
 
+    @classmethod
+    def opened(cls, tag: str, headers: Mapping[str, str], query: Mapping[str, str], protocols: list[str]) -> OpenAIRealtime:
+        """The beta where header or sub-protocol ask for it."""
+        return cls(tag, beta="realtime=v1" in headers.get("openai-beta", "") or BETA_PROTOCOL in protocols)
 
-class Wire:
-    """Builds one session's events. `number` counts them; it makes the event ids."""
+    def received(self, message: Message) -> list[Received]:
+        """One client event. Appends are told by their bytes, as most messages are such."""
+        if isinstance(message, bytes):
+            return [Refused("Binary messages are not part of this protocol: send JSON text.", "invalid_message")]
+        if message.startswith(APPEND_HEAD) and message.endswith('"}') and message.count('"') == APPEND_QUOTES and "\\" not in message:
+            return [self._append(message[len(APPEND_HEAD) : -2], None)]
+        try:
+            event = orjson.loads(message)
+        except orjson.JSONDecodeError as error:
+            return [Refused(f"The message is not JSON: {error}", "invalid_json")]
+        if not isinstance(event, dict):
+            return [Refused("The message must be a JSON object.", "invalid_json")]
+        if event.get("type") == "input_audio_buffer.append":
+            return [self._append(event.get("audio"), event.get("event_id"))]
+        return [Asked(event.get("type"), event)]
 
-    def __init__(self, tag: str, *, beta: bool) -> None:
-        self.beta = beta
-        self.tag = tag
-        self.number = 0
+    def _append(self, encoded: Any, event_id: Any) -> Received:
+        if encoded != self._silence[0]:
+            try:
+                pcm = _decoded(encoded)
+            except RefusedError as error:
+                return Refused(str(error), error.code, error.param, event_id)
+            if pcm.strip(b"\0"):
+                return Sound(pcm)
+            self._silence = (encoded, pcm)
+        return Sound(self._silence[1])
 
     def event(self, kind: str, **fields: Any) -> str | None:
         """The event's text, or None where the dialect has no such event."""
+        if kind == "output_audio_buffer.cleared":  # of WebRTC and SIP alone: here the client has the buffer
+            return None
         if self.beta:
             kind = BETA_NAMES.get(kind, kind)
             if not kind:
@@ -90,10 +104,10 @@ class Wire:
             f'","response_id":"{response_id}","item_id":"{item_id}","output_index":0,"content_index":0,"delta":"',
         )
 
-    def audio_delta(self, frame: tuple[str, str], chunk: str) -> str:
+    def audio_delta(self, frame: tuple[str, str], chunk: Message) -> str:
         """A delta around base64 text that is ready."""
         self.number += 1
-        return f'{frame[0]}{self.number}{frame[1]}{chunk}"}}'
+        return f'{frame[0]}{self.number}{frame[1]}{chunk}"}}'  # type: ignore[str-bytes-safe]
 
     def text_delta(self, frame: tuple[str, str], text: str) -> str:
         self.number += 1
@@ -154,3 +168,18 @@ class Wire:
             for (name, limit), taken in zip(LIMITS, used, strict=True)
         ]
         return self.event("rate_limits.updated", rate_limits=limits)
+
+
+def _decoded(encoded: Any) -> bytes:
+    """The samples of an append. Raises RefusedError."""
+    if not isinstance(encoded, str):
+        raise missing("audio")
+    if len(encoded) > MAX_APPEND:
+        raise RefusedError("Invalid 'audio': audio exceeds 15 MiB.", "audio", "string_above_max_length")
+    try:
+        pcm = binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError:
+        raise RefusedError("Invalid 'audio': audio is not base64.", "audio") from None
+    if len(pcm) % 2:
+        raise RefusedError("Invalid 'audio': audio has an odd number of bytes: expected 16-bit samples.", "audio")
+    return pcm

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
 from protocol import openai_decode
 from protocol.alike import Alike, alike
-from protocol.dialect import SessionSettings
+from protocol.dialect import Dialect, SessionSettings, websocket_url
 from protocol.events import Event
 
 DEFAULT_MODEL: Final = "gpt-realtime"
 SAMPLE_RATE: Final = 24_000
 """Hz; the only rate that the API takes for PCM."""
 
-_WS_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PCM: Final = {"type": "audio/pcm", "rate": SAMPLE_RATE}
 
 
-class OpenAIRealtime:
+class OpenAIRealtime(Dialect):
     """The GA shape. Keeps no state: every instance gives the same bytes for the same arguments."""
 
     name = "openai-realtime"
+    flushes = True
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
 
@@ -38,45 +38,19 @@ class OpenAIRealtime:
         `model` None: the one that `base_url` already asks for, else DEFAULT_MODEL. Other parameters of `base_url` are
         kept. Raises ValueError for a scheme other than http, https, ws, wss, and for a URL without a host.
         """
-        parts = urlsplit(base_url)
-        scheme = _WS_SCHEMES.get(parts.scheme)
-        if scheme is None:
-            raise ValueError(f"URL must begin with http://, https://, ws:// or wss://; its scheme is {parts.scheme!r}")
-        if not parts.hostname:
-            raise ValueError("URL has no host")
-        path = parts.path.rstrip("/")
-        if path.endswith("/v1"):
-            path += "/realtime"
-        elif not path.endswith("/v1/realtime"):
-            path += "/v1/realtime"
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        query["model"] = model or query.get("model") or DEFAULT_MODEL
-        return urlunsplit((scheme, parts.netloc, path, urlencode(query), ""))
-
-    def headers(self, secret: str | None) -> dict[str, str]:
-        """The Authorization header; none where `secret` is None.
-
-        Raises ValueError, which does not show the secret, where a header cannot carry it.
-        """
-        if secret is None:
-            return {}
-        if not secret or not secret.isascii() or not secret.isprintable():
-            raise ValueError("secret is empty or has characters that a header cannot carry, such as a line end")
-        return {"Authorization": f"Bearer {secret}"}
-
-    def subprotocols(self) -> list[str]:
-        """None: only browsers, which cannot set headers, authenticate by a sub-protocol."""
-        return []
+        path = "/realtime" if urlsplit(base_url).path.rstrip("/").endswith("/v1") else "/v1/realtime"
+        asked = dict(parse_qsl(urlsplit(base_url).query)).get("model")
+        return websocket_url(base_url, path, {"model": model or asked or DEFAULT_MODEL})
 
     def configure(self, settings: SessionSettings) -> list[bytes]:
         """One `session.update`. A setting that is None is not mentioned; the model is the endpoint's and never sent."""
         return [orjson.dumps({"type": "session.update", "session": self._session(settings)})]
 
-    def append(self, pcm: bytes) -> bytes:
+    def append(self, audio: bytes) -> bytes:
         """`input_audio_buffer.append`. Raises ValueError for an odd number of bytes."""
-        if len(pcm) & 1:
-            raise ValueError(f"{len(pcm)} bytes are no whole PCM16 samples")
-        return b'{"type":"input_audio_buffer.append","audio":"' + b2a_base64(pcm, newline=False) + b'"}'
+        if len(audio) & 1:
+            raise ValueError(f"{len(audio)} bytes are no whole PCM16 samples")
+        return b'{"type":"input_audio_buffer.append","audio":"' + b2a_base64(audio, newline=False) + b'"}'
 
     def cancel(self, response_id: str | None) -> bytes:
         """`response.cancel`; None cancels whatever is under way."""

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.items import heard_part, message_item, spoken_part
-from assistant.wire import Usage, Wire
+from assistant.usage import Usage
+from assistant.wires.openai_realtime import OpenAIRealtime
 
 IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
 USAGE = Usage.of(history_words=100, heard_s=3.0, words=12, spoken_s=4.0)
@@ -18,7 +19,7 @@ USAGE = Usage.of(history_words=100, heard_s=3.0, words=12, spoken_s=4.0)
 
 @pytest.mark.parametrize("beta", [False, True])
 def test_events_are_valid(beta: bool) -> None:
-    wire, union = Wire("t", beta=beta), BETA if beta else GA
+    wire, union = OpenAIRealtime("t", beta=beta), BETA if beta else GA
     item = message_item("item_1", "assistant", "completed", [spoken_part("Hello")])
     user = message_item("item_0", "user", "completed", [heard_part("Hi")])
     failed = {"type": "failed", "error": {"type": "server_error", "code": "x", "message": "y"}}
@@ -47,7 +48,7 @@ def test_events_are_valid(beta: bool) -> None:
     ],
 )
 def test_deltas_are_concatenated_right(kind: str, beta: bool, name: str) -> None:
-    wire = Wire("t", beta=beta)
+    wire = OpenAIRealtime("t", beta=beta)
     frame = wire.delta_frame(kind, "resp_1", "item_1")
     event = (BETA if beta else GA).validate_json(wire.audio_delta(frame, "AAAA"))
     assert (event.type, event.delta, event.response_id, event.item_id) == (name, "AAAA", "resp_1", "item_1")
@@ -55,13 +56,13 @@ def test_deltas_are_concatenated_right(kind: str, beta: bool, name: str) -> None
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_text_deltas_carry_any_text(text: str) -> None:
-    wire = Wire("t", beta=False)
+    wire = OpenAIRealtime("t", beta=False)
     frame = wire.delta_frame("response.output_audio_transcript.delta", "resp_1", "item_1")
     assert json.loads(wire.text_delta(frame, text))["delta"] == text
 
 
 def test_the_beta_has_one_event_for_a_new_item() -> None:
-    wire = Wire("t", beta=True)
+    wire = OpenAIRealtime("t", beta=True)
     assert wire.event("conversation.item.done", item={}) is None
     assert json.loads(wire.event("conversation.item.added", item={}) or "")["type"] == "conversation.item.created"
     item = message_item("item_1", "assistant", "completed", [spoken_part("Hello")])
@@ -77,5 +78,5 @@ def test_usage_adds_up() -> None:
 
 
 def test_rate_limits_count_down() -> None:
-    event = json.loads(Wire("t", beta=False).rate_limits(1, 400) or "")
+    event = json.loads(OpenAIRealtime("t", beta=False).rate_limits(1, 400) or "")
     assert [(limit["name"], limit["remaining"]) for limit in event["rate_limits"]] == [("requests", 4999), ("tokens", 399_600)]

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scipy import stats
+from scipy.special import ndtri
 
 from analysis.compare.asked import judged
 from analysis.compare.sides import pairs
 from analysis.compare.tolerance import Tolerance, beyond
 from analysis.statistics.difference import POWER, Difference, between
-from analysis.statistics.sampled import CONFIDENCE, Sampled
+from analysis.statistics.sampled import Sampled
 from analysis.statistics.several import holm
+from analysis.statistics.units import CONFIDENCE
 from metrics.metric import Metric
 
 
@@ -87,7 +88,7 @@ def _least(told: Difference, tests: int) -> float | None:
     """The smallest effect that is seen beside so many others (Bonferroni), by normal quantiles."""
     if told.least is None:
         return None
-    alone, among, power = (float(stats.norm.ppf(q)) for q in ((1.0 + CONFIDENCE) / 2.0, 1.0 - (1.0 - CONFIDENCE) / 2.0 / tests, POWER))
+    alone, among, power = (float(ndtri(q)) for q in ((1.0 + CONFIDENCE) / 2.0, 1.0 - (1.0 - CONFIDENCE) / 2.0 / tests, POWER))
     return told.least * (among + power) / (alone + power)
 
 

@@ -77,7 +77,7 @@ class Truth:
 
     def playout_end_ns(self, response: Line) -> int:
         """When a listener has played all that was sent of a response that was broken off between two of its pieces."""
-        played_s = self.delay_s + response["chunks"] * self.chunk_s + response["underrun_s"]
+        played_s: float = self.delay_s + response["chunks"] * self.chunk_s + response["underrun_s"]
         begun_ns: int = response["first_audio_ns"]
         return begun_ns + round(played_s * SECOND_NS)
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import secrets
 import subprocess
 import sys
 from collections import Counter
@@ -32,8 +34,7 @@ from benchmarks import rig
 from benchmarks.publish import page
 from benchmarks.wire_truth import UNTOLD, Compared, Truth, compare
 from metrics.records import TurnRecord
-from protocol import DIALECTS
-from protocol.events import Cleared
+from protocol import DIALECTS, Opcode, SessionSettings
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"
@@ -43,6 +44,8 @@ HEAD = ("wire", "turns", "answered", "`e2e_latency` p50, p95, ms", "off by: medi
         "`underruns` n, wrong", "barge-ins n, wrong", "false alarms n, wrong, untold")  # fmt: skip
 _WIRES = {wire.name: wire for wire in WIRES}
 _ATTEMPTS = 3
+_KEY = "WIRES_KEY"
+"""Environment variable of the key that both sides have for a run."""
 _PATIENCE_S = 120
 
 
@@ -60,11 +63,9 @@ def below(name: str) -> str:
 def clears(name: str) -> bool:
     """Whether a talker on this wire empties its speaker when the assistant says so."""
     wire, dialect = _WIRES[name].opened("probe", {}, {}, []), DIALECTS[name]()
-    told = wire.event("output_audio_buffer.cleared", response_id="resp_probe")
-    if told is None or dialect.flushes:
-        return False
-    found = dialect.decode(told.encode()) if isinstance(told, str) else dialect.decode_binary(told) if isinstance(told, bytes) else []
-    return any(isinstance(event, Cleared) for event in (found if isinstance(found, list) else [found]))
+    for message in dialect.configure(SessionSettings()):
+        wire.received(message.decode() if dialect.control_opcode is Opcode.TEXT else message)
+    return bool(wire.event("output_audio_buffer.cleared", response_id="resp_probe")) and not dialect.flushes
 
 
 def leads_s() -> dict[str, float]:
@@ -72,19 +73,23 @@ def leads_s() -> dict[str, float]:
     return {clip.name: clip.onset_sample / clip.rate for clip in load_corpus().of(ClipKind.ANSWER)}
 
 
-def run(name: str, seconds: int, place: Path, *locust: str) -> Loaded:
+def run(name: str, seconds: int, place: Path) -> Loaded:
     """One run on a wire; its folder goes into `place`, beside truth.jsonl. Raises RigError where it leaves none, or none that is valid."""
     place.mkdir(parents=True, exist_ok=True)
     before = set(place.glob("*/run.json"))
-    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", PROFILE, "--seed", "1", "--truth", place / "truth.jsonl"]
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", PROFILE, "--seed", "1", "--truth", place / "truth.jsonl",
+                 "--api-key-env", _KEY]  # fmt: skip
     talkers = [sys.executable, "-m", "locust", "--headless", "--scenario", SCENARIO, "--dialect", name, "--seed", "1",
-               "--run-time", f"{seconds}s", "--runs", place, "--no-report", *locust]  # fmt: skip
+               "--run-time", f"{seconds}s", "--runs", place, "--no-report", "--api-key-env", _KEY]  # fmt: skip
     shell = f'exec "$@" --host "$LOCUST_HOST{below(name)}"'
     command = [str(part) for part in (*assistant, "--", "sh", "-c", shell, "sh", *talkers)]
     log = place / "output.log"
     with log.open("w") as output:
         try:
-            subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=seconds + _PATIENCE_S, check=False)
+            subprocess.run(
+                command, cwd=ROOT, env={**os.environ, _KEY: secrets.token_hex(16)}, stdout=output, stderr=subprocess.STDOUT,
+                timeout=seconds + _PATIENCE_S, check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise rig.RigError(f"{name}: the run of {seconds} s did not end in time: see {log}") from None
     written = set(place.glob("*/run.json")) - before

@@ -10,7 +10,7 @@ The ear hears each piece of audio as it would be played: behind the one before i
   By sound alone one that ends by itself in that time is like one that gives way.
 - While an answer to a false alarm may yet come, or the assistant may yet come back from it, the same response goes on: by sound alone the
   two are alike.
-- It is over at once where the assistant has the speaker cleared.
+- It is over at once where the assistant has the speaker cleared; complete where a barge-in came when all of it had been sent.
 - Silence within it counts once it goes on; silence at its end is not of it.
 """
 
@@ -77,7 +77,7 @@ class ByEar:
                     told.append((t_ns, TextDelta(self._opened(t_ns), item_id, text)))
             case Cleared():
                 told.append((t_ns, event))
-                told += self._over(t_ns, "cancelled", "cleared")
+                told += self._over(t_ns, "completed" if self._all_sent(turn) else "cancelled", "cleared")
                 self._played_ns = min(self._played_ns, t_ns)
             case _:
                 told.append((t_ns, event))
@@ -161,7 +161,13 @@ class ByEar:
 
     def _broken(self, turn: Turn | None) -> bool:
         """Whether the talker's barge-in, rather than its own end, has silenced the response."""
-        if turn is None or turn.host is None or turn.host.identity != self._identity or self._sound_ns is None:
+        if turn is None or not self._interrupted(turn) or self._all_sent(turn) or self._sound_ns is None:
             return False
-        onset_ns = turn.utterance.onset_ns
-        return self._came_ns > onset_ns and self._sound_ns - onset_ns <= round(YIELD_WINDOW_S * SECOND_NS)
+        return self._sound_ns - turn.utterance.onset_ns <= round(YIELD_WINDOW_S * SECOND_NS)
+
+    def _all_sent(self, turn: Turn | None) -> bool:
+        """Whether the talker's barge-in came when all of the response had been sent."""
+        return turn is not None and self._interrupted(turn) and self._came_ns <= turn.utterance.onset_ns
+
+    def _interrupted(self, turn: Turn) -> bool:
+        return turn.host is not None and turn.host.identity == self._identity

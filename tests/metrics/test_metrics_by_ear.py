@@ -138,7 +138,11 @@ BARGE_INS: dict[str, tuple[list[Row], dict[str, Any]]] = {
     ),
     "cleared, and answered at once": (
         [ASKED, *burst(1.5, 4.0), (2.5, barges_in(1.0)), (2.8, Cleared()), *sound(3.7, 4.7)],
-        {"how": BargeInClass.SERVER, "ear": 2.8, "byte": None, "audible": 3.76, "event": 2.8},
+        {"how": BargeInClass.GENERATED, "ear": 2.8, "byte": None, "audible": 3.76},
+    ),
+    "cleared amid what comes": (
+        [*host(2.8), (2.75, Cleared()), *sound(3.7, 4.7)],
+        {"how": BargeInClass.SERVER, "ear": 2.75, "byte": 2.7, "audible": 3.76, "event": 2.75},
     ),
     "cleared just before the answer": (
         [*host(3.5), (3.5, Cleared()), *sound(3.6, 4.6)],

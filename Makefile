@@ -49,12 +49,13 @@ demo: $(VENV)/.installed
 	@$(BIN)/python -m assistant --port 0 --profile demo -- \
 	  $(BIN)/locust --headless --scenario demo --users $$(($(DEMO_TALKERS) + 1)) --run-time $(DEMO_SECONDS)s
 
+test: export PYTHONDONTWRITEBYTECODE =  # some machines have it set: hundreds of processes would compile the same files
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --cov --cov-report=term
-	$(BIN)/pytest -m "alone and not interop"
+	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -m "alone and not interop" $$(grep -rl --include '*.py' 'mark\.alone' tests)
 
 interop: $(VENV)/.installed-dev
-	$(BIN)/pytest -m interop
+	$(BIN)/pytest -m interop tests/interop
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)
@@ -74,6 +75,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m scenarios docs > docs/scenarios.md
 	$(BIN)/python -m reporting docs/run-files.md
 	$(BIN)/python -m reporting --prometheus docs/prometheus.md
+	$(BIN)/python -m protocol table docs/dialects.md
 
 monitoring: $(VENV)/.installed-dev
 	$(BIN)/python -m monitoring

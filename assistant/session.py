@@ -87,8 +87,8 @@ class Session:
             await self._finish(ABNORMAL if lost else self._close_code)
 
     def _greet(self) -> None:
-        """Speaks first, where the profile says so."""
-        if self._call.tuned and self._call.hub.profile.greets:
+        """Speaks first, where the profile says so, once."""
+        if self._call.tuned and self._call.hub.profile.greets and not self.floor.turns.count:
             self.floor.turns.request()
 
     async def _tell(self, told: Told) -> None:

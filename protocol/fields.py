@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from protocol.dialect import Encoding, MalformedMessage
+from protocol.dialect import MalformedMessage
 
 Json = dict[str, Any]
 _T = TypeVar("_T", str, int, bool, list[Any], dict[str, Any])
@@ -44,10 +44,3 @@ def need(where: str, fields: Json, name: str, wanted: type[_T], inside: str = ""
 def may(where: str, fields: Json, name: str, wanted: type[_T], inside: str = "") -> _T | None:
     """The field `name`; None where it is absent or null. Raises MalformedMessage."""
     return None if fields.get(name) is None else need(where, fields, name, wanted, inside)
-
-
-def base64_samples(where: str, encoded: str, encoding: Encoding) -> int:
-    """Samples of audio in padded base64 (RFC 4648, section 4), told by its length. Raises MalformedMessage where that cannot be."""
-    if len(encoded) % 4:
-        raise MalformedMessage(f"{where}: audio of {len(encoded)} characters is not padded base64")
-    return encoding.samples(len(encoded) // 4 * 3 - encoded[-2:].count("="))

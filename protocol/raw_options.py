@@ -115,6 +115,11 @@ def facts(options: Options) -> frozenset[Fact]:
     return frozenset(fact for name, fact in _FACTS.items() if getattr(options, name))
 
 
+def facts_by_option() -> frozenset[Fact]:
+    """What a server may tell where options say how."""
+    return frozenset(_FACTS.values()) - facts(Options())
+
+
 def value_at(message: dict[str, Any], field: str) -> Any:
     """What stands in a field, whose name may have dots; None where nothing does."""
     value: Any = message

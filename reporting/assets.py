@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
@@ -41,3 +42,9 @@ class Assets:
         unused = "".join(f'<meta id="{name}">' for name in sorted(set(_SHEET.findall(texts["plotly.js"]))))
         html = (PAGE / "index.html").read_text(encoding="utf-8")
         self.html = html.replace("{{assets}}", f"assets/{self.digest}").replace("{{unused}}", unused)
+
+
+@cache
+def load_assets() -> Assets:
+    """The files, read and packed once in a process: the charts' script takes 0.14 s."""
+    return Assets()

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 
 from metrics import table
 from metrics.aggregate import Aggregate
-from reporting.assets import Assets
+from reporting.assets import Assets, load_assets
 from reporting.screen import Screen
 
 KEY = "voice"
@@ -43,7 +43,7 @@ Hand = Callable[[Mapping[str, Any]], None]
 
 def add_voice(environment: Any, web_ui: Any, screen: Screen, hand: Hand | None = None) -> None:
     """Add the tab and the page to Locust's web UI, before it serves. `hand`: what the form of the page does; None: nothing."""
-    assets = Assets()
+    assets = load_assets()
     web_ui.template_args.update(
         extended_tabs=[{"title": "Voice", "key": KEY}],
         extended_tables=[{"key": KEY, "structure": [{"key": key, "title": title} for key, title in _COLUMNS.items()]}],

@@ -22,11 +22,28 @@ def pytest_configure() -> None:
         raise pytest.UsageError("users/_line.c or a header of it has changed since it was built: make install-dev")
 
 
+PURE = ("audio", "metrics", "protocol", "scenarios")
+"""Whose tests have to cover them by themselves."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run beside one another, those of a file stay together, as they may share what they started, unless it says `spread`.
-    Whole runs take longest, and come first."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+    Whole runs and what is marked `long` mostly wait, the others compute: their turns are mixed, so that neither the cores nor the lanes are
+    idle. Of the long ones whole files come first, single tests fill the gaps behind them, and all are begun when an eighth of the others is
+    still to come. Coverage is of the tests of the pure packages alone: to trace every call costs as much again as the call."""
+    spread = {item: item.get_closest_marker("spread") is not None for item in items}
+    long = {item: "e2e" in item.path.parts or item.get_closest_marker("long") is not None for item in items}
+    group = {item: item.nodeid if spread[item] else item.path.name for item in items}
     for item in items:
-        if item.get_closest_marker("spread") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        if not spread[item]:
+            item.add_marker(pytest.mark.xdist_group(group[item]))
+        if not set(PURE) & set(item.path.parent.parts):
+            item.add_marker(pytest.mark.no_cover)
+    turn: dict[str, float] = {}
+    for waits, until in ((True, 0.875), (False, 1.0)):
+        order = sorted((item for item in items if long[item] is waits), key=lambda item: (spread[item], "e2e" not in item.path.parts))
+        groups = dict.fromkeys(group[item] for item in order)
+        turn |= {name: until * n / len(groups) for n, name in enumerate(groups)}
+    items.sort(key=lambda item: turn[group[item]])

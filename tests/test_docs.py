@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -20,6 +21,8 @@ from assistant.delays import Distribution
 from assistant.profile import Profile, profile_names
 from assistant.timetable import Changes
 from metrics.criteria import parse
+from protocol import find
+from protocol.alone import violations
 from scenarios import parse_scenario
 from scenarios.criteria import check_criteria
 from users.options import add_options
@@ -114,6 +117,44 @@ def test_the_scenario_in_the_readme_could_run() -> None:
     scenario = parse_scenario(text, "README.md", "mine")
     assert [criterion.text for criterion in check_criteria(scenario, parse)] == list(scenario.criteria)
     assert [name for _, name in scenario.load.timetable] == ["calm", "rush"]
+
+
+def test_the_dialect_of_the_page_holds_a_conversation(tmp_path: Path) -> None:
+    (written,) = blocks("docs/dialects.md", "python")
+    mine, scenario = tmp_path / "my_dialect.py", tmp_path / "short.yml"
+    mine.write_text(written)
+    scenario.write_text(SCENARIO.replace(", tokens_per_s: 2", "") + "criteria: [success > 50 %, asr_processing p50 < 1 s]\n")
+    assert len(written.splitlines()) < 100
+    ours = find(str(mine))
+    assert violations(ours) == []
+    types = (
+        "ready_type=hello&speech_started_type=listening&speech_stopped_type=thinking&transcript_type=heard&begins_type=begin&ends_type=end"
+    )
+    place = f"raw?json=true&type_field=kind&audio_field=pcm&clear_type=stop&{types}"
+    with served() as host:
+        locust = [sys.executable, "-m", "locust", "--headless", "--scenario", str(scenario), "--dialect", str(mine), "--auth", "none"]
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("LOCUST_", "DOUBLETALK_"))}
+        runs = ["--host", f"{host}/{place}", "--runs", str(tmp_path / "runs"), "--no-report"]
+        done = subprocess.run([*locust, *runs], cwd=ROOT, capture_output=True, text=True, timeout=120, env=env, check=False)
+    unfit = "INVALID: the tester was not fit" in done.stdout  # on a busy machine
+    assert done.returncode == (1 if unfit else 0), done.stdout + done.stderr
+    (found,) = (tmp_path / "runs").glob("*/run.json")
+    run = json.loads(found.read_text())
+    assert set(run["untold"]) == {"llm_ttft", "tts_processing", "stage_residual", "playback_stop", "buffer_flush", "barge_in_latency"}
+    assert run["totals"]["turns.utterance.completed"] >= 1
+    assert "- llm_ttft: on the wire ours the assistant does not tell the words of a response" in done.stdout
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The reference assistant on a free port."""
+    command = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split("listening on ")[1].split(",")[0]
+        finally:
+            process.terminate()
 
 
 def test_the_example_locustfile_runs(tmp_path: Path) -> None:

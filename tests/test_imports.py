@@ -52,8 +52,9 @@ RULES = {
 PURE = {"audio", "protocol", "scenarios", "metrics"}
 IMPURE_MODULES = {"time", "socket", "threading", "asyncio", "logging", "select", "selectors", "ssl", "http", "urllib.request"}
 COMPOSITION_ROOT = {"users", "reporting", "wiring", "locust"}
-TOOLS = {"audio/make_corpus.py", "scenarios/__main__.py"}
-"""Commands that nothing imports: one makes files of the repository and runs programs; one checks scenarios and knows all of their words."""
+TOOLS = {"audio/make_corpus.py", "scenarios/__main__.py", "protocol/__main__.py", "protocol/rehearsal.py"}
+"""Commands, which nothing else imports: one makes files of the repository and runs programs; one checks scenarios and knows all of their
+words; one talks to servers."""
 
 
 def written() -> dict[str, tuple[set[str], set[str]]]:

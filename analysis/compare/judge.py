@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scipy import stats
+from scipy.special import ndtri
 
 from analysis.compare.asked import judged
 from analysis.compare.sides import pairs
@@ -87,7 +87,7 @@ def _least(told: Difference, tests: int) -> float | None:
     """The smallest effect that is seen beside so many others (Bonferroni), by normal quantiles."""
     if told.least is None:
         return None
-    alone, among, power = (float(stats.norm.ppf(q)) for q in ((1.0 + CONFIDENCE) / 2.0, 1.0 - (1.0 - CONFIDENCE) / 2.0 / tests, POWER))
+    alone, among, power = (float(ndtri(q)) for q in ((1.0 + CONFIDENCE) / 2.0, 1.0 - (1.0 - CONFIDENCE) / 2.0 / tests, POWER))
     return told.least * (among + power) / (alone + power)
 
 

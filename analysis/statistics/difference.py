@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from analysis.statistics.sampled import Estimate, Sampled, student
 from metrics.trend import Trend
@@ -72,8 +72,8 @@ def joined(a: Estimate, b: Estimate, correlation: float = 0.0, freedom: float = 
     below = _reach(b.value - b.low, a.high - a.value, correlation)
     above = _reach(b.high - b.value, a.value - a.low, correlation)
     t, towards = student(freedom), below if value > 0 else above
-    p = float(2.0 * stats.t.sf(abs(value) / towards * t, freedom)) if towards > 0 else float(value == 0.0)
-    least = (below + above) / 2.0 / t * (t + float(stats.t.ppf(POWER, freedom)))
+    p = float(2.0 * stdtr(freedom, -abs(value) / towards * t)) if towards > 0 else float(value == 0.0)
+    least = (below + above) / 2.0 / t * (t + float(stdtrit(freedom, POWER)))
     found = Difference(a, b, value, value - below, value + above, part, p=p, least=least, paired=paired)
     if part is None or min(a.low, b.low) <= 0.0:
         return found

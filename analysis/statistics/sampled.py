@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 """Of every interval."""
@@ -198,7 +198,7 @@ def of_influences(value: float, influences: Floats, units: Units) -> Sampled:
 
 @lru_cache(maxsize=4096)
 def _student(tenths: int) -> float:
-    return float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, tenths / 10.0))
+    return float(stdtrit(tenths / 10.0, (1.0 + CONFIDENCE) / 2.0))
 
 
 def student(freedom: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from analysis.statistics.curve import Ints
 from analysis.statistics.estimate import CONFIDENCE, Estimate, Floats
@@ -25,5 +25,5 @@ def slope(x: Floats, y: Floats, sessions: Ints, comparisons: int = 1) -> Estimat
         return Estimate(value, None, None, len(x), len(names), "one session tells nothing of others")
     scores = np.bincount(place, weights=off * (y - y.mean() - value * off))
     spread = float(np.sqrt(len(names) / (len(names) - 1) * (scores**2).sum())) / whole
-    reach = float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / comparisons, len(names) - 1)) * spread
+    reach = float(stdtrit(len(names) - 1, 1 - (1 - CONFIDENCE) / 2 / comparisons)) * spread
     return Estimate(value, value - reach, value + reach, len(x), len(names))

@@ -38,6 +38,7 @@ class GeminiLive(Wire):
         SERVICE.format("v1alpha", "BidiGenerateContent"),
         SERVICE.format("v1alpha", "BidiGenerateContentConstrained"),
     )
+    tuned_at_once = False
     input = Format(16_000)
 
     def __init__(self, tag: str) -> None:
@@ -160,7 +161,7 @@ class GeminiLive(Wire):
         told = [_object(part).get("text") for part in parts] if isinstance(parts, list) else []
         words = [text for text in told if isinstance(text, str)]
         session = {"type": "realtime", "audio": {"input": heard}, **({"instructions": "\n".join(words)} if words else {})}
-        return [Asked("session.update", {"session": session})]
+        return [Tuned(), Asked("session.update", {"session": session})]
 
     def _input(self, given: dict[str, Any]) -> list[Received]:
         if "activityEnd" in given:

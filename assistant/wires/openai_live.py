@@ -144,7 +144,9 @@ class OpenAILive(Wire):
             return [Refused(f"Unknown event type: {kind!r:.80}.", "invalid_value", "type", told.get("event_id"))]
         if kind in ("session.input_audio.mute", "session.input_audio.unmute"):
             self._muted = kind == "session.input_audio.mute"
-        return [Answer(self._text(answer))]
+            return [Answer(self._text(answer))]
+        now_ms = round(1000 * (monotonic() - self._began_s))
+        return [Answer(self._text(answer, start_ms=now_ms, end_ms=now_ms))]
 
     def _start(self, session: Any, event_id: Any) -> list[Received]:
         if not isinstance(session, dict) or not isinstance(session.get("model"), str):

@@ -5,14 +5,21 @@ It shares xAI's path with OpenAI's, so it is served below `/xai` here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from assistant.wires.base import Asked, Format, Message, Received, Told, Tuned
+import orjson
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from assistant.minting import Unminted, mint
+from assistant.wires.base import Asked, Format, Message, Received, Sound, Told, Tuned
 from assistant.wires.openai_realtime import OpenAIRealtime
 
 RATES = (8000, 16_000, 24_000, 48_000)
 PROTOCOL = "xai-client-secret."
+LIFE_S, LONGEST_LIFE_S = 600, 3600
 UPDATED = "conversation.item.input_audio_transcription.updated"
 
 
@@ -21,10 +28,12 @@ class XAI(OpenAIRealtime):
 
     name = "xai"
     paths = ("/xai/v1/realtime",)
+    tuned_at_once = False
 
     def __init__(self, tag: str) -> None:
         super().__init__(tag)
         self._heard = ""  # of the transcript under way
+        self._tuned = False
 
     @classmethod
     def secret(cls, headers: Mapping[str, str], query: Mapping[str, str], protocols: list[str]) -> str | None:
@@ -36,6 +45,24 @@ class XAI(OpenAIRealtime):
     def accepted(cls, protocols: list[str]) -> str | None:
         """The first that is offered: a browser wants one back."""
         return protocols[0] if protocols else None
+
+    @classmethod
+    def routes(cls, hub: Any) -> list[tuple[str, str, Callable[..., Awaitable[Any]]]]:
+        """Ephemeral tokens."""
+
+        async def client_secrets(request: Request) -> JSONResponse:
+            key = super(XAI, cls).secret(request.headers, {}, [])
+            if hub.tokens.has_api_key and not hub.tokens.is_api_key(key or ""):
+                return _refused(401, "Incorrect API key provided.")
+            life_s = _life_s(await request.body())
+            if life_s is None:
+                return _refused(400, f"expires_after.seconds must be a whole number from 1 to {LONGEST_LIFE_S}.")
+            token = await mint(hub, request, f"{cls.paths[0]}/client_secrets", life_s)
+            if isinstance(token, Unminted):
+                return _refused(token.status, token.text)
+            return JSONResponse({"value": token, "expires_at": int(time.time()) + life_s}, headers={"Cache-Control": "no-store"})
+
+        return [("POST", f"{cls.paths[0]}/client_secrets", client_secrets)]
 
     @classmethod
     def opened(cls, tag: str, headers: Mapping[str, str], query: Mapping[str, str], protocols: list[str]) -> XAI:
@@ -69,14 +96,16 @@ class XAI(OpenAIRealtime):
             case [Asked("session.update", {"session": dict(session)} as fields)]:
                 tuned = self._tune(session.get("audio"))
                 return [*tuned, Asked("session.update", {**fields, "session": _as_realtime(session)})]
+            case [Sound()]:
+                return [*self._tune(None), *told]
         return told
 
     def _tune(self, audio: Any) -> list[Received]:
         """Settles the rates that are asked for; what is no PCM at a rate of the API stays as it is."""
         input_rate, output_rate = _rate(audio, "input") or self.input.rate, _rate(audio, "output") or self.output.rate
-        if (input_rate, output_rate) == (self.input.rate, self.output.rate):
+        if self._tuned and (input_rate, output_rate) == (self.input.rate, self.output.rate):
             return []
-        self.input, self.output = Format(input_rate), Format(output_rate)
+        self.input, self.output, self._tuned = Format(input_rate), Format(output_rate), True
         return [Tuned()]
 
     def _shown(self, session: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,6 +118,24 @@ class XAI(OpenAIRealtime):
     def _text(self, kind: str, **fields: Any) -> Message:
         """An event of the API's form."""
         return self._event(kind, **fields) or ""
+
+
+def _life_s(body: bytes) -> int | None:
+    """How long a token of this request lives; None where the request cannot be met."""
+    try:
+        asked = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
+        return None
+    match asked:
+        case {"expires_after": {"seconds": int(seconds)}}:
+            return seconds if 0 < seconds <= LONGEST_LIFE_S else None
+        case {"expires_after": _}:
+            return None
+    return LIFE_S if isinstance(asked, dict) else None
+
+
+def _refused(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"code": str(status), "error": text}, status)
 
 
 def _rate(audio: Any, side: str) -> int | None:

@@ -64,6 +64,7 @@ _UNMEASURED: Final = frozenset(
         "internal_turn_probability",
         "mcp_connection_status",
         "mcp_tool_call",
+        "rich_content",
         "tentative_user_transcript",
         "vad_score",
     }

@@ -16,6 +16,7 @@ import orjson
 
 from protocol.access import Recipe
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
+from protocol.encoded import samples
 from protocol.events import (
     AssistantError,
     AudioDelta,
@@ -32,7 +33,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
-from protocol.fields import Json, base64_samples, may, need, read
+from protocol.fields import Json, may, need, read
 
 DEFAULT_MODEL: Final = "gemini-3.8-live"
 INPUT_RATE: Final = 16_000
@@ -200,8 +201,8 @@ class GeminiLive(Dialect):
             if named and rate.partition(";")[0].strip() != str(OUTPUT_RATE):
                 raise MalformedMessage(f"modelTurn: audio of {kind[:60]!r}, where the API has {OUTPUT_RATE} Hz")
             encoded = need("modelTurn", data, "data", str, "parts.inlineData.")
-            samples = base64_samples("modelTurn", encoded, Encoding.PCM16)
-            return [*self._begun(), AudioDelta(self._open, None, 0, samples, encoded)]
+            size = samples(encoded, Encoding.PCM16)
+            return [*self._begun(), AudioDelta(self._open, None, 0, size, encoded)]
         text = may("modelTurn", part, "text", str, "parts.")
         if text and not may("modelTurn", part, "thought", bool, "parts."):
             return [*self._begun(), TextDelta(self._open, None, text)]

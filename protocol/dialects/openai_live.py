@@ -14,8 +14,9 @@ from typing import Any, Final
 import orjson
 
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
+from protocol.encoded import samples
 from protocol.events import AssistantError, AudioDelta, Event, Ignored, SessionCreated, SessionUpdated, TextDelta, Unknown
-from protocol.fields import Json, base64_samples, may, need, read
+from protocol.fields import Json, may, need, read
 
 DEFAULT_MODEL: Final = "gpt-live-1"
 
@@ -116,7 +117,7 @@ class OpenAILive(Dialect):
         match kind:
             case "session.output_audio.delta":
                 delta = need(kind, fields, "delta", str)
-                return AudioDelta(None, None, 0, base64_samples(kind, delta, self.output_encoding), delta)
+                return AudioDelta(None, None, 0, samples(delta, self.output_encoding), delta)
             case "session.output_transcript.delta":
                 return TextDelta(None, None, need(kind, fields, "delta", str))
             case "session.started":

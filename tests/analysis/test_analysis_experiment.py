@@ -14,6 +14,8 @@ from analysis.experiments.model import Experiment, Variant, changes, options, se
 from analysis.files import RunError
 from analysis.written import parse
 
+pytestmark = pytest.mark.long
+
 TWO = {"variant_a": {"name": "a", "host": "http://a"}, "variant_b": {"name": "b", "host": "http://b"}}
 WRITTEN = """name: faster-voice
 scenario: demo

@@ -6,11 +6,11 @@ import json
 import multiprocessing
 import os
 import signal
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_killed import ROW, work
 from analysis_runs import FACTS as RUN
 from analysis_runs import RECORDS, SCENARIO, Reports, finish, finished, record, under_way
 from hypothesis import given, settings
@@ -24,11 +24,9 @@ from metrics.records import Outcome, SampleRecord, TurnKind, TurnRecord
 from reporting.collector import Collector
 from reporting.journal import Journal, entries, spool
 from reporting.run_folder import REPORTED, STARTED, RunFolder
-from reporting.tables import TIMELINE
 from reporting.workers import joined, reported
 
 FACTS = {"scenario": SCENARIO, "seed": 1, "dialect": "d", "frame_ms": 20.0, "host": "h", "started_epoch_s": 0.0, "started_ns": 0}
-ROW = dict.fromkeys(TIMELINE.names, 1) | {"settled": True, "target_up": False}
 SAMPLE = SampleRecord(
     t_s=9.0,
     settled=True,
@@ -44,25 +42,13 @@ SAMPLE = SampleRecord(
 ABOUT = multiprocessing.get_context("spawn")
 
 
-def _work(parent: Path, ready: Event, seconds: int, cut_off: bool) -> None:
-    written = under_way(parent)[0] if seconds else RunFolder(parent, RUN)
-    for t_s in range(1, seconds + 1):
-        written.note({"second": ROW | {"t_s": 8.0 + t_s, "talkers": 4 - t_s}})
-    Reports().next(RECORDS[0])  # what was not reported yet is lost
-    if cut_off:
-        with (written.path / REPORTED).open("ab") as file:
-            file.write(b"\x00\x00\x00\xff\x10")
-    ready.set()
-    signal.pause()
-
-
 @pytest.fixture
 def killed(tmp_path: Path) -> Any:
     """Makes the folder of a process that was killed after so many seconds."""
 
     def make(seconds: int = 1, cut_off: bool = False) -> Path:
         ready = ABOUT.Event()
-        process = ABOUT.Process(target=_work, args=(tmp_path / "runs", ready, seconds, cut_off))
+        process = ABOUT.Process(target=work, args=(tmp_path / "runs", ready, seconds, cut_off))
         process.start()
         assert ready.wait(60)
         assert process.pid is not None

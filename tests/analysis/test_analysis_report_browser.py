@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ViewportSize
 from analysis.page import html
 from analysis.report.build import report
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.long]
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 

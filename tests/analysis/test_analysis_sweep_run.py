@@ -21,6 +21,8 @@ from analysis.sweep import manifest, processes
 from analysis.sweep.plan import read
 from analysis.sweep.run import begin
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent.parent
 SCENARIO = """
 load: {talkers: 2, spawn_per_s: 10, duration_s: 2}

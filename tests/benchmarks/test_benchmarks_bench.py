@@ -16,6 +16,8 @@ from benchmarks import bench, figures, rig, shown, ways
 from benchmarks.figures import Measured, again, most, row, spread
 from benchmarks.ways import Way
 
+pytestmark = pytest.mark.long
+
 FIT = Measured(1000, 40.0, cpu_percent=50.0, memory_kib=250_000, send_lateness_p99_ms=1.2, peer_busy_share=0.5, reply_share=0.5)
 
 

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from deploy_files import ROOT
 
+pytestmark = pytest.mark.long
+
 WORKFLOW = ROOT / "deploy" / "ci" / "voice-benchmark.yml"
 PLAIN: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text())
 JOBS: dict[str, dict[str, Any]] = PLAIN["jobs"]

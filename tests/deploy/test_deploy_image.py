@@ -25,6 +25,8 @@ from deploy_files import ROOT, services
 from docker.utils.build import exclude_paths
 from dockerfile_parse import DockerfileParser
 
+pytestmark = pytest.mark.long
+
 DOCKERFILE = ROOT / "Dockerfile"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

@@ -18,6 +18,8 @@ from typing import Any
 import pandas as pd
 from harness import LOCUST, ROOT
 
+from analysis import load
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -154,3 +156,40 @@ def cluster(tmp: Path, profile: str = "demo") -> Iterator[Cluster]:
                 process.wait(30)
         assistant.terminate()
         assistant.wait(30)
+
+
+WORKERS = ("first", "second", "third")
+TALKERS = 9
+DEMO = ("--scenario", "demo", "--users", str(TALKERS + 1), "--spawn-rate", "9", "--frame-ms", "40", "--stop-timeout", "4")
+
+
+def started(c: Cluster, *arguments: str) -> None:
+    """A headless master and its workers, until all talkers are there."""
+    c.master("--headless", *DEMO, *arguments)
+    for name in WORKERS:
+        c.worker(name)
+    everybody(c)
+
+
+def everybody(c: Cluster) -> None:
+    wait_for(lambda: f" {TALKERS} talkers" in c.told("master"), "all talkers", 60)
+
+
+def whole(c: Cluster, missing: set[str] | None = None) -> pd.DataFrame:
+    """Check that the run's files hold each finished turn once, but for those `missing`; returns the turns."""
+    turns, totals = c.table("turns"), c.run["totals"]
+    owed = turns[turns["kind"] != "false_alarm"]
+    answers = owed["response_id"].dropna()
+    truth = c.truth("response")
+    completed = set(truth[truth["status"] == "completed"]["response_id"])
+    assert len(completed) >= 3, c.told("master")
+    assert completed - set(answers) <= (missing or set())
+    assert answers.is_unique
+    assert not turns.duplicated(["talker", "call", "turn", "kind", "speech_onset_ns"]).any()
+    run = load(c.folder)
+    kept = json.loads((c.folder / "histograms.json").read_text())["metrics"]
+    assert json.loads(json.dumps(run.aggregate().to_plain())) == kept
+    assert run.timeline["turns"].sum() == totals["turns"] == len(owed)
+    assert set(turns["talker"]) <= set(range(TALKERS))
+    assert "Traceback" not in "".join(c.told(name) for name in c.processes)
+    return turns

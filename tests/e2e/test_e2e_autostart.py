@@ -12,6 +12,8 @@ import pytest
 from harness import LOCUST, ROOT
 from test_e2e_web_ui import free_port
 
+pytestmark = pytest.mark.spread
+
 STAGES = "based_on: demo\nload: {stages: [{name: few, talkers: 1, hold_s: 2}, {name: more, talkers: 2, hold_s: 2}]}\ncriteria: []\n"
 
 
@@ -21,7 +23,7 @@ def test_autostart_runs_and_quits(tmp_path: Path, staged: bool) -> None:
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal"]
     locust = [*LOCUST, "--autostart", "--autoquit", "0", "--web-port", str(free_port()), "--runs", str(runs)]
     (tmp_path / "stages.yml").write_text(STAGES)
-    load = ["--scenario", str(tmp_path / "stages.yml")] if staged else ["--scenario", "demo", "--users", "3", "--run-time", "3s"]
+    load = ["--scenario", str(tmp_path / "stages.yml")] if staged else ["--scenario", "demo", "--users", "3", "--run-time", "4s"]
     done = subprocess.run(
         [*assistant, "--", *locust, *load], cwd=ROOT, capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
     )

@@ -6,10 +6,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -18,28 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from cluster import Cluster, cluster, free_port, free_ports, wait_for
-from harness import ROOT
+from cluster import DEMO, TALKERS, WORKERS, cluster, everybody, free_port, free_ports, started, wait_for, whole
 
 from analysis import load
+from analysis.__main__ import main
 
 pytestmark = pytest.mark.spread
-
-WORKERS = ("first", "second", "third")
-TALKERS = 9
-DEMO = ("--scenario", "demo", "--users", str(TALKERS + 1), "--spawn-rate", "9", "--frame-ms", "40")
-
-
-def started(c: Cluster, *arguments: str) -> None:
-    """A headless master and its workers, until all talkers are there."""
-    c.master("--headless", *DEMO, *arguments)
-    for name in WORKERS:
-        c.worker(name)
-    everybody(c)
-
-
-def everybody(c: Cluster) -> None:
-    wait_for(lambda: f" {TALKERS} talkers" in c.told("master"), "all talkers", 60)
 
 
 def read(port: int, path: str) -> str:
@@ -48,49 +29,9 @@ def read(port: int, path: str) -> str:
         return text
 
 
-def whole(c: Cluster, missing: set[str] | None = None) -> pd.DataFrame:
-    """Check that the run's files hold each finished turn once, but for those `missing`; returns the turns."""
-    turns, totals = c.table("turns"), c.run["totals"]
-    owed = turns[turns["kind"] != "false_alarm"]
-    answers = owed["response_id"].dropna()
-    truth = c.truth("response")
-    completed = set(truth[truth["status"] == "completed"]["response_id"])
-    assert len(completed) >= 3, c.told("master")
-    assert completed - set(answers) <= (missing or set())
-    assert answers.is_unique
-    assert not turns.duplicated(["talker", "call", "turn", "kind", "speech_onset_ns"]).any()
-    run = load(c.folder)
-    kept = json.loads((c.folder / "histograms.json").read_text())["metrics"]
-    assert json.loads(json.dumps(run.aggregate().to_plain())) == kept
-    assert run.timeline["turns"].sum() == totals["turns"] == len(owed)
-    assert set(turns["talker"]) <= set(range(TALKERS))
-    assert "Traceback" not in "".join(c.told(name) for name in c.processes)
-    return turns
-
-
-def test_it_ends_by_time(tmp_path: Path) -> None:
-    with cluster(tmp_path) as c:
-        started(c, "--run-time", "15s")
-        assert c.ended("master") == (0 if c.run["valid"] else 1)
-        assert [c.ended(name) for name in WORKERS] == [0, 0, 0]
-        turns, run = whole(c), c.run
-        assert (run["ended"], run["talkers_max"]) == ("complete", TALKERS)
-        assert {worker["name"] for worker in run["workers"]} == {"worker-0", "worker-1", "worker-2"}
-        assert {worker["pid"] for worker in run["workers"]} == {c.processes[name].pid for name in WORKERS}
-        assert sum(worker["turns"] for worker in run["workers"]) == run["totals"]["turns"]
-        for worker in run["workers"]:
-            assert (worker["state"], worker["talkers_max"], worker["lost_at_s"]) == ("left", 3, None)
-            assert abs(worker["clock_offset_s"]) <= worker["clock_error_s"] + 0.001 < 0.2, "one machine has one clock"
-            assert worker["turns"] == ((turns["worker"] == worker["name"]) & (turns["kind"] != "false_alarm")).sum()
-        assert c.table("timeline")["workers"].max() == 3
-        assert "Aggregated" in c.told("master"), "Locust's own statistics"
-        counted = sum(int(line.split()[2]) for line in c.told("master").splitlines() if line.startswith("TURN "))
-        assert counted >= run["totals"]["turns"] - run["totals"].get("turns.utterance.cut_by_run_end", 0), "nor do they lose the end"
-
-
 def test_a_worker_is_stopped_for_ten_seconds(tmp_path: Path) -> None:
     with cluster(tmp_path) as c:
-        started(c, "--run-time", "22s")
+        started(c, "--run-time", "15s")
         c.processes["second"].send_signal(signal.SIGSTOP)
         time.sleep(10)
         c.processes["second"].send_signal(signal.SIGCONT)
@@ -183,7 +124,7 @@ def test_ctrl_c_with_processes(tmp_path: Path) -> None:
         assert len(c.run["workers"]) == 3
 
 
-def test_the_master_is_killed_and_its_run_recovered(tmp_path: Path) -> None:
+def test_the_master_is_killed_and_its_run_recovered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with cluster(tmp_path) as c:
         started(c, "--run-time", "300s")
         c.wait_for_answers(3)
@@ -195,11 +136,10 @@ def test_the_master_is_killed_and_its_run_recovered(tmp_path: Path) -> None:
         assert [c.ended(name) for name in WORKERS] == [1, 1, 1], "not all was handed over"
         journals = sorted(path.name for path in (c.tmp / "runs").glob("*.journal"))
         assert journals == [f"{c.folder.name}.worker-{n}.journal" for n in range(3)]
-        recover = [sys.executable, "-m", "analysis", "recover", str(c.folder)]
-        done = subprocess.run(recover, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "KILLED" in done.stdout
+        assert main(["recover", str(c.folder)]) == 0
         run = load(c.folder)
+        assert run.info["ended"] == "killed"
+        assert ("KILLED" if run.info["valid"] else "INVALID") in capsys.readouterr().out
         truth = c.truth("response")
         completed = set(truth[truth["status"] == "completed"]["response_id"])
         owed = run.turns[run.turns["kind"] != "false_alarm"]
@@ -207,28 +147,6 @@ def test_the_master_is_killed_and_its_run_recovered(tmp_path: Path) -> None:
         assert owed["response_id"].dropna().is_unique
         assert json.loads(json.dumps(run.aggregate().to_plain())) == json.loads((c.folder / "histograms.json").read_text())["metrics"]
         assert list((c.tmp / "runs").glob("*.journal")) == []
-
-
-def asked(tmp_path: Path, processes: int) -> dict[int, list[tuple[int, str, str]]]:
-    """What each talker asked in a run of so many processes: turn, clip and voice."""
-    with cluster(tmp_path / str(processes)) as c:
-        where = ["--master-bind-port", str(c.port), "--master-port", str(c.port), "--host", c.host, "--processes", str(processes)]
-        c.start("master", "--headless", "--run-time", "12s", *DEMO, *where)
-        c.ended("master")
-        turns = whole(c)
-    questions = turns[turns["kind"] == "utterance"].sort_values(["talker", "turn"])
-    return {talker: list(zip(rows["turn"], rows["clip"], rows["voice"], strict=True)) for talker, rows in questions.groupby("talker")}
-
-
-def test_the_same_talkers_say_the_same_things_in_one_process_and_in_three(tmp_path: Path) -> None:
-    with ThreadPoolExecutor() as at_once:
-        said = dict(zip((1, 3), at_once.map(lambda processes: asked(tmp_path, processes), (1, 3)), strict=True))
-    assert len(said[1]) >= TALKERS - 2
-    for talker in set(said[1]) & set(said[3]):
-        common = {turn for turn, *_ in said[1][talker]} & {turn for turn, *_ in said[3][talker]}
-        assert common, "each has asked something in both"
-        pick = [[one for one in said[n][talker] if one[0] in common] for n in (1, 3)]
-        assert pick[0] == pick[1]
 
 
 @pytest.mark.parametrize("how", ["another version", "another locustfile"])
@@ -271,6 +189,21 @@ def test_a_port_that_one_of_the_processes_does_not_get(tmp_path: Path) -> None:
         assert not list((c.tmp / "runs").glob("*"))
 
 
+def test_a_dialect_that_a_worker_does_not_have(tmp_path: Path) -> None:
+    with cluster(tmp_path / "c") as c:
+        mine, spare = tmp_path / "mine.py", tmp_path / "spare.py"
+        mine.write_text("from protocol import OpenAIRealtime\nclass Mine(OpenAIRealtime):\n    name = 'mine'\n")
+        c.master("--headless", *DEMO, "--run-time", "20s", "--dialect", str(mine), workers=1)
+        wait_for(lambda: "Waiting for workers" in c.told("master"), "the master")
+        mine.rename(spare)
+        c.worker("first")
+        assert c.ended("master") == 2
+        (told,) = [line for line in c.told("master").splitlines() if line.startswith("doubletalk: ")]
+        assert told.startswith("doubletalk: worker-0 (process")
+        assert f"--dialect: {mine} does not exist: name a Python file with a dialect in it" in told
+        assert "Traceback" not in c.told("master") + c.told("first")
+
+
 def test_a_corpus_that_a_worker_does_not_have(tmp_path: Path) -> None:
     with cluster(tmp_path / "c") as c:
         corpus = tmp_path / "corpus"
@@ -300,7 +233,7 @@ def test_the_web_ui_of_a_master_starts_and_stops_twice(tmp_path: Path) -> None:
 
     port = free_port()
     with cluster(tmp_path) as c:
-        c.master("--web-port", str(port), "--stop-timeout", "8")
+        c.master("--web-port", str(port), "--stop-timeout", "4")
         wait_for(lambda: answers(port), "the page")
         form = {"user_count": "4", "spawn_rate": "4", "host": c.host, "scenario": "demo"}
         wait_for(lambda: str(ask("swarm", form)["message"]).startswith("no worker is ready"), "no worker")
@@ -312,7 +245,7 @@ def test_the_web_ui_of_a_master_starts_and_stops_twice(tmp_path: Path) -> None:
         for runs in (1, 2):
             wait_for(lambda: ask("swarm", form)["success"], "the start")
             wait_for(lambda runs=runs: len(list((c.tmp / "runs").iterdir())) == runs, "the run")
-            time.sleep(6)
+            c.wait_for_answers(2 * runs)
             assert ask("stop", {})["success"]
             wait_for(lambda runs=runs: len(list((c.tmp / "runs").glob("*/run.json"))) == runs, "the end of the run")
         for folder in (c.tmp / "runs").iterdir():

@@ -6,17 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from harness import run
 
 from scenarios.load import Load
 from scenarios.rate import Arrivals
+
+pytestmark = pytest.mark.spread
 
 PLAN = ["clip", "voice", "planned_after_s"]
 
 
 def plan(tmp: Path, seed: int) -> pd.DataFrame:
     """What was said, by talker, turn and kind. The last turns differ: how many there are depends on the assistant's speed."""
-    done = run(tmp, "--scenario", "demo", "--users", "7", "--run-time", "20s", "--seed", str(seed))
+    done = run(tmp, "--scenario", "demo", "--users", "11", "--run-time", "15s", "--stop-timeout", "3", "--seed", str(seed))
     assert done.folder is not None, done.err
     return done.table("turns").set_index(["talker", "turn", "kind"])[PLAN].sort_index()
 
@@ -42,7 +45,7 @@ session: {silence_duration_ms: 250}
 
 def test_calls_come_in_at_the_same_instants_on_one_worker_and_on_four(tmp_path: Path) -> None:
     (tmp_path / "open.yml").write_text(OPEN)
-    open_ = ["--scenario", str(tmp_path / "open.yml"), "--seed", "4", "--frame-ms", "40"]
+    open_ = ["--scenario", str(tmp_path / "open.yml"), "--seed", "4", "--frame-ms", "40", "--stop-timeout", "3"]
     with ThreadPoolExecutor() as at_once:
         alone = at_once.submit(run, tmp_path / "alone", *open_, profile="ideal")
         four = at_once.submit(run, tmp_path / "four", *open_, "--processes", "4", profile="ideal")

@@ -30,7 +30,9 @@ def turns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[TurnRecord
     def made(scenario: str) -> list[TurnRecord]:
         profile, talkers = RUNS[scenario]
         path = str(SCENARIOS / f"{scenario}.yml")
-        done = run(folder / scenario, "--scenario", path, "--users", str(talkers), "--run-time", "25s", profile=profile)
+        done = run(
+            folder / scenario, "--scenario", path, "--users", str(talkers), "--run-time", "25s", "--stop-timeout", "2", profile=profile
+        )
         assert done.folder is not None, done.err
         return [record for record in load(done.folder).records() if isinstance(record, TurnRecord)]
 

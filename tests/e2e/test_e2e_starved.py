@@ -19,7 +19,7 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 ON_A_CORE = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
 LAST = "import os, sys; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); os.execv(sys.argv[1], sys.argv[1:])"
 """Run a command only while nothing else wants the core."""
-BUSY_S = 12
+BUSY_S = 8
 SPIN = f"import time; end = time.monotonic() + {BUSY_S}\nwhile time.monotonic() < end: pass"
 
 
@@ -31,7 +31,7 @@ def on_a_core(core: int, *command: str) -> list[str]:
 @pytest.mark.parametrize("starved", [True, False], ids=["starved", "left alone"])
 def test_a_starved_tester_invalidates_its_run(tmp_path: Path, starved: bool) -> None:
     runs, core = tmp_path / "runs", CORES[0]
-    ways = ["--users", "21", "--spawn-rate", "20", "--run-time", f"{BUSY_S + 12}s", "--stop-timeout", "0", "--runs", str(runs)]
+    ways = ["--users", "21", "--spawn-rate", "20", "--run-time", f"{BUSY_S + 6}s", "--stop-timeout", "0", "--runs", str(runs)]
     locust = [*LOCUST, "--headless", "--scenario", "demo", *ways]
     assistant = on_a_core(CORES[1], sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal")
     command = [*assistant, "--", *on_a_core(core, *([sys.executable, "-c", LAST] if starved else []), *locust)]

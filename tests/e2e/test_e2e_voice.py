@@ -65,7 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = free_port()
     made = Served(f"http://127.0.0.1:{port}/lt/", tmp / "runs", tmp / "short.yml", tmp / "log")
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "demo", "--seed", "3"]
-    web = [*LOCUST, "--web-port", str(port), "--web-base-path", "/lt", "--runs", str(made.runs), "--stop-timeout", "15"]
+    web = [*LOCUST, "--web-port", str(port), "--web-base-path", "/lt", "--runs", str(made.runs), "--stop-timeout", "5"]
     with made.log.open("w") as log:
         process = subprocess.Popen(
             [*assistant, "--", *web], cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"DOUBLETALK_NO_REPORT": "false"}

@@ -17,7 +17,7 @@ from browser import chromium, free_port, needs_chromium
 from harness import LOCUST, ROOT
 from playwright.sync_api import Page, expect
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.spread]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The web UI's address and the folder of its runs."""
     port, runs = free_port(), tmp_path / "runs"
     assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", "ideal"]
-    web = [*LOCUST, "--web-port", str(port), "--runs", str(runs), "--scenario", "demo", "--stop-timeout", "10"]
+    web = [*LOCUST, "--web-port", str(port), "--runs", str(runs), "--scenario", "demo", "--stop-timeout", "4"]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([*assistant, "--", *web], cwd=ROOT, stdout=log, stderr=log, env=dict(os.environ))
         try:

@@ -11,20 +11,20 @@ import openai.types.realtime as ga
 from pydantic import Field, TypeAdapter
 
 
-def _members(union: Any) -> tuple[type, ...]:
+def members(union: Any) -> tuple[type, ...]:
     """The models of `Annotated[Union[...], ...]`."""
     return get_args(get_args(union)[0])
 
 
-def _strict(union: Any) -> TypeAdapter:
-    return TypeAdapter(Annotated[Union[_members(union)], Field(discriminator="type")])  # noqa: UP007
+def strict(union: Any) -> TypeAdapter:
+    return TypeAdapter(Annotated[Union[members(union)], Field(discriminator="type")])  # noqa: UP007
 
 
 def _types(union: Any) -> frozenset[str]:
     """The values of `type` in a union."""
-    return frozenset(get_args(model.model_fields["type"].annotation)[0] for model in _members(union))
+    return frozenset(get_args(model.model_fields["type"].annotation)[0] for model in members(union))
 
 
-GA_CLIENT, GA_SERVER = _strict(ga.RealtimeClientEvent), _strict(ga.RealtimeServerEvent)
-BETA_CLIENT, BETA_SERVER = _strict(beta.RealtimeClientEvent), _strict(beta.RealtimeServerEvent)
+GA_CLIENT, GA_SERVER = strict(ga.RealtimeClientEvent), strict(ga.RealtimeServerEvent)
+BETA_CLIENT, BETA_SERVER = strict(beta.RealtimeClientEvent), strict(beta.RealtimeServerEvent)
 GA_SERVER_TYPES, BETA_SERVER_TYPES = _types(ga.RealtimeServerEvent), _types(beta.RealtimeServerEvent)

@@ -25,7 +25,7 @@ from metrics.records import ErrorKind, Outcome
 from reporting.points import POINTS_MAX
 from reporting.voice import Hand
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.long]
 LONG_MS = 30_000
 TALL: ViewportSize = {"width": 1280, "height": 2000}
 """All charts are in sight, and so drawn."""

@@ -49,6 +49,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no host": ({"host": None}, "no host: say where the assistant is with --host"),
     "empty host": ({"host": ""}, "no host: "),
     "scheme": ({"host": "ftp://x"}, "--host ftp://x: URL must begin with http://"),
+    "no URL": ({"host": "localhost"}, "--host localhost: URL must begin with http://"),
     "no scheme": ({"host": "127.0.0.1:8000"}, "--host 127.0.0.1:8000: URL must begin with "),
     "no name": ({"host": "http://:80"}, "--host http://:80: URL has no host"),
     "port": ({"host": "http://x:eighty"}, "--host http://x:eighty: Port could not be cast"),
@@ -59,6 +60,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "user": ({"host": f"http://me:{SECRET}@x"}, "--host holds a user name or password"),
     "user and port": ({"host": f"http://me:{SECRET}@x:eighty"}, "--host holds a user name or password"),
     "frame": ({"frame_ms": 15.0}, "--frame-ms 15: a frame of 15 ms is not possible: choose a multiple of 10 ms"),
+    "frame that is no whole number of 10 ms": (
+        {"frame_ms": 25.0},
+        "--frame-ms 25: a frame of 25 ms is not possible: choose a multiple of 10 ms",
+    ),
+    "frame too long": (
+        {"frame_ms": 300.0},
+        "--frame-ms 300: a frame of 300 ms is not possible: choose a multiple of 10 ms from 10 to 200 ms",
+    ),
     "frame 0": ({"frame_ms": 0.0}, "--frame-ms 0: "),
     "frame nan": ({"frame_ms": float("nan")}, "--frame-ms nan: "),
     "frame inf": ({"frame_ms": float("inf")}, "--frame-ms inf: "),
@@ -66,6 +75,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "corpus with a long name": ({"corpus": "x" * 5000}, f"--corpus: '{'x' * 100}' cannot be read: File name too long"),
     "corpus with a null": ({"corpus": "\0"}, r"--corpus: '\x00' cannot be read: embedded null byte"),
     "no key": ({"auth": "key", "api_key_env": "NO_SUCH_KEY"}, "--auth key: set the environment variable NO_SUCH_KEY to the API key"),
+    "empty key": ({"auth": "key", "api_key_env": "EMPTY_KEY"}, "--auth key: set the environment variable EMPTY_KEY to the API key"),
     "bad key": (
         {"auth": "key", "api_key_env": "BAD_KEY"},
         "the API key in BAD_KEY: secret is empty or has characters that a header cannot",
@@ -83,6 +93,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_is_wrong_is_told(changes: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     monkeypatch.setenv("BAD_KEY", SECRET + "\n")
+    monkeypatch.setenv("EMPTY_KEY", "")
     with pytest.raises(ScenarioError) as caught:
         make_run(options(**changes))
     text = str(caught.value)
@@ -107,6 +118,17 @@ def test_what_is_wrong_is_told(changes: dict[str, Any], told: str, monkeypatch: 
         ("criteria: [token_success > 5 %]", "line 1: criterion 'token_success > 5 %': token_success is measured only with --auth token"),
         ("chaos: [{do: drop, at_s: 99}]", "mine.yml, line 1: chaos.0.at_s: it is first due at 99 s of the run, which ends after 60 s"),
         ("personas:\n  - name: a\n    voices: [bob]", "mine.yml, line 3: persona a: the corpus asks nothing with the voice 'bob': there"),
+        (
+            "personas:\n  - {name: a, accent: en-IN}",
+            "mine.yml, line 2: persona a: no voice of the corpus has the accent 'en-IN': there are awb",
+        ),
+        ("personas:\n  - {name: a}\n  - {name: b, noise: {snr: 1}}", "line 3: unknown key personas.1.noise.snr; did you mean snr_db?"),
+        ("load:\n  talkers: many", "mine.yml, line 2: load.talkers: "),
+        (
+            "criteria:\n  - e2e_latencies p95 < 1 s",
+            "mine.yml, line 2: criterion 'e2e_latencies p95 < 1 s': no metric 'e2e_latencies'; did you",
+        ),
+        ("criteria:\n  - success in peak > 9 %", "line 2: criterion 'success in peak > 9 %': no stage 'peak'; the load has no stages"),
         ("speaker:\n  output_s: 0.9", "mine.yml, line 1: speaker: output_s is part of playout_delay_s"),
     ],
 )
@@ -115,6 +137,11 @@ def test_what_is_wrong_in_the_scenario_is_told(tmp_path: Path, text: str, told: 
         make_run(options(scenario=scenario_file(tmp_path, text)))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_corpus_without_its_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"^--corpus: .*transcripts\.tsv"):
+        make_run(options(corpus=str(tmp_path)))
 
 
 def test_a_key_that_is_not_needed_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

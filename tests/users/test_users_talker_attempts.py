@@ -13,6 +13,8 @@ from metrics.records import ErrorKind, Outcome, SessionOutcome
 from users.errors import RemoteError
 from users.talker import Talker
 
+pytestmark = pytest.mark.long
+
 MS = 1_000_000
 
 

@@ -82,9 +82,10 @@ class Truth:
         return begun_ns + round(played_s * SECOND_NS)
 
 
-def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, float], *, clears: bool) -> Compared:
-    """A run beside its truth. `leads_s`: silence that each answer's clip begins with; `clears`: the wire has the speaker emptied."""
-    made, busy_ns = Compared(), 0
+def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, float], *, clears: bool, since_ns: int = 0) -> Compared:
+    """A run beside its truth. `leads_s`: silence that each answer's clip begins with; `clears`: the wire has the speaker emptied;
+    `since_ns`: turns that began before are left out."""
+    made = Compared()
     calls: dict[tuple[int, int], list[TurnRecord]] = {}
     for turn in turns:
         calls.setdefault((turn.talker, turn.call), []).append(turn)
@@ -93,7 +94,9 @@ def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, flo
         disturbed = {turn.turn for turn in call if turn.kind is TurnKind.FALSE_ALARM}
         busy_ns = 0
         for turn in call:
-            if turn.kind is TurnKind.FALSE_ALARM:
+            if turn.speech_onset_ns < since_ns:
+                made.left_out["turns of the first seconds"] += 1
+            elif turn.kind is TurnKind.FALSE_ALARM:
                 _false_alarm(made, turn, truth.of("false_alarm", turn))
             elif turn.outcome is Outcome.CUT_BY_RUN_END:
                 made.left_out["turns cut by the run's end"] += 1

@@ -47,6 +47,8 @@ _ATTEMPTS = 3
 _KEY = "WIRES_KEY"
 """Environment variable of the key that both sides have for a run."""
 _PATIENCE_S = 120
+_SETTLING_NS = 5_000_000_000
+"""Of a run: in its first seconds the assistant makes the sounds of a wire whose client says late how it writes them, and hears late."""
 
 
 def names() -> list[str]:
@@ -55,9 +57,10 @@ def names() -> list[str]:
 
 
 def below(name: str) -> str:
-    """What the assistant's address lacks for this dialect: the path of its wire, where the dialect leaves that to the user."""
-    path = urlsplit(DIALECTS[name]().endpoint("ws://host", None)).path
-    return _WIRES[name].paths[0] if path in ("", "/") else ""
+    """What the assistant's address lacks for this dialect: the way to its wire, where the dialect has none, or shares its path."""
+    path = urlsplit(DIALECTS[name]().endpoint("http://host", None)).path.rstrip("/")
+    first = _WIRES[name].paths[0]
+    return first.removesuffix(path) if first.endswith(path) else ""
 
 
 def clears(name: str) -> bool:
@@ -113,7 +116,8 @@ def measured(name: str, seconds: int, place: Path) -> Compared:
                 raise
             print(f"{error}; once more", flush=True)
     turns = [record for record in found.records(["turns"]) if isinstance(record, TurnRecord)]
-    return compare(turns, Truth(place / "truth.jsonl"), leads_s(), clears=clears(name))
+    settled_ns = min((turn.speech_onset_ns for turn in turns), default=0) + _SETTLING_NS
+    return compare(turns, Truth(place / "truth.jsonl"), leads_s(), clears=clears(name), since_ns=settled_ns)
 
 
 def row(name: str, made: Compared) -> dict[str, Any]:

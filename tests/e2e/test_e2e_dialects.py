@@ -12,6 +12,7 @@ from statistics import median
 
 import pytest
 
+from assistant.wires.openai_live import PIECE_S
 from benchmarks.golden import corpus
 from benchmarks.wire_truth import Compared, Truth, compare
 from benchmarks.wires import clears, names
@@ -20,11 +21,11 @@ from metrics.records import SessionOutcome, SessionRecord, TurnRecord
 pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 8
+SECONDS = 9
 SCENARIO = """
 name: dialects
 load: {talkers: 2, spawn_per_s: 2, duration_s: 8}
-conversation: {turns: 12, think_s: 0.2, barge_in: {per_second: 0.4}, false_alarms: {per_second: 0.3, noise: 0.0}}
+conversation: {turns: 12, think_s: 0.8, barge_in: {per_second: 0.4}, false_alarms: {per_second: 0.3, noise: 0.0}}
 session: {silence_duration_ms: 250}
 """
 PROFILE = """
@@ -32,6 +33,10 @@ like: demo
 gaps: {rate: 0.3, after_s: 0.6, silence_s: {fixed: 0.3}}
 false_alarm: {mistake_rate: 0.0}
 """
+
+
+SILENCE_S = {"openai-live": 2 * PIECE_S}
+"""Silence that a wire may have sent when an answer begins, and that is played before it: the assistant's truth does not know of it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,6 @@ def test_what_was_measured_is_true(done: Done, name: str) -> None:
     assert made.problems == []
     assert made.turns >= 2
     assert made.answered == made.turns
-    off = made.errors["e2e_latency"]
-    assert abs(median(off)) < 10
+    assert -10 < median(made.errors["e2e_latency"]) < 10 + 1000 * SILENCE_S.get(name, 0.0)
     assert [error for error in made.errors.get("underruns", []) if error] == []
     assert all(abs(error) < 100 for error in made.errors.get("stop_by_ear", []))

@@ -15,7 +15,7 @@ import pytest
 from assistant.wires.openai_live import PIECE_S
 from benchmarks.golden import corpus
 from benchmarks.wire_truth import Compared, Truth, compare
-from benchmarks.wires import clears, names
+from benchmarks.wires import clears, leads_s, names
 from metrics.records import SessionOutcome, SessionRecord, TurnRecord
 
 pytestmark = pytest.mark.alone
@@ -65,16 +65,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     faults, records = pickle.loads(out.read_bytes())
-    known, leads_s = Truth(truth), _leads_s(tmp / "corpus")
+    known = Truth(truth)
     turns = {name: [record for record in of if isinstance(record, TurnRecord)] for name, of in records.items()}
     sessions = {name: [record for record in of if isinstance(record, SessionRecord)] for name, of in records.items()}
-    return Done(faults, {name: compare(of, known, leads_s, clears=clears(name)) for name, of in turns.items()}, sessions)
-
-
-def _leads_s(folder: Path) -> dict[str, float]:
-    from audio import ClipKind, load_corpus
-
-    return {clip.name: clip.onset_sample / clip.rate for clip in load_corpus(folder).of(ClipKind.ANSWER)}
+    compared = {name: compare(of, known, leads_s(name, tmp / "corpus"), clears=clears(name)) for name, of in turns.items()}
+    return Done(faults, compared, sessions)
 
 
 def test_the_tester_made_no_mistake(done: Done) -> None:

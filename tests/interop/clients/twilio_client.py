@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosed
 RATE = 16_000
 ANSWER_S = 3.0
 LOUD = 1500
-SILENCE_FRAMES, SPEECH_FRAMES = 20, 3
+SILENCE_S, SPEECH_S = 0.4, 0.06
 TONE = b"".join(struct.pack("<h", round(9000 * math.sin(k * 440 * math.tau / RATE))) for k in range(RATE // 50))
 
 
@@ -53,7 +53,7 @@ class Bot:
         self.connection = connection
         self.serializer = serializer
         self.told: Counter[str] = Counter()
-        self.loud = self.quiet = 0
+        self.loud_s = self.quiet_s = self.heard_s = 0.0
         self.answering: asyncio.Task[None] | None = None
 
     async def send(self, frame: Any) -> None:
@@ -74,15 +74,19 @@ class Bot:
 
     async def hear(self, frame: InputAudioRawFrame) -> None:
         peak = max(map(abs, struct.unpack(f"<{len(frame.audio) // 2}h", frame.audio)), default=0)
-        self.loud, self.quiet = (self.loud + 1, 0) if peak > LOUD else (self.loud, self.quiet + 1)
+        frame_s = len(frame.audio) / 2 / RATE
+        self.heard_s += frame_s
+        quiet_before_s = self.quiet_s
+        self.loud_s, self.quiet_s = (self.loud_s + frame_s, 0.0) if peak > LOUD else (self.loud_s, self.quiet_s + frame_s)
+        falls_quiet = quiet_before_s < SILENCE_S <= self.quiet_s
         if self.answering is not None and not self.answering.done():
-            if self.loud >= SPEECH_FRAMES and self.quiet == 0:
+            if self.loud_s >= SPEECH_S and not self.quiet_s:
                 self.answering.cancel()
                 await self.send(InterruptionFrame())
-        elif self.loud >= SPEECH_FRAMES and self.quiet == SILENCE_FRAMES:
+        elif self.loud_s >= SPEECH_S and falls_quiet:
             self.answering = asyncio.create_task(self.answer())
-        if self.quiet >= SILENCE_FRAMES:
-            self.loud = 0
+        if self.quiet_s >= SILENCE_S:
+            self.loud_s = 0.0
 
 
 async def main(port: int, token: str) -> None:
@@ -101,18 +105,16 @@ async def main(port: int, token: str) -> None:
         serializer = TwilioFrameSerializer(data["stream_id"], data["call_id"], params=TwilioFrameSerializer.InputParams(auto_hang_up=False))
         await serializer.setup(FrameProcessorSetup(clock=None, task_manager=None, pipeline_worker=None, audio_in_sample_rate=RATE))
         bot = Bot(connection, serializer)
-        heard = 0
         try:
             async for message in texts.iter_text():
                 frame = await serializer.deserialize(message)
                 if isinstance(frame, InputAudioRawFrame):
-                    heard += 1
                     await bot.hear(frame)
         except ConnectionClosed:  # a call that the end of the run cut
             return
         told = {"kind": kind, "data": {key: value for key, value in dict(data).items() if value}, "genuine": genuine}
-        if heard and not over.done():
-            over.set_result({**told, "events": texts.events, "heard": heard, "sent": dict(bot.told)})
+        if bot.heard_s and not over.done():
+            over.set_result({**told, "events": texts.events, "heard_s": bot.heard_s, "sent": dict(bot.told)})
 
     async with serve(call, "127.0.0.1", port):
         print(f"listening on {port}", flush=True)

@@ -45,15 +45,15 @@ class Endpoint:
         accept: dict[str, Any] = {"type": "websocket.accept", "headers": []}
         if (protocol := kind.accepted(protocols)) is not None:
             accept["subprotocol"] = protocol
-        await send(accept)
         settings = Settings(DEFAULT_MODEL, hub.tokens.config(secret))
         if "model" in query:
             settings.config = {**settings.config, "model": query["model"]}
         wire = kind.opened(secrets.token_hex(8), headers, query, protocols)
         client = (headers.get("x-client-id") or None) and headers["x-client-id"][:MAX_CLIENT_ID]
         call = Call(hub, Outbox(send, hub.exposition), wire, client=client, settings=settings)
-        if wire.tuned_at_once:
+        if wire.tuned_at_once:  # before it is open: the client may speak from then on
             await call.tune()
+        await send(accept)
         await Session(call, receive, send).run()
 
     async def _refuse(self, send: Send, status: int, code: str, text: str, headers: list[tuple[bytes, bytes]]) -> None:

@@ -19,10 +19,10 @@ HOLD_WINDOWS = HOLD_MS - WINDOW_MS + 1  # windows in steps of 1 ms that together
 
 
 def samples_per_ms(rate: int) -> int:
-    """Samples in 1 ms. Raises ``ValueError`` where that is no whole number."""
-    if rate < 1000 or rate % 1000:
-        raise ValueError(f"sound is looked for in steps of 1 ms: the rate must be a multiple of 1000 Hz, not {rate}")
-    return rate // 1000
+    """Samples in 1 ms, to the nearest whole one: at 22.05 and 44.1 kHz a step lasts 0.998 ms. Raises ``ValueError`` below 8000 Hz."""
+    if rate < 8000:
+        raise ValueError(f"sound is looked for in steps of 1 ms: the rate must be 8000 Hz or more, not {rate}")
+    return round(rate / 1000)
 
 
 def loud_windows(pcm: npt.NDArray[np.int16], rate: int) -> npt.NDArray[np.bool_]:
@@ -43,7 +43,7 @@ def loud_windows(pcm: npt.NDArray[np.int16], rate: int) -> npt.NDArray[np.bool_]
 def last_sound(pcm: npt.NDArray[np.int16], rate: int) -> int | None:
     """The last sample of sound in ``pcm`` (int16, mono): the last one above -40 dBFS in the last loud window of 10 ms.
 
-    None where no window is loud. Raises ``ValueError`` for a rate that is no multiple of 1000 Hz.
+    None where no window is loud. Raises ``ValueError`` for a rate below 8000 Hz.
     """
     step = samples_per_ms(rate)
     # Sound up to the very end is looked at as if silence followed: a last millisecond that is not whole counts too.
@@ -58,7 +58,7 @@ def sound_bounds(pcm: npt.NDArray[np.int16], rate: int) -> tuple[int, int] | Non
     """First and last sample of sound in ``pcm`` (int16, mono), by the rule of ``last_sound`` from either end.
 
     Other than ``FirstSound`` it does not ask the sound to hold, so a click counts. None where no window is loud.
-    Raises ``ValueError`` for a rate that is no multiple of 1000 Hz.
+    Raises ``ValueError`` for a rate below 8000 Hz.
     """
     last = last_sound(pcm, rate)
     first = last_sound(pcm[::-1], rate)
@@ -68,7 +68,7 @@ def sound_bounds(pcm: npt.NDArray[np.int16], rate: int) -> tuple[int, int] | Non
 class FirstSound:
     """Looks for the first sound in a stream of samples that comes in pieces of any length.
 
-    Raises ``ValueError`` for a rate that is no multiple of 1000 Hz.
+    Raises ``ValueError`` for a rate below 8000 Hz.
     """
 
     __slots__ = ("_found", "_kept", "_kept_from", "_rate", "_step")

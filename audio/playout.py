@@ -39,7 +39,7 @@ class Playout:
     Raises ``ValueError`` where ``rate`` is below 1 or ``delay_s`` is negative.
     """
 
-    __slots__ = ("_delay_ns", "_dropped", "_due_ns", "_firsts", "_not_before_ns", "_rate", "_samples", "_starts")
+    __slots__ = ("_begin_ns", "_delay_ns", "_dropped", "_due_ns", "_firsts", "_not_before_ns", "_rate", "_samples", "_starts")
 
     def __init__(self, rate: int, delay_s: float = 0.06, not_before_ns: int = 0) -> None:
         if rate < 1 or delay_s < 0:
@@ -47,6 +47,7 @@ class Playout:
         self._rate = rate
         self._delay_ns = round(delay_s * SECOND_NS)
         self._not_before_ns = not_before_ns
+        self._begin_ns: int | None = None
         self._starts: list[int] = []  # per segment: the instant at which its first sample is played
         self._firsts: list[int] = []  # per segment: the index of its first sample
         self._samples = 0
@@ -64,7 +65,8 @@ class Playout:
             return
         starts = self._starts
         if not starts:
-            starts.append(max(arrival_ns + self._delay_ns, self._not_before_ns))
+            begin_ns = arrival_ns + self._delay_ns if self._begin_ns is None else self._begin_ns
+            starts.append(max(begin_ns, self._not_before_ns))
             self._firsts.append(0)
         elif arrival_ns > self._due_ns:
             starts.append(arrival_ns)
@@ -72,9 +74,10 @@ class Playout:
         self._samples = total = self._samples + samples
         self._due_ns = starts[-1] + (total - self._firsts[-1]) * SECOND_NS // self._rate
 
-    def wait(self, until_ns: int) -> None:
-        """The speaker is busy until then. It changes nothing once a chunk has come."""
-        self._not_before_ns = max(self._not_before_ns, until_ns)
+    def begin_at(self, t_ns: int) -> None:
+        """The first chunk is played then, for the speaker plays already and comes to it; unless it is still busy. It changes nothing once a
+        chunk has come."""
+        self._begin_ns = t_ns
 
     def clear(self, t_ns: int) -> None:
         """Drop what has not begun to be played at ``t_ns``."""

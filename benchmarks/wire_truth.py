@@ -77,14 +77,15 @@ class Truth:
 
     def playout_end_ns(self, response: Line) -> int:
         """When a listener has played all that was sent of a response that was broken off between two of its pieces."""
-        played_s = self.delay_s + response["chunks"] * self.chunk_s + response["underrun_s"]
+        played_s: float = self.delay_s + response["chunks"] * self.chunk_s + response["underrun_s"]
         begun_ns: int = response["first_audio_ns"]
         return begun_ns + round(played_s * SECOND_NS)
 
 
-def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, float], *, clears: bool) -> Compared:
-    """A run beside its truth. `leads_s`: silence that each answer's clip begins with; `clears`: the wire has the speaker emptied."""
-    made, busy_ns = Compared(), 0
+def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, float], *, clears: bool, since_ns: int = 0) -> Compared:
+    """A run beside its truth. `leads_s`: silence that each answer's clip begins with; `clears`: the wire has the speaker emptied;
+    `since_ns`: turns that began before are left out."""
+    made = Compared()
     calls: dict[tuple[int, int], list[TurnRecord]] = {}
     for turn in turns:
         calls.setdefault((turn.talker, turn.call), []).append(turn)
@@ -93,7 +94,9 @@ def compare(turns: Iterable[TurnRecord], truth: Truth, leads_s: Mapping[str, flo
         disturbed = {turn.turn for turn in call if turn.kind is TurnKind.FALSE_ALARM}
         busy_ns = 0
         for turn in call:
-            if turn.kind is TurnKind.FALSE_ALARM:
+            if turn.speech_onset_ns < since_ns:
+                made.left_out["turns of the first seconds"] += 1
+            elif turn.kind is TurnKind.FALSE_ALARM:
                 _false_alarm(made, turn, truth.of("false_alarm", turn))
             elif turn.outcome is Outcome.CUT_BY_RUN_END:
                 made.left_out["turns cut by the run's end"] += 1

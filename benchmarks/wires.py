@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import secrets
 import subprocess
 import sys
 from collections import Counter
@@ -27,13 +29,12 @@ from urllib.parse import urlsplit
 from analysis import RunError, load
 from analysis.load import Loaded
 from assistant.wires import WIRES
-from audio import ClipKind, load_corpus
+from audio import ClipKind, FirstSound, decode, encode, load_corpus
 from benchmarks import rig
 from benchmarks.publish import page
 from benchmarks.wire_truth import UNTOLD, Compared, Truth, compare
 from metrics.records import TurnRecord
-from protocol import DIALECTS
-from protocol.events import Cleared
+from protocol import DIALECTS, Opcode, SessionSettings
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"
@@ -43,7 +44,11 @@ HEAD = ("wire", "turns", "answered", "`e2e_latency` p50, p95, ms", "off by: medi
         "`underruns` n, wrong", "barge-ins n, wrong", "false alarms n, wrong, untold")  # fmt: skip
 _WIRES = {wire.name: wire for wire in WIRES}
 _ATTEMPTS = 3
+_KEY = "WIRES_KEY"
+"""Environment variable of the key that both sides have for a run."""
 _PATIENCE_S = 120
+_SETTLING_NS = 5_000_000_000
+"""Of a run: in its first seconds the assistant makes the sounds of a wire whose client says late how it writes them, and hears late."""
 
 
 def names() -> list[str]:
@@ -52,39 +57,47 @@ def names() -> list[str]:
 
 
 def below(name: str) -> str:
-    """What the assistant's address lacks for this dialect: the path of its wire, where the dialect leaves that to the user."""
-    path = urlsplit(DIALECTS[name]().endpoint("ws://host", None)).path
-    return _WIRES[name].paths[0] if path in ("", "/") else ""
+    """What the assistant's address lacks for this dialect: the way to its wire, where the dialect has none, or shares its path."""
+    path = urlsplit(DIALECTS[name]().endpoint("http://host", None)).path.rstrip("/")
+    first = _WIRES[name].paths[0]
+    return first.removesuffix(path) if first.endswith(path) else ""
 
 
 def clears(name: str) -> bool:
     """Whether a talker on this wire empties its speaker when the assistant says so."""
     wire, dialect = _WIRES[name].opened("probe", {}, {}, []), DIALECTS[name]()
-    told = wire.event("output_audio_buffer.cleared", response_id="resp_probe")
-    if told is None or dialect.flushes:
-        return False
-    found = dialect.decode(told.encode()) if isinstance(told, str) else dialect.decode_binary(told) if isinstance(told, bytes) else []
-    return any(isinstance(event, Cleared) for event in (found if isinstance(found, list) else [found]))
+    for message in dialect.configure(SessionSettings()):
+        wire.received(message.decode() if dialect.control_opcode is Opcode.TEXT else message)
+    return bool(wire.event("output_audio_buffer.cleared", response_id="resp_probe")) and not dialect.flushes
 
 
-def leads_s() -> dict[str, float]:
-    """The silence that each answer of the corpus begins with."""
-    return {clip.name: clip.onset_sample / clip.rate for clip in load_corpus().of(ClipKind.ANSWER)}
+def leads_s(name: str, corpus: Path | None = None) -> dict[str, float]:
+    """The silence that each answer of the corpus (None: the built-in one) begins with, as this wire sounds: at 8 kHz a hiss is none."""
+    spoken, found = DIALECTS[name](), {}
+    for clip in load_corpus(corpus, rate=spoken.output_rate).of(ClipKind.ANSWER):
+        passed = decode(spoken.output_encoding, encode(spoken.output_encoding, clip.pcm.astype("<i2").tobytes()))
+        first = FirstSound(spoken.output_rate).feed(passed)
+        found[clip.name] = (clip.onset_sample if first is None else first) / spoken.output_rate
+    return found
 
 
-def run(name: str, seconds: int, place: Path, *locust: str) -> Loaded:
+def run(name: str, seconds: int, place: Path) -> Loaded:
     """One run on a wire; its folder goes into `place`, beside truth.jsonl. Raises RigError where it leaves none, or none that is valid."""
     place.mkdir(parents=True, exist_ok=True)
     before = set(place.glob("*/run.json"))
-    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", PROFILE, "--seed", "1", "--truth", place / "truth.jsonl"]
+    assistant = [sys.executable, "-m", "assistant", "--port", "0", "--profile", PROFILE, "--seed", "1", "--truth", place / "truth.jsonl",
+                 "--api-key-env", _KEY]  # fmt: skip
     talkers = [sys.executable, "-m", "locust", "--headless", "--scenario", SCENARIO, "--dialect", name, "--seed", "1",
-               "--run-time", f"{seconds}s", "--runs", place, "--no-report", *locust]  # fmt: skip
+               "--run-time", f"{seconds}s", "--runs", place, "--no-report", "--api-key-env", _KEY]  # fmt: skip
     shell = f'exec "$@" --host "$LOCUST_HOST{below(name)}"'
     command = [str(part) for part in (*assistant, "--", "sh", "-c", shell, "sh", *talkers)]
     log = place / "output.log"
     with log.open("w") as output:
         try:
-            subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=seconds + _PATIENCE_S, check=False)
+            subprocess.run(
+                command, cwd=ROOT, env={**os.environ, _KEY: secrets.token_hex(16)}, stdout=output, stderr=subprocess.STDOUT,
+                timeout=seconds + _PATIENCE_S, check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise rig.RigError(f"{name}: the run of {seconds} s did not end in time: see {log}") from None
     written = set(place.glob("*/run.json")) - before
@@ -108,7 +121,8 @@ def measured(name: str, seconds: int, place: Path) -> Compared:
                 raise
             print(f"{error}; once more", flush=True)
     turns = [record for record in found.records(["turns"]) if isinstance(record, TurnRecord)]
-    return compare(turns, Truth(place / "truth.jsonl"), leads_s(), clears=clears(name))
+    settled_ns = min((turn.speech_onset_ns for turn in turns), default=0) + _SETTLING_NS
+    return compare(turns, Truth(place / "truth.jsonl"), leads_s(name), clears=clears(name), since_ns=settled_ns)
 
 
 def row(name: str, made: Compared) -> dict[str, Any]:

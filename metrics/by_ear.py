@@ -1,6 +1,7 @@
 """Responses told apart by their sound, for wires that leave untold where one begins or ends.
 
-The ear hears each piece of audio as it would be played: behind the one before it, or on arrival.
+The ear hears each piece of audio as it would be played: behind the one before it; where nothing is played, after the playout delay; within
+a response, on arrival (audio.playout).
 
 - A response begins with the first sound (audio.onset) after the one before was over. Silence before it is nobody's, and so is a click, but
   they are played before it.
@@ -10,17 +11,17 @@ The ear hears each piece of audio as it would be played: behind the one before i
   By sound alone one that ends by itself in that time is like one that gives way.
 - While an answer to a false alarm may yet come, or the assistant may yet come back from it, the same response goes on: by sound alone the
   two are alike.
-- It is over at once where the assistant has the speaker cleared.
+- It is over at once where the assistant has the speaker cleared; complete where a barge-in came when all of it had been sent.
 - Silence within it counts once it goes on; silence at its end is not of it.
 """
 
 from __future__ import annotations
 
-from audio import FirstSound, decode, loud
+from audio import FirstSound, Gap, decode, loud
 from audio.onset import HOLD_MS, WINDOW_MS
 from metrics.response import SECOND_NS
 from metrics.turn import Turn
-from metrics.windows import RESUME_WINDOW_S, YIELD_WINDOW_S
+from metrics.windows import FALSE_STOP_S, RESUME_WINDOW_S, YIELD_WINDOW_S
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, Cleared, Event, ResponseDone, TextDelta
 
@@ -32,11 +33,12 @@ answered."""
 
 
 class ByEar:
-    """Of one session. `rate` in Hz, `encoding` one of audio.codecs.ENCODINGS: of the assistant's audio."""
+    """Of one session. `rate` in Hz, `encoding` one of audio.codecs.ENCODINGS: of the assistant's audio. `delay_s`: of its playout."""
 
     __slots__ = (
         "_came_ns",
         "_count",
+        "_delay_ns",
         "_encoding",
         "_first_sound",
         "_identity",
@@ -47,10 +49,12 @@ class ByEar:
         "_rate",
         "_sound_ns",
         "begins_ns",
+        "pauses",
     )
 
-    def __init__(self, rate: int, encoding: str, quiet_s: float = QUIET_S) -> None:
+    def __init__(self, rate: int, encoding: str, quiet_s: float = QUIET_S, delay_s: float = 0.06) -> None:
         self._rate = rate
+        self._delay_ns = round(delay_s * SECOND_NS)
         self._encoding = encoding
         self._quiet_ns = round(quiet_s * SECOND_NS)
         self._count = 0
@@ -59,7 +63,9 @@ class ByEar:
         self._pending: list[tuple[int, AudioDelta]] = []  # what may yet be of it: its first sound, or silence within
         self.begins_ns = 0
         """When the speaker comes to the first piece of the response that was told last."""
-        self._played_ns = 0  # when all that has come is played
+        self.pauses: list[Gap] = []
+        """Where that was silent for longer than FALSE_STOP_S, and went on."""
+        self._played_ns = -1  # when all that has come is played
         self._opened_ns = 0
         self._came_ns = 0  # when the last of it that is loud came
         self._sound_ns: int | None = None  # when that is played; None: nothing of it was heard
@@ -77,7 +83,7 @@ class ByEar:
                     told.append((t_ns, TextDelta(self._opened(t_ns), item_id, text)))
             case Cleared():
                 told.append((t_ns, event))
-                told += self._over(t_ns, "cancelled", "cleared")
+                told += self._over(t_ns, "completed" if self._all_sent(turn) else "cancelled", "cleared")
                 self._played_ns = min(self._played_ns, t_ns)
             case _:
                 told.append((t_ns, event))
@@ -109,7 +115,8 @@ class ByEar:
             pcm = decode(self._encoding, audio) if self._sound_ns is None else b""
         except ValueError as error:
             raise MalformedMessage(f"audio: {error}") from None
-        starts_ns = max(self._played_ns, t_ns)
+        late = t_ns > self._played_ns
+        starts_ns = self._played_ns if not late else t_ns + self._delay_ns if self._sound_ns is None else t_ns
         self._played_ns = starts_ns + self._lasts_ns(piece)
         sounds = loud(self._encoding, audio)
         kept = piece._replace(encoded=audio)
@@ -118,6 +125,8 @@ class ByEar:
         else:
             self._pending.append((t_ns, kept))
             goes_on = sounds
+            if sounds and starts_ns - self._sound_ns > round(FALSE_STOP_S * SECOND_NS):
+                self.pauses.append(Gap(self._sound_ns, starts_ns))
         if not goes_on:
             return []
         pending, self._pending = self._pending, []
@@ -146,7 +155,7 @@ class ByEar:
     def _opened(self, t_ns: int) -> str:
         if self._identity is None:
             self._count += 1
-            self._identity, self._opened_ns = f"heard-{self._count}", t_ns
+            self._identity, self._opened_ns, self.pauses = f"heard-{self._count}", t_ns, []
         return self._identity
 
     def _over(self, t_ns: int, status: str, reason: str | None = None) -> list[tuple[int, Event]]:
@@ -161,7 +170,13 @@ class ByEar:
 
     def _broken(self, turn: Turn | None) -> bool:
         """Whether the talker's barge-in, rather than its own end, has silenced the response."""
-        if turn is None or turn.host is None or turn.host.identity != self._identity or self._sound_ns is None:
+        if turn is None or not self._interrupted(turn) or self._all_sent(turn) or self._sound_ns is None:
             return False
-        onset_ns = turn.utterance.onset_ns
-        return self._came_ns > onset_ns and self._sound_ns - onset_ns <= round(YIELD_WINDOW_S * SECOND_NS)
+        return self._sound_ns - turn.utterance.onset_ns <= round(YIELD_WINDOW_S * SECOND_NS)
+
+    def _all_sent(self, turn: Turn | None) -> bool:
+        """Whether the talker's barge-in came when all of the response had been sent."""
+        return turn is not None and self._interrupted(turn) and self._came_ns <= turn.utterance.onset_ns
+
+    def _interrupted(self, turn: Turn) -> bool:
+        return turn.host is not None and turn.host.identity == self._identity

@@ -63,7 +63,7 @@ def judge_false_alarm(turn: Turn, said: Utterance) -> tuple[Outcome, int | None,
 def _false_stop(host: Response, said: Utterance, ended_ns: int) -> tuple[int | None, int | None]:
     """When the assistant fell silent because of the false alarm, and when it was heard again."""
     longest = round(FALSE_STOP_S * SECOND_NS)
-    for gap in host.playout.gaps:
+    for gap in (*host.pauses, *host.playout.gaps):
         if _falls_silent(gap.start_ns, said) and gap.end_ns - gap.start_ns > longest:
             return gap.start_ns, gap.end_ns
     end = host.playout.end_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from audio import FirstSound, Playout, decode
+from audio import FirstSound, Gap, Playout, decode
 from audio.codecs import PCM16
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, ResponseDone
@@ -20,13 +20,13 @@ class Response:
 
     `identity` is the wire's response id (None where it has none), `opened_ns` the arrival of the first event about it, `rate` the sample
     rate of its audio in Hz, `not_before_ns` the instant until which the speaker is busy with the response before, `encoding` how its audio
-    is written (audio.codecs). `done_by_ear`: its end was heard, not told.
+    is written (audio.codecs). `done_by_ear`: its end was heard, not told. `pauses`: of one told by ear, where it was
+    silent for longer than FALSE_STOP_S, whether audio came or not.
     """
 
     __slots__ = (
         "_audio_before",
         "_before_sound",
-        "_delay_ns",
         "_encoding",
         "_first_sound",
         "_mean_s",
@@ -47,6 +47,7 @@ class Response:
         "last_event_ns",
         "network_down_s",
         "opened_ns",
+        "pauses",
         "playout",
         "reason",
         "rendering_s",
@@ -81,8 +82,8 @@ class Response:
         self.chunks = 0
         self.rfc3550_s = 0.0
         self.done_by_ear = False
+        self.pauses: Sequence[Gap] = ()
         self._rate = rate
-        self._delay_ns = round(playout_delay_s * SECOND_NS)
         self._encoding = encoding
         self._before_sound = 0  # samples that were played before the first sound was looked for afresh
         self._first_sound: FirstSound | None = FirstSound(rate)
@@ -101,10 +102,6 @@ class Response:
         self.last_event_ns = t_ns
         if self.first_token_ns is None:
             self.first_token_ns = t_ns
-
-    def behind_silence(self, until_ns: int) -> None:
-        """Silence that came before the response and is nobody's lasts until then, had it been played on arrival."""
-        self.playout.wait(until_ns + self._delay_ns)
 
     def audio(self, t_ns: int, delta: AudioDelta) -> None:
         """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken, and counts nothing of it.

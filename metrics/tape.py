@@ -108,7 +108,7 @@ def replayed(entries: list[Entry]) -> list[Entry]:
             _arrived(dialect, tracker, entry)
         elif "ready" in entry:
             facts, limits = SessionFacts(**entry["ready"]), Limits(**entry["limits"])
-            ear = ByEar(facts.rate, facts.encoding, entry["quiet_s"]) if dialect.by_ear else None
+            ear = ByEar(facts.rate, facts.encoding, entry["quiet_s"], facts.playout_delay_s) if dialect.by_ear else None
             tracker = Tracker(facts, limits, records.append, entry["t_ns"], ear)
         elif tracker is not None:
             _acted(tracker, entry)

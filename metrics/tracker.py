@@ -253,7 +253,8 @@ class Tracker:
     def _audio(self, t_ns: int, delta: AudioDelta, response: Response) -> int:
         silent_before, none_before = response.first_audible_ns is None, response.first_audio_ns is None
         if none_before and self.ear is not None:
-            response.behind_silence(self.ear.begins_ns)
+            response.playout.begin_at(self.ear.begins_ns)
+            response.pauses = self.ear.pauses
         response.audio(t_ns, delta)
         notice = _NOTHING
         if none_before and response.first_audio_ns is not None:

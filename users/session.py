@@ -234,7 +234,7 @@ class Session:
         talker, rate, persona = self._attempt.talker, self._dialect.output_rate, self._role.persona
         encoding = self._dialect.output_encoding
         facts = SessionFacts(talker, self._setup.id, clock, rate, speaker.playout_delay_s, speaker.output_s, persona, name, encoding)
-        ear = ByEar(rate, encoding, limits.quiet_s) if self._dialect.by_ear else None
+        ear = ByEar(rate, encoding, limits.quiet_s, speaker.playout_delay_s) if self._dialect.by_ear else None
         waits = Limits(limits.response_s, limits.stall_s)
         if self._tape is None:
             self._tracker = Tracker(facts, waits, done, ready_ns, ear)

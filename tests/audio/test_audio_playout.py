@@ -120,6 +120,16 @@ def test_a_late_chunk_shifts_what_follows_and_gets_no_new_delay() -> None:
     assert playout.audio_s == 0.1
 
 
+@pytest.mark.parametrize(("not_before_ms", "start_ms"), [(0, 20), (30, 30)])
+def test_a_speaker_that_plays_already_comes_to_the_first_chunk(not_before_ms: int, start_ms: int) -> None:
+    playout = Playout(24000, delay_s=0.06, not_before_ns=not_before_ms * MS)
+    playout.begin_at(20 * MS)
+    playout.push(10 * MS, 960)
+    playout.begin_at(0)
+    playout.push(11 * MS, 960)
+    assert (playout.start_ns, playout.end_ns, playout.underruns) == (start_ms * MS, (start_ms + 80) * MS, 0)
+
+
 @pytest.mark.parametrize(("late_ns", "underruns"), [(-1, 0), (0, 0), (1, 1)])
 def test_a_chunk_at_its_due_instant_is_in_time(late_ns: int, underruns: int) -> None:
     playout = Playout(24000, delay_s=0.0)

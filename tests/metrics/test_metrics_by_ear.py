@@ -64,6 +64,14 @@ ANSWERS: dict[str, tuple[list[Row], dict[str, Any]]] = {
         [*hush(0.0, 1.5), (1.5, piece(0.04, silence=0.06)), *sound(1.6, 3.5), *hush(3.5, 9.0)],
         {"audible": 1.62, "end": 3.56, "audio_s": 2.0, "underruns": 0},
     ),
+    "amid silence, of which a piece is late by less than the playout delay": (
+        [*hush(0.0, 0.7), (0.75, piece(0.1, 0)), *hush(0.8, 1.5), *sound(1.5, 3.5), *hush(3.5, 9.0)],
+        {"audible": 1.56, "end": 3.56, "audio_s": 2.0, "underruns": 0},
+    ),
+    "amid silence, of which a piece is late by more": (
+        [*hush(0.0, 0.7), (0.8, piece(0.1, 0)), *hush(0.8, 1.5), *sound(1.5, 3.5), *hush(3.5, 9.0)],
+        {"audible": 1.66, "end": 3.66, "audio_s": 2.0, "underruns": 0},
+    ),
     "behind silence that comes faster than it lasts": (
         [(1.5, piece(0.1, 0)), (1.52, piece(0.4, 0)), *burst(1.53, 2.0)],
         {"audible": 2.06, "end": 4.06, "audio_s": 2.0, "underruns": 0},
@@ -112,9 +120,9 @@ def test_silence_is_no_answer() -> None:
 
 def test_a_turn_lasts_until_its_silence_is_long_enough() -> None:
     stage = Stage(ear=ByEar(RATE, "pcm16")).play([ASKED, *sound(1.5, 3.5)])
-    assert stage.tracker.deadline_ns() == ns(3.5 + QUIET_S)
-    assert stage.until(3.5 + QUIET_S - 0.001).turns == []
-    assert len(stage.until(3.5 + QUIET_S).turns) == 1
+    assert stage.tracker.deadline_ns() == ns(3.56 + QUIET_S)
+    assert stage.until(3.56 + QUIET_S - 0.001).turns == []
+    assert len(stage.until(3.56 + QUIET_S).turns) == 1
 
 
 def host(until: float) -> list[Row]:
@@ -138,7 +146,11 @@ BARGE_INS: dict[str, tuple[list[Row], dict[str, Any]]] = {
     ),
     "cleared, and answered at once": (
         [ASKED, *burst(1.5, 4.0), (2.5, barges_in(1.0)), (2.8, Cleared()), *sound(3.7, 4.7)],
-        {"how": BargeInClass.SERVER, "ear": 2.8, "byte": None, "audible": 3.76, "event": 2.8},
+        {"how": BargeInClass.GENERATED, "ear": 2.8, "byte": None, "audible": 3.76},
+    ),
+    "cleared amid what comes": (
+        [*host(2.8), (2.75, Cleared()), *sound(3.7, 4.7)],
+        {"how": BargeInClass.SERVER, "ear": 2.75, "byte": 2.7, "audible": 3.76, "event": 2.75},
     ),
     "cleared just before the answer": (
         [*host(3.5), (3.5, Cleared()), *sound(3.6, 4.6)],
@@ -172,6 +184,10 @@ def test_a_barge_in_that_gets_no_answer() -> None:
 FALSE_ALARMS: dict[str, tuple[list[Row], tuple[Outcome, bool, float | None, float | None]]] = {
     "ignored": (sound(1.5, 6.0), (Outcome.CONTINUED, True, None, None)),
     "paused and resumed": (sound(1.5, 2.8) + sound(4.0, 6.0), (Outcome.RESUMED, True, 2.86, 4.0)),
+    "paused and resumed amid silence": (
+        hush(0.0, 1.5) + sound(1.5, 2.8) + hush(2.8, 4.0) + sound(4.0, 6.0),
+        (Outcome.RESUMED, True, 2.86, 4.06),
+    ),
     "paused too shortly to count": (sound(1.5, 2.8) + sound(3.3, 6.0), (Outcome.CONTINUED, True, None, None)),
     "stuck, or at its end": (sound(1.5, 2.8), (Outcome.CONTINUED, False, None, None)),
     "answered, which sounds as if resumed": (sound(1.5, 2.8) + sound(4.6, 6.0), (Outcome.RESUMED, True, 2.86, 4.6)),
@@ -217,7 +233,7 @@ def test_late_words_of_what_was_cleared_open_nothing() -> None:
 
 def test_what_was_cleared_is_waited_for_no_longer() -> None:
     _, turn = played([ASKED, *burst(1.5, 9.0), (2.5, barges_in(1.0)), (2.8, Cleared()), *sound(3.7, 4.7)])
-    assert turn.span_s == pytest.approx(4.7 + QUIET_S - 2.5)
+    assert turn.span_s == pytest.approx(4.76 + QUIET_S - 2.5)
 
 
 def test_a_greeting_is_no_answer() -> None:
@@ -259,7 +275,7 @@ def test_silence_that_never_ends_is_not_kept() -> None:
         assert ear.heard(ns(at / 10), crackle, None) == [], "a crackle is loud, and no sound"
     assert len(ear._pending) <= 3
     (first, *_) = ear.heard(ns(10), piece(0.1), None)
-    assert (first[0], ear.begins_ns) == (ns(9.8), ns(9.8)), "what is kept of it is of the response"
+    assert (first[0], ear.begins_ns) == (ns(9.8), ns(9.86)), "what is kept of it is of the response"
 
 
 @pytest.mark.parametrize("encoding", ["pcm16", "mulaw", "alaw"])
@@ -276,7 +292,7 @@ def test_every_encoding_is_heard(encoding: str) -> None:
     assert (event.response_id, event.samples) == ("heard-1", 1600)
     assert heard(0.4, 0) == []
     assert len(heard(0.6, 4000)) == 2, "with the silence before it"
-    assert ear.quiet(ns(0.8 + QUIET_S), None) == [(ns(0.8), ResponseDone("heard-1", "completed", None, None))]
+    assert ear.quiet(ns(0.86 + QUIET_S), None) == [(ns(0.86), ResponseDone("heard-1", "completed", None, None))]
 
 
 def test_broken_audio_is_told() -> None:

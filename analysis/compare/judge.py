@@ -12,8 +12,9 @@ from analysis.compare.asked import judged
 from analysis.compare.sides import pairs
 from analysis.compare.tolerance import Tolerance, beyond
 from analysis.statistics.difference import POWER, Difference, between
-from analysis.statistics.sampled import CONFIDENCE, Sampled
+from analysis.statistics.sampled import Sampled
 from analysis.statistics.several import holm
+from analysis.statistics.units import CONFIDENCE
 from metrics.metric import Metric
 
 

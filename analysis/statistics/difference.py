@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from analysis.statistics.sampled import Estimate, Sampled, student
+from analysis.statistics.sampled import Estimate, Sampled
+from analysis.statistics.units import MANY, student
 from metrics.trend import Trend
 
 POWER = 0.8
 """Chance with which the least effect would have been seen."""
-MANY = 1e4
-"""Degrees of freedom of what is as good as normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ def between(a: Sampled, b: Sampled, paired: bool = False) -> Difference:
     """Two of the same kind: means, quantiles, shares or rates, as `sampled` has them. `paired`: units of the same number are the same in
     both, and the correlation of what they add to both errors is taken off."""
     correlation = _correlation(a, b) if paired else 0.0
-    freedom = min(a.freedom, b.freedom) if paired else _welch(a, b)
-    return joined(a.estimate, b.estimate, correlation, freedom, paired)
+    freedom = _of_pairs(a, b) if paired else _welch(a, b)
+    return joined(a.estimate, b.estimate, correlation, freedom, paired, (a.freedom, b.freedom))
 
 
 def growth(a: Trend, b: Trend) -> Difference:
@@ -57,11 +56,19 @@ def growth(a: Trend, b: Trend) -> Difference:
     return joined(estimates[0], estimates[1])
 
 
-def joined(a: Estimate, b: Estimate, correlation: float = 0.0, freedom: float = MANY, paired: bool = False) -> Difference:
-    """Of estimates whose errors are so correlated; `freedom`: degrees of freedom of their intervals, together.
+def joined(
+    a: Estimate,
+    b: Estimate,
+    correlation: float = 0.0,
+    freedom: float = MANY,
+    paired: bool = False,
+    alone: tuple[float, float] = (MANY, MANY),
+) -> Difference:
+    """Of estimates whose errors are so correlated; degrees of freedom: `freedom` of both together, `alone` of the interval of each.
 
     The interval joins those of both, so that it keeps their shape (Zou and Donner, Statistics in Medicine 27, 2008; of correlated
-    ones: Zou, Psychological Methods 12, 2007). `p` is what its end that is nearer to no difference says.
+    ones: Zou, Psychological Methods 12, 2007). Both together are better known than each alone: each interval counts with Student's quantile
+    of both. `p` is what its end that is nearer to no difference says.
     """
     if a.value is None or b.value is None:
         return Difference(a, b, paired=paired, why=a.why if a.value is None else b.why)
@@ -69,17 +76,19 @@ def joined(a: Estimate, b: Estimate, correlation: float = 0.0, freedom: float = 
     part = value / a.value if a.value > 0.0 and b.value > 0.0 else None
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return Difference(a, b, value, part=part, paired=paired, why=a.why or b.why)
-    below = _reach(b.value - b.low, a.high - a.value, correlation)
-    above = _reach(b.high - b.value, a.value - a.low, correlation)
-    t, towards = student(freedom), below if value > 0 else above
+    t = student(freedom)
+    of_a, of_b = (t / student(of) for of in alone)
+    below = _reach(of_b * (b.value - b.low), of_a * (a.high - a.value), correlation)
+    above = _reach(of_b * (b.high - b.value), of_a * (a.value - a.low), correlation)
+    towards = below if value > 0 else above
     p = float(2.0 * stdtr(freedom, -abs(value) / towards * t)) if towards > 0 else float(value == 0.0)
     least = (below + above) / 2.0 / t * (t + float(stdtrit(freedom, POWER)))
     found = Difference(a, b, value, value - below, value + above, part, p=p, least=least, paired=paired)
     if part is None or min(a.low, b.low) <= 0.0:
         return found
     a_low, a_mid, a_high, b_low, b_mid, b_high = np.log([a.low, a.value, a.high, b.low, b.value, b.high]).tolist()
-    part_low = float(np.expm1(b_mid - a_mid - _reach(b_mid - b_low, a_high - a_mid, correlation)))
-    part_high = float(np.expm1(b_mid - a_mid + _reach(b_high - b_mid, a_mid - a_low, correlation)))
+    part_low = float(np.expm1(b_mid - a_mid - _reach(of_b * (b_mid - b_low), of_a * (a_high - a_mid), correlation)))
+    part_high = float(np.expm1(b_mid - a_mid + _reach(of_b * (b_high - b_mid), of_a * (a_mid - a_low), correlation)))
     return replace(found, part_low=part_low, part_high=part_high)
 
 
@@ -92,6 +101,11 @@ def _correlation(a: Sampled, b: Sampled) -> float:
     _, at_a, at_b = np.intersect1d(a.units, b.units, assume_unique=True, return_indices=True)
     squares = float((a.off**2).sum() * (b.off**2).sum())
     return float((a.off[at_a] * b.off[at_b]).sum()) / float(np.sqrt(squares)) if squares > 0 else 0.0
+
+
+def _of_pairs(a: Sampled, b: Sampled) -> float:
+    """Degrees of freedom of both together: units are the same in both, gaps between values are not."""
+    return 1.0 / (1.0 / min(a.between, b.between) + 1.0 / (a.shape + b.shape))
 
 
 def _welch(a: Sampled, b: Sampled) -> float:

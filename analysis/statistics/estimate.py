@@ -6,7 +6,8 @@ What the intervals are, and how often they hold the truth, is in docs/statistics
 from __future__ import annotations
 
 from analysis.statistics import sampled
-from analysis.statistics.sampled import CONFIDENCE, Estimate, Floats, Units
+from analysis.statistics.sampled import Estimate
+from analysis.statistics.units import CONFIDENCE, Floats, Units
 
 __all__ = ["CONFIDENCE", "Estimate", "Floats", "Units", "amount", "mean", "quantile", "rate", "share"]
 

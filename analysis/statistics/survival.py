@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import sampled
-from analysis.statistics.sampled import NOTHING, Estimate, Floats, Units
+from analysis.statistics.sampled import NOTHING, Estimate
+from analysis.statistics.units import Floats, Units
 
 NEVER = "never, for so many of them"
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis.statistics import difference, sampled
 from analysis.statistics.difference import Difference
 from analysis.statistics.sampled import Estimate
+from analysis.statistics.units import MANY, student
 from benchmarks.simulated import callers
 from metrics.trend import Trend
 
@@ -36,7 +40,7 @@ def test_what_both_have_in_common_is_left_out() -> None:
     alone, shared = (difference.joined(FOUND, Estimate(1.0, 0.8, 1.3, 100, 50), correlation) for correlation in (0.0, 1.0))
     assert alone.p == pytest.approx(1.0)
     assert shared.high == pytest.approx(0.1)  # 0.3 less 0.2: what their shapes differ by
-    widths = [[found.high - found.low for found in (compared(seed, paired) for seed in range(20)) if found.high and found.low is not None]
+    widths = [[found.high - found.low for found in (compared(seed, paired) for seed in range(60)) if found.high and found.low is not None]
               for paired in (False, True)]  # fmt: skip
     assert np.mean(widths[1]) == pytest.approx(np.mean(widths[0]) * 0.5**0.5, rel=0.06)  # half the variance is planned
 
@@ -52,7 +56,33 @@ def test_only_units_that_both_have_are_pairs() -> None:
     c = callers(np.random.default_rng(2), 60, 0.3, False)
     a, others = sampled.mean(c.first, c.session), sampled.mean(c.first, c.session + 1000)
     found, unpaired = difference.between(a, others, paired=True), difference.between(a, others)
-    assert (found.low, found.high) == pytest.approx((unpaired.low, unpaired.high))
+    assert found.high is not None
+    assert unpaired.high is not None
+    assert found.high / unpaired.high == pytest.approx(student(a.freedom) / student(2.0 * a.freedom), rel=0.001)
+
+
+def test_both_together_are_better_known_than_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.standard_normal(10), 1.0 + rng.standard_normal(10)
+    found = difference.between(*(sampled.mean(x - 9.0, np.arange(10)) for x in (a, b)))
+    welch = stats.ttest_ind(b, a, equal_var=False)
+    low, high = welch.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.02)
+    assert found.p == pytest.approx(welch.pvalue, rel=0.05)
+
+
+def test_gaps_between_values_are_not_shared_by_pairs() -> None:
+    c = callers(np.random.default_rng(4), 50, 0.3, False)
+    a, b = (sampled.quantile(z, c.session, 0.95) for z in (c.first, c.second(True)))
+    between = min(a.between, b.between)
+    as_of_means = difference.between(replace(a, between=between, shape=MANY), replace(b, between=between, shape=MANY), paired=True)
+    found = difference.between(a, b, paired=True)
+    assert a.freedom == pytest.approx(1.0 / (1.0 / a.between + 1.0 / a.shape))
+    assert found.high is not None
+    assert found.low is not None
+    assert as_of_means.high is not None
+    assert as_of_means.low is not None
+    assert found.high - found.low < as_of_means.high - as_of_means.low
 
 
 @given(st.integers(0, 2000), st.booleans(), st.floats(-0.3, 0.3))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.statistics import estimate
-from analysis.statistics.sampled import Estimate, Floats, Units
+from analysis.statistics.sampled import Estimate
+from analysis.statistics.units import Floats, Units
 from benchmarks.intervals import quantile as exact_quantile
 
 Kind = Callable[[Floats, Units], Estimate]
@@ -78,10 +79,10 @@ def test_the_order_and_the_names_of_sessions_do_not_matter(kind: str, seed: int)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_sessions_narrow_and_more_of_the_same_turns_do_not(kind: str) -> None:
-    values, units = latencies(1)
+    values, units = latencies(1, sessions=160)
     once = KINDS[kind](values, units)
     four_times = KINDS[kind](np.tile(values, 4), np.concatenate([units + 1000 * i for i in range(4)]))
-    assert width(four_times) == pytest.approx(width(once) / 2.0, rel=0.15)
+    assert width(four_times) == pytest.approx(width(once) / 2.0, rel=0.25 if kind in ("p50", "p90") else 0.15)  # gaps differ
     repeated = KINDS[kind](np.repeat(values, 4), np.repeat(units, 4))
     assert width(repeated) == pytest.approx(width(once), rel=0.25)
 
@@ -123,7 +124,7 @@ def test_none_or_all_leave_room() -> None:
     assert 1.0 / n < high < 0.03
     low, high = ends(estimate.rate(nothing, np.full(n, 0.2), units))
     assert low == 0.0
-    assert 3.5 < high * 0.2 * n < 6.5  # three events might have been missed, in sessions that are alike some more
+    assert 3.5 < high * 0.2 * n < 8.0  # four events might have been missed, in sessions that are alike twice as many
 
 
 @pytest.mark.parametrize(
@@ -150,3 +151,17 @@ def test_percentiles_have_intervals_where_there_is_enough() -> None:
     for sessions, q in ((15, 0.9), (30, 0.95), (200, 0.99)):
         values, units = latencies(7, sessions=sessions, turns=10)
         ends(estimate.quantile(np.random.default_rng(7).permutation(values), units, q))
+
+
+@pytest.mark.parametrize(("q", "digits"), [(0.5, 9), (0.9, 9), (0.9, 1), (0.15, 2)])
+def test_the_interval_of_a_percentile_holds_the_values_of_which_the_share_below_may_be_it(q: float, digits: int) -> None:
+    """Value by value; with few digits many are equal."""
+    values, units = latencies(8, sessions=60)
+    values = np.round(values, digits)
+    may_be = []
+    for value in np.unique(values):
+        below = ends(estimate.share((values <= value).astype(float), np.ones(len(values)), units))
+        may_be.append((value, below[0] <= q <= below[1]))
+    first = next(value for value, holds in may_be if holds)
+    after = next(value for (value, holds), (_, before) in zip(may_be[1:], may_be, strict=False) if before and not holds)
+    assert ends(estimate.quantile(values, units, q)) == pytest.approx((first, after))

@@ -40,15 +40,6 @@ def test_of_independent_values_the_interval_is_greenwoods() -> None:
         assert (one.low, one.high) == pytest.approx((float(sure.low.evaluate(t)), float(sure.high.evaluate(t))), abs=0.012)
 
 
-def test_without_censoring_it_is_a_share() -> None:
-    waited, _, _ = waits()
-    units = np.repeat(np.arange(50), 6)
-    found = survival.curve(waited, np.ones(300), units, [1.0]).happened[0]
-    share = estimate.share((waited <= 1.0).astype(float), np.ones(300), units)
-    assert found.value == pytest.approx(share.value)
-    assert (found.low, found.high) == pytest.approx((share.low, share.high), abs=0.003)
-
-
 def test_what_never_happens_keeps_the_curve_below_1() -> None:
     waited, happened = np.r_[np.linspace(0.1, 1.0, 60), np.full(40, np.inf)], np.r_[np.ones(60), np.zeros(40)]
     units = np.arange(100)
@@ -82,3 +73,13 @@ def test_nothing_measured() -> None:
     nothing = np.empty(0)
     assert survival.curve(nothing, nothing, nothing.astype(int), [1.0]).happened[0].value is None
     assert survival.quantile(nothing, nothing, nothing.astype(int), 0.5).why == "nothing was measured"
+
+
+def test_without_censoring_it_is_a_share() -> None:
+    """Its interval too, of sessions of any length."""
+    rng = np.random.default_rng(5)
+    units = np.repeat(np.arange(12), rng.integers(1, 30, 12))
+    waited_s = rng.gamma(2.0, size=12)[units] + rng.gamma(2.0, size=len(units))
+    found = survival.curve(waited_s, np.ones(len(units)), units, [3.0]).happened[0]
+    expected = estimate.share((waited_s <= 3.0).astype(float), np.ones(len(units)), units)
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))

@@ -18,6 +18,7 @@ import orjson
 
 from protocol.access import Recipe
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
+from protocol.encoded import samples
 from protocol.events import (
     AssistantError,
     AudioDelta,
@@ -171,10 +172,7 @@ class ElevenLabs(Dialect):
         encoded = _text(event, "audio_base_64")
         if self._dropped is not None and _number(event, "event_id") <= self._dropped:
             return Ignored("audio")
-        if len(encoded) % 4:
-            raise MalformedMessage(f"audio of {len(encoded)} characters is not base64")
-        size = len(encoded) // 4 * 3 - encoded[-2:].count("=")
-        return AudioDelta(None, None, 0, self.output_encoding.samples(size), encoded)
+        return AudioDelta(None, None, 0, samples(encoded, self.output_encoding), encoded)
 
     def _ready(self, event: dict[str, Any]) -> Event | list[Event]:
         conversation = _text(event, "conversation_id")

@@ -26,6 +26,7 @@ LONGEST_LIFE_S = 20 * 3600.0
 RATES = (8000, 16_000, 24_000, 48_000)
 INVALID = 1007
 SILENCE_MS = (10, 10_000)
+URL_SAFE = str.maketrans("-_", "+/")  # protobuf's JSON reads both alphabets of RFC 4648, and Google's Python client writes the other
 RATE = re.compile(r"audio/pcm(?:;\s*rate=(\d{1,6}))?")
 
 
@@ -176,7 +177,7 @@ class GeminiLive(Wire):
             return []  # pictures say nothing here
         rate = int(kind[1] or 16_000)
         try:
-            audio = binascii.a2b_base64(str(blob.get("data")), strict_mode=True)
+            audio = binascii.a2b_base64(str(blob.get("data")).translate(URL_SAFE), strict_mode=True)
         except ValueError:
             return [Bye(INVALID, "Invalid value at 'realtimeInput.audio.data': Base64 decoding failed.")]
         if rate not in RATES or len(audio) % 2:
@@ -210,7 +211,7 @@ def _tokens(modality: str, count: int) -> dict[str, Any]:
 
 
 def _activity(kind: str, at_ms: int) -> bytes:
-    return _json(voiceActivity={"voiceActivityType": kind, "audioOffset": f"{at_ms / 1000:.3f}s"})
+    return _json(voiceActivity={"type": kind, "audioOffset": f"{at_ms / 1000:.3f}s"})
 
 
 def _content(**fields: Any) -> bytes:

@@ -245,7 +245,7 @@ def _ready(setup: Json) -> list[Event]:
 
 
 def _activity(activity: Json) -> Event:
-    kind = need("voiceActivity", activity, "voiceActivityType", str)
+    kind = need("voiceActivity", activity, "type", str)
     at_ms = _offset_ms(may("voiceActivity", activity, "audioOffset", str))
     if kind == "ACTIVITY_START":
         return SpeechStarted(None, at_ms)

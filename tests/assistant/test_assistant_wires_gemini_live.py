@@ -32,6 +32,7 @@ from protocol.events import (
 
 USAGE = Usage(text_in=10, audio_in=20, cached=5, text_out=7, audio_out=80)
 PCM = bytes(range(64))
+ODD = "Invalid value at 'realtimeInput.audio': expected 16-bit PCM at 8, 16, 24 or 48 kHz."
 
 
 def opened(**setup: Any) -> GeminiLive:
@@ -100,6 +101,8 @@ def test_names_may_be_written_as_googles_python_client_writes_them() -> None:
     [
         ({"audio": blob()}, [Sound(PCM)]),
         ({"audio": blob(kind="audio/pcm")}, [Sound(PCM)]),
+        ({"audio": {"data": "-_-_", "mimeType": "audio/pcm"}}, [Bye(1007, ODD)]),
+        ({"audio": {"data": "-_8=", "mimeType": "audio/pcm"}}, [Sound(b"\xfb\xff")]),
         ({"mediaChunks": [blob(), blob()]}, [Sound(PCM), Sound(PCM)]),
         ({"audio": blob(kind="image/png")}, []),
         ({"text": "hello"}, []),

@@ -41,10 +41,10 @@ def python_with(*requirements: str) -> Path:
 
 
 @contextmanager
-def assistant(folder: Path, profile: str = "demo", seed: int = 1) -> Iterator[tuple[str, Path]]:
-    """The reference assistant on a free port: its URL, and its truth file."""
+def assistant(folder: Path, profile: str = "demo", seed: int = 1, options: tuple[str, ...] = ()) -> Iterator[tuple[str, Path]]:
+    """The reference assistant on a free port, with `options` of its command line besides: its URL, and its truth file."""
     truth, told = folder / "truth.jsonl", folder / "assistant.log"
-    command = [sys.executable, "-m", "assistant", "--port", "0", "--profile", profile, "--seed", str(seed), "--truth", str(truth)]
+    command = [sys.executable, "-m", "assistant", "--port", "0", "--profile", profile, "--seed", str(seed), "--truth", str(truth), *options]
     with told.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -259,9 +259,9 @@ def test_text_is_told_but_thoughts_are_not() -> None:
 
 
 def test_voice_activity_has_its_place_in_the_audio() -> None:
-    start = {"voiceActivity": {"voiceActivityType": "ACTIVITY_START", "audioOffset": "1.25s"}}
-    end = {"voiceActivity": {"voiceActivityType": "ACTIVITY_END"}}
-    odd = {"voiceActivity": {"voiceActivityType": "TYPE_UNSPECIFIED"}}
+    start = {"voiceActivity": {"type": "ACTIVITY_START", "audioOffset": "1.25s"}}
+    end = {"voiceActivity": {"type": "ACTIVITY_END"}}
+    odd = {"voiceActivity": {"type": "TYPE_UNSPECIFIED"}}
     assert events(GeminiLive(), start, end, odd) == [SpeechStarted(None, 1250), SpeechStopped(None, None), Ignored("voiceActivity")]
 
 
@@ -289,7 +289,7 @@ def test_what_is_not_known() -> None:
         (json.dumps(speaks({"inlineData": {"data": "AA=="}})).encode(), "1 bytes of audio are no whole pcm16 samples"),
         (json.dumps(speaks({"inlineData": {"mimeType": "audio/pcm;rate=16000", "data": "AAAA"}})).encode(), "where the API has 24000 Hz"),
         (json.dumps(content(modelTurn={"parts": ["x"]})).encode(), "a part is no object"),
-        (json.dumps({"voiceActivity": {"voiceActivityType": "ACTIVITY_START", "audioOffset": "soon"}}).encode(), "no duration"),
+        (json.dumps({"voiceActivity": {"type": "ACTIVITY_START", "audioOffset": "soon"}}).encode(), "no duration"),
     ],
 )
 def test_malformed_messages_say_what_is_wrong(message: bytes, why: str) -> None:
@@ -311,7 +311,7 @@ TRUE: list[Any] = [
         ),
         "usageMetadata": USAGE,
     },
-    {"voiceActivity": {"voiceActivityType": "ACTIVITY_START", "audioOffset": "1s"}},
+    {"voiceActivity": {"type": "ACTIVITY_START", "audioOffset": "1s"}},
     {"goAway": {"timeLeft": "10s"}},
     {"error": {"code": 1, "status": "S", "message": "m"}},
 ]

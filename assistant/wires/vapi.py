@@ -122,7 +122,7 @@ def _format(body: Any) -> dict[str, Any]:
         case {"transport": {"provider": "vapi.websocket", **transport}}:
             asked = transport.get("audioFormat", {})
             kind, rate = (asked.get("format", "pcm_s16le"), asked.get("sampleRate")) if isinstance(asked, dict) else (None, None)
-            if kind in ENCODINGS and (rate is None or rate in RATES):
+            if isinstance(kind, str) and kind in ENCODINGS and (rate is None or rate in RATES):
                 return {"format": kind, "container": "raw", "sampleRate": rate or DEFAULTS[kind]}
     raise ValueError(f"transport.provider must be vapi.websocket, with an audioFormat of {tuple(ENCODINGS)} at one of {RATES}")
 

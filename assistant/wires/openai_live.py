@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from assistant.truth import PLAYOUT_DELAY_S
 from assistant.wires.base import Answer, Asked, Bye, Format, Message, Received, Refused, Sound, Told, Tuned, Wire
 
 FORMATS = {"audio/pcm": ("pcm16", (16_000, 24_000)), "audio/pcmu": ("mulaw", (8000,)), "audio/pcma": ("alaw", (8000,))}
@@ -50,20 +51,35 @@ class OpenAILive(Wire):
         return self._silence(tell)
 
     async def _silence(self, tell: Callable[[Told], Awaitable[None]]) -> None:
+        """Each piece once its time has passed, so that a response goes out behind as much silence as there was."""
         while True:
-            left_s = self._until_s - monotonic()
-            if self._session is None or self._speaking or left_s > 0:
-                await asyncio.sleep(max(left_s, PIECE_S / 4))
-                continue
-            piece = b64encode(self.output.silence * round(self.output.rate * PIECE_S)).decode()
-            self._until_s = max(self._until_s, monotonic() - PIECE_S)
-            await tell(self._audio(piece))
+            now_s = monotonic()
+            if self._session is None or self._speaking:
+                await asyncio.sleep(PIECE_S)
+            elif now_s < self._until_s + PIECE_S:
+                await asyncio.sleep(self._until_s + PIECE_S - now_s)
+            else:
+                self._forget(now_s)
+                await tell(self._silent(PIECE_S))
+
+    def _forget(self, now_s: float) -> None:
+        """What a busy machine did not send in time is sent yet, unless a listener has heard that it was missing: then it begins anew."""
+        if now_s - self._until_s > PLAYOUT_DELAY_S:
+            self._until_s = now_s
+
+    def _silent(self, length_s: float) -> str:
+        samples = round(length_s * self.output.rate)
+        return self._audio(b64encode(self.output.silence * samples).decode(), samples)
+
+    def _audio(self, encoded: str, samples: int) -> str:
+        self._until_s += samples / self.output.rate
+        return f'{{"type":"session.output_audio.delta","delta":"{encoded}"}}'
 
     def event(self, kind: str, **fields: Any) -> Told:
         """The session's start, transcripts, usage and errors; Live has words for nothing else."""
         match kind:
             case "session.updated" if self._session is None:
-                self._began_s = self._until_s = monotonic()
+                self._began_s = monotonic()
                 self._session = self._resource(fields["session"])
                 return self._text("session.started", session=self._session)
             case "input_audio_buffer.speech_started":
@@ -88,14 +104,16 @@ class OpenAILive(Wire):
         return [self._error(error["type"], error["code"], error["message"]), usage]
 
     def audio_delta(self, frame: tuple[str, str], chunk: Message) -> Told:
-        """A piece of what is said."""
-        self._speaking = True
-        return self._audio(str(chunk))
-
-    def _audio(self, encoded: str) -> str:
+        """A piece of what is said, the first behind the silence until now."""
+        now_s, encoded = monotonic(), str(chunk)
         samples = (len(encoded) // 4 * 3 - encoded[-2:].count("=")) // len(self.output.silence)
-        self._until_s = max(self._until_s, monotonic()) + samples / self.output.rate if self._speaking else self._until_s + PIECE_S
-        return f'{{"type":"session.output_audio.delta","delta":"{encoded}"}}'
+        if not self._speaking:
+            self._forget(now_s)
+        before_s = 0.0 if self._speaking else now_s - self._until_s
+        silence = [self._silent(before_s)] if before_s * self.output.rate >= 1 else []
+        self._speaking = True
+        self._until_s = max(self._until_s, now_s)
+        return [*silence, self._audio(encoded, samples)]
 
     def text_delta(self, frame: tuple[str, str], text: str) -> Told:
         """Words, laid where the audio that was sent ends; how long they last is a guess."""

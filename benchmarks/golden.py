@@ -36,7 +36,13 @@ pace: 1.5
 ANSWER_S = 1.8
 RATE = 24_000
 TURNS = 3
-OPTIONS = {"raw-pcm": ["--set", "session.wire.path=/raw"]}
+MINTED = ["--token-path", "/rt-token"]
+OPTIONS = {
+    "azure-openai": MINTED,
+    "openai-live": MINTED,
+    "raw-pcm": ["--set", "session.wire.path=/raw"],
+    "xai": ["--set", "access.url=/xai/v1/realtime/client_secrets", "--set", "access.session_url=/xai/v1/realtime"],
+}
 """What a dialect needs to be told to find the reference assistant's wire."""
 
 

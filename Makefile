@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: interop afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
+.PHONY: wires interop afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make docs     write the generated pages of docs/ anew"
 	@echo "make monitoring  write dashboards, recording rules and the table of alerts anew"
 	@echo "make calibrate  measure how far each metric is off, against a peer with known truth (6 minutes, two cores)"
+	@echo "make wires    how far talkers are off on each wire, against the assistant's own truth (16 minutes; one: WIRES='--only twilio')"
 	@echo "make reference  the reference documents' figures, measured against the assistant's profiles (12 minutes; one: REFERENCE='--only livekitex')"
 	@echo "make network  what a network profile costs 1,000 talkers (five minutes on an idle machine; more: NETWORK='--network 3g')"
 	@echo "make afterwards  how long each command of analysis takes over 100,000 turns, and its memory (10 minutes)"
@@ -95,6 +96,9 @@ reference: $(VENV)/.installed-dev
 
 network: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.network $(NETWORK)
+
+wires: $(VENV)/.installed-dev
+	@$(BIN)/python -m benchmarks.wires --write $(WIRES)
 
 statistics: $(VENV)/.installed-dev
 	@$(BIN)/python -m benchmarks.statistics --write

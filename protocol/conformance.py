@@ -127,8 +127,13 @@ class Watch:
         self.audio_samples += event.samples
         if not self.ready:
             self.violated("audio came before the session was ready")
-        if not self.dialect.by_ear and event.response_id in self._over:
-            self.violated(f"audio of {_named(event.response_id)} came behind its end")
+        response = event.response_id
+        if self.dialect.by_ear or response is None:
+            return
+        if response in self._over:
+            self.violated(f"audio of {_named(response)} came behind its end")
+        elif Fact.CREATED in self.dialect.untold:
+            self._open.add(response)
 
     def _fact(self, event: Event) -> None:
         self.seen.add(_TELLS[type(event)])

@@ -41,8 +41,8 @@ def _lines(watch: Watch) -> Iterator[str]:
     for message in watch.malformed[:_EXAMPLES]:
         yield f"malformed     {message}"
     yield f"told          {_facts([fact for fact in Fact if fact in watch.seen])}"
-    if watch.excused:
-        yield f"no occasion   {_facts(sorted(watch.excused))}"
+    if watch.excused - watch.seen:
+        yield f"no occasion   {_facts(sorted(watch.excused - watch.seen))}"
     if watch.missing:
         yield f"missing       {_facts(watch.missing)}: the dialect promises it, and it never came"
     for what, times in watch.violations.items():

@@ -27,7 +27,7 @@ RULES = {
         {"pandas", "numpy", "scipy", "pyarrow", "jinja2", "markupsafe", "plotly", "ruptures", "matplotlib", "pydantic", "yaml", "tqdm"},
     ),
     "benchmarks": (
-        {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis"},
+        {"audio", "protocol", "scenarios", "metrics", "reporting", "analysis", "assistant"},
         {"locust", "gevent", "websocket", "pandas", "numpy", "scipy", "soundfile", "pyarrow", "msgpack", "psutil", "tqdm"},
     ),
     "monitoring": ({"metrics", "reporting"}, {"grafana_foundation_sdk", "yaml"}),

@@ -128,11 +128,12 @@ def below(host: str, path: str, schemes: Mapping[str, str]) -> str:
 
 def door(grant: Grant, dialect: Dialect, host: str, model: str | None) -> tuple[str, dict[str, str]]:
     """Where a session is opened with this grant, and with which headers. Both may hold secrets."""
-    headers = dialect.headers(grant.token if grant.headers is None else None)
-    headers = {**headers, **(grant.headers or {})}
     if grant.url is None:
-        return dialect.endpoint(host, model), headers
-    return below(host, grant.url, WS_SCHEMES) if grant.url.startswith("/") else grant.url, headers
+        url = dialect.endpoint(host, model)
+    else:
+        url = below(host, grant.url, WS_SCHEMES) if grant.url.startswith("/") else grant.url
+    headers = dialect.headers(grant.token if grant.headers is None else None)
+    return url, {**headers, **(grant.headers or {})}
 
 
 def _refused(scenario: Scenario, error: ValueError) -> ScenarioError:

@@ -57,6 +57,7 @@ class Twilio(Dialect):
     ready_at_once = True
     by_ear = True
     untold = frozenset(Fact) - {Fact.CANCELLED}
+    key_variable = "TWILIO_AUTH_TOKEN"
     input_rate = output_rate = RATE
     input_encoding = output_encoding = Encoding.MULAW
 

@@ -97,6 +97,13 @@ def test_speech_into_an_answer_is_told_when_that_is_stopped(whole: bool) -> None
     assert shown(wire.event(STARTED)) == USER_STARTED, "what was cleared is heard no more"
 
 
+def test_speech_into_an_answer_that_is_not_heard_yet_is_told_when_that_is_given_up() -> None:
+    wire = opened()
+    wire.event("response.created", response={})
+    assert wire.event(STARTED) is None
+    assert shown(wire.event(CLEARED)) == USER_STARTED
+
+
 def test_an_answer_is_heard_for_as_long_as_it_lasts() -> None:
     wire = opened()
     answers(wire, 1.0)
@@ -150,6 +157,7 @@ def test_settings_say_how_both_sides_write_audio(side: str, asked: Any, expected
         '{"type":"Settings","audio":{"input":{"encoding":["linear16"]}},"agent":{}}',
         '{"type":"Settings","audio":{"input":{"encoding":"opus"}},"agent":{}}',
         '{"type":"Settings","audio":{"input":{"encoding":"linear16","sample_rate":true}},"agent":{}}',
+        '{"type":"Settings","audio":{"input":{"encoding":"linear16","sample_rate":24000.0}},"agent":{}}',
         '{"type":"Settings","audio":{"input":{"encoding":"linear16","sample_rate":11025}},"agent":{}}',
         '{"type":"Settings","audio":{"output":{"container":"wav"}},"agent":{}}',
     ],

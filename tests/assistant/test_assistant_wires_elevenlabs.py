@@ -121,6 +121,7 @@ def test_sound_is_heard_however_it_is_written(text: str) -> None:
         '{"type":[]}',
         '{"type":"surprise"}',
         '{"user_audio_chunk":"AAA"}',
+        '{"user_audio_chunk":"AA AA"}',
         '{"user_audio_chunk":"é"}',
         '{"user_audio_chunk":7}',
         '{"user_audio_chunk": null}',

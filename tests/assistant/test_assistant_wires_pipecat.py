@@ -79,6 +79,7 @@ def test_a_turn_in_rtvi() -> None:
     metrics = {"tokens": [{**tokens, "total_tokens": counted["total_tokens"]}]}
     assert done == [("bot-llm-stopped", None), ("metrics", metrics), ("bot-stopped-speaking", None)]
     assert told(wire.event("response.output_item.added", item={})) == []
+    assert told(wire.audio_delta(who, PCM)) == [("bot-started-speaking", None), ("audio", (PCM, 24_000, 1))]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ def watched(*events: Event, dialect: Dialect | None = None) -> Watch:
         ([READY, ResponseCreated("r1"), ResponseCreated("r2"), done()], {"response r2 began, and never ended": 1}),
         ([READY, SpeechStopped(None, None)], {"speech was told to end that was not told to begin": 1}),
         ([READY, SpeechStarted(None, None), SpeechStopped(None, None)], {}),
+        (
+            [READY, SpeechStarted(None, None), SpeechStopped(None, None), SpeechStopped(None, None)],
+            {"speech was told to end that was not told to begin": 1},
+        ),
         ([READY, AssistantError("busy", "try later", benign=True)], {}),
         ([READY, AssistantError("busy", "try later")], {"the server told an error: busy: try later": 1}),
     ],
@@ -77,6 +81,28 @@ def test_a_wire_that_is_told_by_ear_is_held_to_none_of_its_ids() -> None:
     watch.told(b"", [sound(None), Mark("m")])
     watch.finish()
     assert (watch.violations, watch.steps, watch.missing) == ({}, [], [Fact.CANCELLED])
+    watch.excused.add(Fact.CANCELLED)
+    assert conforms(watch)
+    watch.broken(b"x", "no sense")
+    assert not conforms(watch)
+
+
+class Uncreated(OpenAIRealtime):
+    """Tells where a response ends, and by its first audio that it began."""
+
+    untold = frozenset({Fact.CREATED})
+
+
+def test_a_response_whose_beginning_is_untold_begins_with_its_audio() -> None:
+    watch = Watch(Uncreated())
+    watch.told(b"", [READY, sound("r1")])
+    assert watch.responding
+    watch.told(b"", [done("r1"), sound(None)])
+    assert not watch.responding
+    assert watch.violations == {}
+    watch.told(b"", [sound("r1"), sound("r2")])
+    watch.finish()
+    assert watch.violations == {"audio of response r1 came behind its end": 1, "response r2 began, and never ended": 1}
 
 
 def test_what_is_promised_and_never_came() -> None:

@@ -116,6 +116,11 @@ def test_a_pause_while_the_model_goes_on_is_none() -> None:
     assert told(Pipecat(), *messages) == [ResponseCreated("r1"), sound("r1"), sound("r1"), ResponseDone("r1", "completed", None, None)]
 
 
+def test_a_model_that_is_ahead_of_its_voice_ends_nothing() -> None:
+    messages = [rtvi("bot-llm-started"), audio(), rtvi("bot-llm-stopped"), audio(), rtvi("bot-stopped-speaking")]
+    assert told(Pipecat(), *messages) == [ResponseCreated("r1"), sound("r1"), sound("r1"), ResponseDone("r1", "completed", None, None)]
+
+
 def test_a_second_run_of_the_model_is_of_the_same_turn() -> None:
     tool = [rtvi("bot-llm-started"), rtvi("bot-llm-stopped"), rtvi("bot-llm-started"), audio()]
     assert told(Pipecat(), *tool) == [ResponseCreated("r1"), sound("r1")]

@@ -116,6 +116,12 @@ def test_thinking_that_comes_to_nothing_is_cancelled() -> None:
     assert told(begun(), state("thinking"), state("listening")) == [ResponseCreated("r1"), ResponseDone("r1", "cancelled", None, None)]
 
 
+def test_thinking_between_words_is_of_the_same_response() -> None:
+    messages = [state("thinking"), PCM, state("thinking"), PCM, state("listening")]
+    events = [ResponseCreated("r1"), sound("r1"), sound("r1"), ResponseDone("r1", "completed", None, None)]
+    assert told(begun(), *messages) == events
+
+
 def test_clearing_breaks_a_response_off_and_its_late_words_open_none() -> None:
     messages = [state("thinking"), agent("A", 2), PCM, said("playback_clear_buffer"), agent(" b", 2), state("listening"), agent("C", 4)]
     over = [Cleared(), ResponseDone("r1", "cancelled", "cleared", None)]

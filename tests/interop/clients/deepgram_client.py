@@ -95,7 +95,6 @@ async def converse(url: str, settings: str, first: str, second: str) -> dict[str
     return {
         "kinds": caller.kinds,
         "words": caller.words,
-        "dropped_s": caller.dropped_s,
         "expires_in": granted.expires_in,
         "wrong": caller.wrong,
     }

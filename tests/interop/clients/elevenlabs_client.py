@@ -18,8 +18,7 @@ from speech import Microphone
 
 RATE = 16_000
 INTERRUPT_AFTER_S = 1.0
-QUIET_S = 0.6
-"""The wire tells no end of an answer: it is over once nothing has been played for so long."""
+PATIENCE_S = 30
 
 
 class Sound(AsyncAudioInterface):
@@ -49,15 +48,9 @@ class Sound(AsyncAudioInterface):
         self.interruptions += 1
         self.playing_until_s = time.monotonic()
 
-    async def answer(self) -> None:
-        """Returns once an answer has begun."""
-        self.came.clear()
-        async with asyncio.timeout(30):
-            await self.came.wait()
-
-    async def quiet(self) -> None:
-        """Returns once an answer has been played."""
-        while (left_s := self.playing_until_s + QUIET_S - time.monotonic()) > 0:
+    async def played(self) -> None:
+        """Returns once all that came has been played."""
+        while (left_s := self.playing_until_s - time.monotonic()) > 0:
             await asyncio.sleep(left_s)
 
 
@@ -78,12 +71,14 @@ async def converse(url: str, first: str, second: str) -> dict[str, Any]:
     answers: list[str] = []
     corrections: list[str] = []
     transcripts: list[str] = []
+    told = asyncio.Event()
 
     async def corrected(original: str, now: str) -> None:
         corrections.append(now)
 
     async def answered(text: str) -> None:
         answers.append(text)
+        told.set()
 
     async def heard(text: str) -> None:
         transcripts.append(text)
@@ -101,15 +96,15 @@ async def converse(url: str, first: str, second: str) -> dict[str, Any]:
     while "conversation_initiation_metadata" not in conversation.messages:
         await asyncio.sleep(0.01)
     sound.microphone.say(first)
-    await sound.answer()
+    async with asyncio.timeout(PATIENCE_S):
+        await sound.came.wait()
     await asyncio.sleep(INTERRUPT_AFTER_S)
-    sound.microphone.say(second)
-    await sound.microphone.spoken.wait()
-    for following in (first, None):
-        await sound.answer()
-        await sound.quiet()
-        if following is not None:
-            sound.microphone.say(following)
+    for said in (second, first):
+        told.clear()
+        sound.microphone.say(said)
+        async with asyncio.timeout(PATIENCE_S):
+            await told.wait()  # this assistant tells an answer's words as a whole at its end
+        await sound.played()
     await conversation.end_session()
     return {
         "messages": conversation.messages,
@@ -120,4 +115,4 @@ async def converse(url: str, first: str, second: str) -> dict[str, Any]:
     }
 
 
-print(json.dumps(asyncio.run(converse(*sys.argv[1:4]))))
+print(json.dumps(asyncio.run(converse(*sys.argv[1:]))))

@@ -123,7 +123,9 @@ def test_the_dialect_of_the_page_holds_a_conversation(tmp_path: Path) -> None:
     (written,) = blocks("docs/dialects.md", "python")
     mine, scenario = tmp_path / "my_dialect.py", tmp_path / "short.yml"
     mine.write_text(written)
-    scenario.write_text(SCENARIO.replace(", tokens_per_s: 2", "") + "criteria: [success > 50 %, asr_processing p50 < 1 s]\n")
+    scenario.write_text(
+        SCENARIO.replace("duration_s: 3, tokens_per_s: 2", "duration_s: 6") + "criteria: [success > 50 %, asr_processing p50 < 1 s]\n"
+    )
     assert len(written.splitlines()) < 100
     ours = find(str(mine))
     assert violations(ours) == []

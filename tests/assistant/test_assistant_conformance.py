@@ -150,7 +150,9 @@ def test_what_a_server_does_wrong_is_told(behave: Callable[[ServerConnection], N
 @pytest.mark.usefixtures("impatient")
 def test_a_server_that_is_rude_to_twilio() -> None:
     def rude(connection: ServerConnection) -> None:
-        for message in ('{"event":"media","media":{}}', b"\0", '{"event":"hold"}', '{"event":"mark","mark":{"name":"m"}}'):
+        minute = '{"event":"media","media":{"payload":"%s"}}' % ("////" * 160_000)
+        mark, clear = '{"event":"mark","mark":{"name":"m"}}', '{"event":"clear"}'
+        for message in ('{"event":"media","media":{}}', b"\0", '{"event":"hold"}', minute, mark, clear):
             connection.send(message)
         for message in connection:
             if '"mark"' in message:

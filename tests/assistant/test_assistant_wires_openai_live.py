@@ -203,6 +203,9 @@ def test_a_response_goes_out_behind_as_much_silence_as_there_was(monkeypatch: py
     wire.event("output_audio_buffer.cleared", response_id="r")
     clock[0] += 0.07  # 30 ms of silence since the last piece was played
     assert [len(base64.b64decode(checked(one)["delta"])) / 48 for one in wire.audio_delta(("r", "i"), PIECE)] == [30.0, 40.0]
+    wire.event("response.done", response=wire.response("r", "c", "completed", usage=USAGE))
+    clock[0] += 0.05  # and 10 ms since that one was
+    assert [len(base64.b64decode(checked(one)["delta"])) / 48 for one in wire.audio_delta(("r", "i"), PIECE)] == [10.0, 40.0]
     wire.event("output_audio_buffer.cleared", response_id="r")
     clock[0] += 0.5  # so late that a listener has heard nothing: that is not made up
     assert [len(base64.b64decode(checked(one)["delta"])) / 48 for one in wire.audio_delta(("r", "i"), PIECE)] == [40.0]

@@ -26,6 +26,7 @@ from protocol.events import (
     TextDelta,
     Transcribed,
 )
+from protocol.wav import wav
 
 PCM = bytes(range(64))
 DIALECT = DIALECTS["raw-pcm"]
@@ -100,6 +101,12 @@ def test_what_the_query_has_words_for_is_told() -> None:
     )
     assert wire.event("response.done", response=done[1]) is None
     assert json.loads(str(opened({"error_type": "oops", "error_field": "why.text"}).error("no"))) == {"type": "oops", "why": {"text": "no"}}
+
+
+def test_a_wav_file_of_another_rate_is_not_heard() -> None:
+    wire = opened({"input_wav": True, "input_rate": 8000})
+    assert wire.received(wav(PCM, 8000)) == [Sound(PCM)]
+    assert wire.received(wav(PCM, 16_000)) == []
 
 
 def test_without_a_query_it_says_clear_alone() -> None:

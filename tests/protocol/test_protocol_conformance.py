@@ -61,6 +61,10 @@ def watched(*events: Event, dialect: Dialect | None = None) -> Watch:
         ([READY, ResponseCreated("r1"), ResponseCreated("r2"), done()], {"response r2 began, and never ended": 1}),
         ([READY, SpeechStopped(None, None)], {"speech was told to end that was not told to begin": 1}),
         ([READY, SpeechStarted(None, None), SpeechStopped(None, None)], {}),
+        (
+            [READY, SpeechStarted(None, None), SpeechStopped(None, None), SpeechStopped(None, None)],
+            {"speech was told to end that was not told to begin": 1},
+        ),
         ([READY, AssistantError("busy", "try later", benign=True)], {}),
         ([READY, AssistantError("busy", "try later")], {"the server told an error: busy: try later": 1}),
     ],
@@ -77,6 +81,10 @@ def test_a_wire_that_is_told_by_ear_is_held_to_none_of_its_ids() -> None:
     watch.told(b"", [sound(None), Mark("m")])
     watch.finish()
     assert (watch.violations, watch.steps, watch.missing) == ({}, [], [Fact.CANCELLED])
+    watch.excused.add(Fact.CANCELLED)
+    assert conforms(watch)
+    watch.broken(b"x", "no sense")
+    assert not conforms(watch)
 
 
 class Uncreated(OpenAIRealtime):

@@ -224,8 +224,14 @@ def test_what_comes_after_an_interruption_without_its_end_is_another_turn() -> N
 
 def test_what_was_generated_already_is_dropped_all_the_same() -> None:
     wire = GeminiLive()
-    told = events(wire, speaks(AUDIO), content(turnComplete=True), content(interrupted=True), speaks(AUDIO))
-    assert told == [delta("r1"), ResponseDone("r1", "completed", None, None), Cleared(), delta("r2")]
+    told = events(wire, speaks(AUDIO), content(turnComplete=True), content(interrupted=True), speaks(AUDIO), speaks(AUDIO))
+    assert told == [delta("r1"), ResponseDone("r1", "completed", None, None), Cleared(), delta("r2"), delta("r2")]
+
+
+def test_usage_is_that_of_its_own_turn() -> None:
+    first = {**content(turnComplete=True), "usageMetadata": USAGE}
+    told = events(GeminiLive(), speaks(AUDIO), first, speaks(AUDIO), content(turnComplete=True))
+    assert [event.usage for event in told if isinstance(event, ResponseDone)] == [TOKENS, None]
 
 
 def test_a_transcript_may_be_finished_by_word() -> None:

@@ -147,6 +147,7 @@ def test_a_bot_as_its_documentation_writes_it() -> None:
         (b'{"event":"media"}', "media without media.payload"),
         (b'{"event":"media","media":{"payload":7}}', "media without media.payload"),
         (b'{"event":"media","media":{"payload":"abcde"}}', "5 characters is not base64"),
+        (b'{"event":"media","media":{"payload":"abcdef"}}', "6 characters is not base64"),
         (b'{"event":"mark","mark":"end"}', "mark without mark.name"),
     ],
 )

@@ -1,5 +1,6 @@
-"""python e2e_dialects.py FILE SECONDS: talkers on every wire at once, in one process, against the assistant at LOCUST_HOST. Their records
-go into FILE, by dialect. FILE's folder has the scenario and the corpus."""
+"""python e2e_dialects.py FILE SECONDS: talkers on every wire at once, in one process, against the assistant at LOCUST_HOST, for so long
+and until there are TURNS of each. Their records go into FILE, by dialect. FILE's folder has the scenario and the corpus.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +18,15 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import gevent
 
 from benchmarks.wires import below, names
+from metrics.records import TurnRecord
 from users import events
 from users.run import Options, make_run
 from users.talker import Talker
 
 APART = 100
 """Between the numbers of talkers on two wires, so that the assistant's truth tells them apart."""
+TURNS = 2
+MOST_S = 40
 
 
 def main(out: Path, seconds: float) -> None:
@@ -48,6 +52,9 @@ def main(out: Path, seconds: float) -> None:
     for runner in runners:
         runner.start(2, spawn_rate=100)
     gevent.sleep(seconds)
+    with gevent.Timeout(MOST_S, False):
+        while min(sum(isinstance(record, TurnRecord) and record.chunks > 0 for record in of) for of in found.values()) < TURNS:
+            gevent.sleep(0.1)
     for runner in runners:
         runner.quit()
     faults = sum(runner.environment.doubletalk.faults.count + len(runner.exceptions) for runner in runners)

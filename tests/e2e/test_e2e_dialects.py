@@ -25,7 +25,7 @@ SECONDS = 9
 SCENARIO = """
 name: dialects
 load: {talkers: 2, spawn_per_s: 2, duration_s: 8}
-conversation: {turns: 12, think_s: 0.8, barge_in: {per_second: 0.4}, false_alarms: {per_second: 0.3, noise: 0.0}}
+conversation: {turns: 12, think_s: 1.0, barge_in: {per_second: 0.4}, false_alarms: {per_second: 0.3, noise: 0.0}}
 session: {silence_duration_ms: 250}
 """
 PROFILE = """

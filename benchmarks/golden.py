@@ -7,6 +7,8 @@ taken down (`metrics/tape.py`) in `tests/metrics/golden`; a test replays them. M
 from __future__ import annotations
 
 import argparse
+import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import numpy as np
 import soundfile
 
 from audio import Clip, ClipKind, load_corpus
+from benchmarks.wires import below, names
 from metrics.tape import read, records_on
 from protocol import DIALECTS
 
@@ -36,8 +39,8 @@ pace: 1.5
 ANSWER_S = 1.8
 RATE = 24_000
 TURNS = 3
-OPTIONS = {"raw-pcm": ["--set", "session.wire.path=/raw"]}
-"""What a dialect needs to be told to find the reference assistant's wire."""
+_KEY = "GOLDEN_KEY"
+"""Environment variable of the key that both sides have."""
 
 
 def corpus(folder: Path) -> Path:
@@ -67,11 +70,36 @@ def tape(dialect: str, folder: Path) -> Path:
     (folder / "golden.yml").write_text(SCENARIO, encoding="utf-8")
     made = GOLDEN / f"{dialect}.jsonl.gz"
     sounds = ["--corpus", str(corpus(folder))]
-    serve = [sys.executable, "-m", "assistant", "--port", "0", "--profile", str(folder / "profile.yml"), *sounds, "--"]
-    talk = [sys.executable, "-m", "locust", "--headless", "--no-report", "--scenario", str(folder / "golden.yml"), "--dialect", dialect]
-    rest = [*sounds, "--tape", str(made), "--runs", str(folder / "runs"), "--seed", "3", "--frame-ms", "40", *OPTIONS.get(dialect, [])]
+    serve = [
+        sys.executable,
+        "-m",
+        "assistant",
+        "--port",
+        "0",
+        "--profile",
+        str(folder / "profile.yml"),
+        *sounds,
+        "--api-key-env",
+        _KEY,
+        "--",
+    ]
+    here = ["sh", "-c", f'exec "$@" --host "$LOCUST_HOST{below(dialect)}"', "sh"] if dialect in names() else []
+    talk = [
+        *here,
+        sys.executable,
+        "-m",
+        "locust",
+        "--headless",
+        "--no-report",
+        "--scenario",
+        str(folder / "golden.yml"),
+        "--dialect",
+        dialect,
+    ]
+    rest = [*sounds, "--tape", str(made), "--runs", str(folder / "runs"), "--seed", "3", "--frame-ms", "40", "--api-key-env", _KEY]
     made.unlink(missing_ok=True)
-    done = subprocess.run([*serve, *talk, *rest], cwd=ROOT, capture_output=True, text=True)
+    environment = {**os.environ, _KEY: secrets.token_hex(16)}
+    done = subprocess.run([*serve, *talk, *rest], cwd=ROOT, env=environment, capture_output=True, text=True)
     if not made.exists() or len(records_on(read(made))) < TURNS:
         done.check_returncode()
         raise subprocess.CalledProcessError(0, "locust", done.stdout, "too few turns")

@@ -39,7 +39,7 @@ pace: 1.5
 ANSWER_S = 1.8
 RATE = 24_000
 TURNS = 3
-KEY = "GOLDEN_KEY"
+_KEY = "GOLDEN_KEY"
 """Environment variable of the key that both sides have."""
 
 
@@ -70,14 +70,36 @@ def tape(dialect: str, folder: Path) -> Path:
     (folder / "golden.yml").write_text(SCENARIO, encoding="utf-8")
     made = GOLDEN / f"{dialect}.jsonl.gz"
     sounds = ["--corpus", str(corpus(folder))]
-    serve = [sys.executable, "-m", "assistant", "--port", "0", "--profile", str(folder / "profile.yml"), *sounds, "--api-key-env", KEY]
-    talk = [sys.executable, "-m", "locust", "--headless", "--no-report", "--scenario", str(folder / "golden.yml"), "--dialect", dialect]
-    rest = [*sounds, "--tape", str(made), "--runs", str(folder / "runs"), "--seed", "3", "--frame-ms", "40", "--api-key-env", KEY]
-    place = below(dialect) if dialect in names() else ""  # OpenAI's beta is not a wire of its own
-    shell = f'exec "$@" --host "$LOCUST_HOST{place}"'
-    command = [*serve, "--", "sh", "-c", shell, "sh", *talk, *rest]
+    serve = [
+        sys.executable,
+        "-m",
+        "assistant",
+        "--port",
+        "0",
+        "--profile",
+        str(folder / "profile.yml"),
+        *sounds,
+        "--api-key-env",
+        _KEY,
+        "--",
+    ]
+    here = ["sh", "-c", f'exec "$@" --host "$LOCUST_HOST{below(dialect)}"', "sh"] if dialect in names() else []
+    talk = [
+        *here,
+        sys.executable,
+        "-m",
+        "locust",
+        "--headless",
+        "--no-report",
+        "--scenario",
+        str(folder / "golden.yml"),
+        "--dialect",
+        dialect,
+    ]
+    rest = [*sounds, "--tape", str(made), "--runs", str(folder / "runs"), "--seed", "3", "--frame-ms", "40", "--api-key-env", _KEY]
     made.unlink(missing_ok=True)
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, KEY: secrets.token_hex(16)}, capture_output=True, text=True)
+    environment = {**os.environ, _KEY: secrets.token_hex(16)}
+    done = subprocess.run([*serve, *talk, *rest], cwd=ROOT, env=environment, capture_output=True, text=True)
     if not made.exists() or len(records_on(read(made))) < TURNS:
         done.check_returncode()
         raise subprocess.CalledProcessError(0, "locust", done.stdout, "too few turns")

@@ -185,8 +185,18 @@ class Session:
         if self._held is not None:
             self._held.track(arrived_ns)
         begun_ns = now_ns()
-        for event in self._wired.events(arrived_ns, payload, opcode):
+        try:
+            events = self._wired.events(arrived_ns, payload, opcode)
+        except Exception as error:  # in the event loop's hands it would only be printed
+            self._broken("decoded", error)
+            return
+        for event in events:
             self._told(begun_ns, arrived_ns, event, payload)
+
+    def _broken(self, what: str, error: Exception) -> None:
+        self._run.faults.note(f"a message could not be {what}")
+        self._error = self._error or LocalError(f"a message could not be {what}: {type(error).__name__}: {error}")
+        self.wake.set()
 
     def _catch_up(self) -> None:
         if self._held is not None:
@@ -201,9 +211,7 @@ class Session:
             self._wired.counted.malformed_messages += 1
             return
         except Exception as error:  # in the event loop's hands it would only be printed
-            self._run.faults.note("a message could not be tracked")
-            self._error = self._error or LocalError(f"a message could not be tracked: {error}")
-            self.wake.set()
+            self._broken("tracked", error)
             return
         self._wired.counted.event(event)
         if tracker is None:

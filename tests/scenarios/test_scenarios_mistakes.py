@@ -9,7 +9,7 @@ import pytest
 from metrics.catalog import METRICS, TABLES, of
 from metrics.criteria import parse
 from metrics.records import TokenRecord
-from scenarios import ScenarioError, load_scenario, parse_scenario
+from scenarios import ScenarioError, parse_scenario
 from scenarios.__main__ import main
 from scenarios.checks import check_chaos
 from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_OPEN_ARRIVALS, OF_PROFILES, OF_TOKENS, check_criteria
@@ -285,4 +285,4 @@ def test_what_can_be_measured(text: str) -> None:
 
 def test_tokens_are_asked_for_only_where_talkers_need_them() -> None:
     with pytest.raises(ScenarioError, match=r"line \d+: criterion 'token_mint_latency p95 < 1 s': .* is measured only with --auth token"):
-        check_criteria(load_scenario("demo"), parse, tokens=False)
+        check_criteria(parse_scenario("criteria: [token_mint_latency p95 < 1 s]", "mine.yml", "mine"), parse, tokens=False)

@@ -15,6 +15,8 @@ from users.run import Run
 from users.session import Session
 
 CLIENT = "preflight"
+_LISTEN_S = 0.3
+"""For which one is listened to that does not say that it is ready: it may close the session at once."""
 _ADVICE = {
     ErrorKind.CONNECT: "is the assistant running, and is --host right?",
     ErrorKind.AUTH: "it wants another way in than --auth {auth}, or another key (--api-key-env)",
@@ -38,6 +40,10 @@ def preflight(run: Run) -> None:
         grant = _grant(run)
         session = Session(run, -1, 0, None, client=CLIENT)
         session.open(grant)
+        if run.dialect().ready_at_once:  # the assistant has said nothing yet
+            session.wake.clear()
+            session.wake.wait(_LISTEN_S)
+            session.check()
         session.hang_up()
     except RemoteError as error:
         if error.kind is ErrorKind.RATE_LIMITED:

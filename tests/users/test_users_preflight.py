@@ -91,14 +91,16 @@ def test_it_takes_too_long(tmp_path: Path) -> None:
     assert text.endswith(": the session was not ready within 0.3 s; it accepts connections but does not answer in time (limits.setup_s)")
 
 
-def test_it_closes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", ["openai-realtime", "twilio"])
+def test_it_closes(dialect: str, tmp_path: Path) -> None:
+    """On a wire that is ready at once, too, where it was listened to for a moment."""
+
     def script(peer: Peer) -> None:
         peer.accept(behind=b"\x88\x05\x03\xf3off")
 
     with served(script) as server:
-        assert told(a_run(server.host, tmp_path)).endswith(
-            "closed by the assistant: code 1011, off; does it speak openai-realtime? look at its log"
-        )
+        text = told(a_run(server.host, tmp_path, dialect=dialect))
+        assert text.endswith(f"closed by the assistant: code 1011, off; does it speak {dialect}? look at its log")
 
 
 def test_it_refuses_the_settings(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ false_alarm: {mistake_rate: 0.0}
 
 
 SILENCE_S = {"openai-live": 2 * PIECE_S}
-"""Silence that a wire may have sent when an answer begins, and that is played before it: the assistant's truth does not know of it."""
+"""How much later an answer may be heard on a wire whose audio never stops: silence that comes late is played before it all the same, and the
+assistant's truth does not know of it."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ a response, on arrival (audio.playout).
   By sound alone one that ends by itself in that time is like one that gives way.
 - While an answer to a false alarm may yet come, or the assistant may yet come back from it, the same response goes on: by sound alone the
   two are alike.
-- It is over at once where the assistant has the speaker cleared; complete where a barge-in came when all of it had been sent.
+- It is over at once where the assistant says so, or has the speaker cleared; complete where a barge-in came when all of it had been sent.
 - Silence within it counts once it goes on; silence at its end is not of it.
 """
 
@@ -85,6 +85,8 @@ class ByEar:
                 told.append((t_ns, event))
                 told += self._over(t_ns, "completed" if self._all_sent(turn) else "cancelled", "cleared")
                 self._played_ns = min(self._played_ns, t_ns)
+            case ResponseDone(status=status, reason=reason):
+                told += self._over(t_ns, status, reason or "told") or [(t_ns, event)]
             case _:
                 told.append((t_ns, event))
         return told

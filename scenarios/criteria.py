@@ -21,6 +21,8 @@ OF_NO_DIALECT = {"chunk_drop_rate"}
 BARGE_INS, FALSE_ALARMS = "barge-in", "false alarms"
 """Tables of the catalogue whose metrics take barge-ins, or false alarms."""
 
+WHERE_TOLD = " where told"
+"""What a criterion ends in that is left out, rather than refused, where the wire or the way in does not tell its metric."""
 _SPEECH_S = 5.0
 """What a talker needs at most, as a rule, until it has said its first sentence."""
 _LOOKS = 3
@@ -64,10 +66,10 @@ def check_criteria(
     for path, texts in ((("criteria",), scenario.criteria), (("abort", "unless"), scenario.abort.unless)):
         for number, text in enumerate(texts):
             try:
-                criterion = parse(text, stages)
+                criterion = parse(text.removesuffix(WHERE_TOLD), stages)
             except ValueError as error:
                 raise ScenarioError(f"{scenario.place(*path, number)}: {error}") from None
-            why = unmeasured(scenario, criterion, tokens, untold)
+            why = (None if text.endswith(WHERE_TOLD) else _unasked(criterion, tokens, untold)) or unmeasured(scenario, criterion)
             if why is not None:
                 raise ScenarioError(f"{scenario.place(*path, number)}: criterion {text!r}: {why}")
             if path == ("criteria",):
@@ -86,17 +88,53 @@ def check_criteria(
     return tuple(made)
 
 
-def unmeasured(scenario: Scenario, asked: Asked, tokens: bool = True, untold: Mapping[str, str] | None = None) -> str | None:
-    """Why no run of this scenario can measure what is asked, and what to do; None where one can. How many there are is always known."""
+def asked_of(
+    scenario: Scenario, parse: Callable[[str, list[str]], C], tokens: bool, untold: Mapping[str, str]
+) -> tuple[Scenario, list[tuple[str, str]]]:
+    """The scenario with what may be left out left out, where its wire or way in does not tell the metric, or asked like the rest; and what
+    was left out, each with the reason. The arguments are those of `check_criteria`; raises ScenarioError as it does for what is no
+    criterion."""
+    stages, left = [name for _, name in scenario.load.timetable], []
+
+    def kept(path: tuple[str, ...], texts: tuple[str, ...]) -> tuple[str, ...]:
+        found = []
+        for number, text in enumerate(texts):
+            plain = text.removesuffix(WHERE_TOLD)
+            why = None
+            if plain != text:
+                try:
+                    why = _unasked(parse(plain, stages), tokens, untold)
+                except ValueError as error:
+                    raise ScenarioError(f"{scenario.place(*path, number)}: {error}") from None
+            if why is None:
+                found.append(plain)
+            else:
+                left.append((plain, why))
+        return tuple(found)
+
+    abort = scenario.abort.model_copy(update={"unless": kept(("abort", "unless"), scenario.abort.unless)})
+    return scenario.model_copy(update={"criteria": kept(("criteria",), scenario.criteria), "abort": abort}), left
+
+
+def _unasked(asked: Asked, tokens: bool, untold: Mapping[str, str] | None) -> str | None:
+    """Why a run over this wire, with this way in, cannot measure what is asked, and what to do; None where it can."""
     name = asked.metric
     if asked.aggregate == "count":
         return None
     if untold is not None and name in untold:
-        return f"{name} cannot be measured: {untold[name]}; leave it out (docs/dialects.md)"
-    if name in OF_NO_DIALECT:
-        return f"{name} cannot be measured: no dialect numbers its audio chunks; leave it out"
+        return f"{name} cannot be measured: {untold[name]}; leave it out, or end it in{WHERE_TOLD} (docs/dialects.md)"
     if name in OF_TOKENS and not tokens:
         return f"{name} is measured only with --auth token, as no other way in asks for tokens"
+    return None
+
+
+def unmeasured(scenario: Scenario, asked: Asked) -> str | None:
+    """Why no run of this scenario can measure what is asked, and what to do; None where one can. How many there are is always known."""
+    name = asked.metric
+    if asked.aggregate == "count":
+        return None
+    if name in OF_NO_DIALECT:
+        return f"{name} cannot be measured: no dialect numbers its audio chunks; leave it out"
     if name in OF_PROFILES and scenario.network is None and all(persona.network is None for persona in scenario.personas):
         return f"{name} is measured only of talkers with a network profile: say which with network"
     if name in OF_OPEN_ARRIVALS and not scenario.load.open:

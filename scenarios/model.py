@@ -91,7 +91,11 @@ class Scenario(Part):
         None,
         description="network profile of all talkers, or a mix: `{3g: 0.2, 4g: 0.5, wifi: 0.3}`; see [networks](networks.md)",
     )
-    criteria: tuple[str, ...] = Field((), description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'")
+    criteria: tuple[str, ...] = Field(
+        (),
+        description="thresholds that decide the exit code, such as 'e2e_latency p95 < 1200 ms'; one that ends in `where told` is left out "
+        "where the wire or the way in does not tell its metric, any other is refused then",
+    )
 
     @field_validator("network", mode="before")
     @classmethod

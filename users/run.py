@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +17,7 @@ from metrics.untold import untold
 from protocol import Dialect, SessionSettings, find, make
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
-from scenarios.criteria import check_criteria
+from scenarios.criteria import asked_of, check_criteria
 from scenarios.load import POISSON
 from scenarios.network import fate, network_of, profile_of
 from scenarios.rate import Arrivals
@@ -32,6 +33,8 @@ from users.roster import Numbers, Roster
 from users.slots import Slots
 from users.tape import Tape
 from users.watch import Starts
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,9 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     options = replace(options, auth=way_in(options.auth, recipe, bool(options.api_key_env), dialect))
     host = _host(options.host, dialect)
     refuse_commands(scenario, options.chaos_commands)
+    scenario, left = asked_of(scenario, parse, options.auth == TOKEN, untold(dialect))
+    for text, why in left:
+        logger.info("criterion %s is left out: %s", text, why)
     criteria = check_criteria(scenario, parse, options.auth == TOKEN, untold(dialect))
     try:
         frame_samples(dialect.input_rate, options.frame_ms)

@@ -210,6 +210,7 @@ def test_mistakes(which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ("name.x=5", "--set name.x=5: name has no keys"),
         ("network=5g", "--set network=5g: network: no network '5g': there are ideal"),
         ("networks.t.delay=5", "--set networks.t.delay=5: unknown key networks.t.delay; did you mean delay_ms?"),
+        ("session.wire=5", "--set session.wire=5: session.wire: write {name: value}, or leave it out (found 5)"),
         ("load=5", "--set load=5: load: write its keys below it, indented, or leave it out (found 5)"),
     ],
 )

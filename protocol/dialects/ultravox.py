@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
-from protocol.access import Recipe
+from protocol.access import Recipe, literal
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
 from protocol.events import (
     AudioDelta,
@@ -79,9 +80,9 @@ class Ultravox(Dialect):
         }
         medium = {"medium": {"serverWebSocket": rates}}
         if chosen.agent_id:
-            return replace(self.recipe, url=f"/api/agents/{chosen.agent_id}/calls", body=medium)
+            return replace(self.recipe, url=f"/api/agents/{quote(chosen.agent_id, safe='')}/calls", body=medium)
         asked = {"model": settings.model, "systemPrompt": settings.instructions, "voice": settings.voice}
-        return replace(self.recipe, body={**{name: text for name, text in asked.items() if text is not None}, **medium})
+        return replace(self.recipe, body={**{name: literal(text) for name, text in asked.items() if text is not None}, **medium})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.

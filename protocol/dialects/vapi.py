@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from protocol.access import Recipe
+from protocol.access import Recipe, literal
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
 from protocol.events import (
     AudioDelta,
@@ -101,7 +101,7 @@ class Vapi(Dialect):
         """A call of the assistant. What it says and how is set where the assistant is."""
         chosen: Options = self.options
         audio = {"format": chosen.format, "container": "raw", "sampleRate": chosen.rate}
-        named = {"assistantId": chosen.assistant_id} if chosen.assistant_id else {}
+        named = {"assistantId": literal(chosen.assistant_id)} if chosen.assistant_id else {}
         return replace(self.recipe, body={**named, "transport": {"provider": "vapi.websocket", "audioFormat": audio}})
 
     def endpoint(self, base_url: str, model: str | None) -> str:

@@ -14,7 +14,7 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
 from metrics.untold import untold
-from protocol import Dialect, SessionSettings, find, make
+from protocol import Dialect, SessionSettings, find, make, wrong_rates
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
 from scenarios.criteria import asked_of, check_criteria
@@ -221,9 +221,12 @@ def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
     except ValueError as error:
         raise ScenarioError(f"--dialect: {error}") from None
     try:
-        return wire, make(wire, scenario.session.wire)
+        made = make(wire, scenario.session.wire)
     except ValueError as error:
         raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
+    for wrong in wrong_rates(made):
+        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {wrong}")
+    return wire, made
 
 
 def _host(host: str | None, dialect: Dialect) -> str:

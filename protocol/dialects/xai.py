@@ -13,14 +13,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from protocol import openai_decode
 from protocol.access import Recipe
-from protocol.dialect import SessionSettings, websocket_url
+from protocol.dialect import RATES, SessionSettings, websocket_url
 from protocol.dialects.openai_realtime import OpenAIRealtime
 from protocol.events import Event, Ignored, SpeechStarted, SpeechStopped, Truncated
 from protocol.fields import Json, may
 
 DEFAULT_MODEL: Final = "grok-voice-latest"
-RATES: Final = (8000, 16_000, 24_000, 48_000)
-"""Hz; of those that the API takes, the ones at which talkers can speak."""
 
 _VAD_THRESHOLDS: Final = (0.1, 0.9)
 """The API refuses others."""
@@ -28,7 +26,7 @@ _VAD_THRESHOLDS: Final = (0.1, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a session. `rate`: sample rate in Hz both ways, one of RATES."""
+    """Options of a session. `rate`: sample rate in Hz both ways, one of RATES, which the API takes all."""
 
     rate: int = 24_000
 

@@ -11,12 +11,13 @@ from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
 from protocol import Grant, MalformedMessage, Opcode
-from protocol.events import AudioDelta, Event, SessionUpdated
-from users.access import door
+from protocol.events import AssistantError, AudioDelta, Event, SessionUpdated
+from users.access import door, secret_parameters
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
 from users.errors import LocalError, RemoteError
 from users.held import Held
+from users.hidden import hidden, hidden_in
 from users.link import Link
 from users.microphone import Microphone
 from users.opening import Target, connect
@@ -64,12 +65,14 @@ class Session:
         self._microphone: Microphone | None = None
         self._speaking: Speaking | None = None
         self._error: RemoteError | LocalError | None = None
+        self._secrets: tuple[str, ...] = ()  # which the assistant may say again, where it says what is wrong
 
     def open(self, grant: Grant) -> None:
         """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
+        self._secrets = (*grant.secrets, *run.secrets.values(), *secret_parameters(run.host))
         if self._tape is not None:
-            self._tape.secrets = (*grant.secrets, *run.secrets.values())
+            self._tape.secrets = self._secrets
         limit_s = run.scenario.limits.setup_s
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
@@ -195,6 +198,8 @@ class Session:
     def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes) -> None:
         """The assistant told something, in this message, which began to be decoded at `begun_ns`."""
         tracker = self._tracker
+        if type(event) is AssistantError:
+            event = hidden_in(event, self._secrets)
         try:
             notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
         except MalformedMessage:
@@ -244,5 +249,7 @@ class Session:
             self._held.tracker = self._tracker
 
     def _on_closed(self, error: RemoteError | None) -> None:
+        if error is not None:
+            error.args = (hidden(str(error), self._secrets),)
         self._error = self._error or error
         self.wake.set()

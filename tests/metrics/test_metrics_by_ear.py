@@ -278,6 +278,22 @@ def test_silence_that_never_ends_is_not_kept() -> None:
     assert (first[0], ear.begins_ns) == (ns(9.8), ns(9.86)), "what is kept of it is of the response"
 
 
+def test_audio_that_holds_none_is_not_kept() -> None:
+    ear = ByEar(RATE, "pcm16")
+    empty = AudioDelta(None, None, 0, 0, "")
+    for told in ([], [ns(0.01), ns(0.2)]):
+        assert [at for at, _ in ear.heard(ns(0.01 if not told else 0.2), piece(0.02 if not told else 0.1), None)] == told
+        before = len(ear._pending)
+        assert [ear.heard(ns(0.3), empty, None) for _ in range(50)] == [[]] * 50
+        assert len(ear._pending) == before
+
+
+def test_a_response_that_was_cleared_before_any_sound_of_it_was_not_complete() -> None:
+    later = [(6.0, says(1.0)), (7.5, text(None)), (8.0, barges_in(1.0)), (8.2, Cleared()), *sound(10.0, 11.0)]
+    _, _, turn = played([ASKED, *sound(1.5, 2.5), *later])
+    assert (turn.barge_in_class, sec(turn.stop_event_ns)) == (BargeInClass.SERVER, 8.2)
+
+
 @pytest.mark.parametrize("encoding", ["pcm16", "mulaw", "alaw"])
 def test_every_encoding_is_heard(encoding: str) -> None:
     ear = ByEar(8000, encoding)

@@ -68,6 +68,7 @@ def test_closed_before_it_was_ready(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         peer.accept()
         peer.send(Opcode.CLOSE, (1013).to_bytes(2, "big") + b"later")
+        peer.drain()
 
     error, session = refused(script, tmp_path)
     assert (error.kind, error.close_code) == (ErrorKind.REMOTE_CLOSE, 1013)
@@ -79,6 +80,7 @@ def test_what_the_assistant_says_of_a_secret_is_not_kept(why: str, tmp_path: Pat
     def closes(peer: Peer) -> None:
         peer.accept()
         peer.send(Opcode.CLOSE, (1008).to_bytes(2, "big") + why.encode())
+        peer.drain()
 
     shown = why.replace("s3cret", "***")
     error, _ = refused(closes, tmp_path)

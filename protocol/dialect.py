@@ -216,3 +216,10 @@ def websocket_url(base_url: str, path: str, query: Mapping[str, str] | None = No
     full = own if path and own.endswith(path) else own + path
     parameters = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **(query or {})}
     return urlunsplit((scheme, parts.netloc, full or "/", urlencode(parameters), ""))
+
+
+def call_url(base_url: str, path: str, query: Mapping[str, str]) -> str:
+    """A call's URL as it was given; for a host alone, that of a call which nobody has created, as the bundled assistant allows. Raises
+    ValueError, as `websocket_url`."""
+    given = websocket_url(base_url, "")
+    return given if given.partition("://")[2].partition("/")[2] else websocket_url(base_url, path, query)

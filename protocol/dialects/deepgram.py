@@ -26,8 +26,8 @@ from protocol.events import (
     SpeechStarted,
     TextDelta,
     Transcribed,
-    Unknown,
 )
+from protocol.fields import Json, need, read, unknown
 from protocol.rfc6455 import Opcode
 
 _ENCODINGS: Final = {"linear16": Encoding.PCM16, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
@@ -116,7 +116,7 @@ class Deepgram(Dialect):
     def configure(self, settings: SessionSettings) -> list[bytes]:
         """`Settings`. Turn detection is the listening model's own, so the settings for it are not told."""
         chosen: Options = self.options
-        message: dict[str, Any] = {
+        message: Json = {
             "type": "Settings",
             "audio": {
                 "input": {"encoding": chosen.input_encoding, "sample_rate": chosen.input_rate},
@@ -134,29 +134,24 @@ class Deepgram(Dialect):
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one text message says. Raises MalformedMessage."""
-        try:
-            told = orjson.loads(message)
-        except orjson.JSONDecodeError as error:
-            raise MalformedMessage(f"not JSON: {error}") from None
-        kind = told.get("type") if isinstance(told, dict) else None
-        if not isinstance(kind, str):
-            raise MalformedMessage("no JSON object with a type")
+        fields = read(message)
+        kind = need("message", fields, "type", str)
         match kind:
             case "ConversationText":
-                return self._said(_text(told, "role"), _text(told, "content"))
+                return self._said(need(kind, fields, "role", str), need(kind, fields, "content", str))
             case "UserStartedSpeaking":
                 return self._interrupted()
             case "AgentAudioDone":
                 return self._ended("completed", None) or Ignored(kind)
             case "Welcome":
-                return SessionCreated(_text(told, "request_id"), {})
+                return SessionCreated(need(kind, fields, "request_id", str), {})
             case "SettingsApplied":
                 return SessionUpdated({})
             case "Error":
-                return self._failed(_text(told, "code"), _text(told, "description"))
+                return self._failed(need(kind, fields, "code", str), need(kind, fields, "description", str))
             case "Warning":
-                return AssistantError(_text(told, "code"), _text(told, "description"), benign=True)
-        return Ignored(kind) if kind in _UNMEASURED else Unknown(kind[:100])
+                return AssistantError(need(kind, fields, "code", str), need(kind, fields, "description", str), benign=True)
+        return Ignored(kind) if kind in _UNMEASURED else unknown(kind)
 
     def decode_binary(self, message: bytes) -> Event:
         """Audio of the response that is under way, else of the one broken off, else of the next. Raises MalformedMessage."""
@@ -195,12 +190,12 @@ class Deepgram(Dialect):
         ended, self._open, self._late, self._asked = self._open, None, None, False
         return [] if ended is None else [ResponseDone(ended, status, reason, None)]
 
-    def _agent(self, settings: SessionSettings) -> dict[str, Any]:
+    def _agent(self, settings: SessionSettings) -> Json:
         chosen: Options = self.options
-        think: dict[str, Any] = {"provider": {"type": chosen.think_provider, "model": settings.model or chosen.think_model}}
+        think: Json = {"provider": {"type": chosen.think_provider, "model": settings.model or chosen.think_model}}
         if settings.instructions is not None:
             think["prompt"] = settings.instructions
-        agent: dict[str, Any] = {
+        agent: Json = {
             "listen": {"provider": _provider(chosen.listen_model)},
             "think": think,
             "speak": {"provider": _provider(settings.voice or chosen.speak_model)},
@@ -214,10 +209,3 @@ def _provider(model: str) -> dict[str, str]:
     """A Deepgram model, of whose two families one must be told by its version."""
     provider = {"type": "deepgram", "model": model}
     return {**provider, "version": "v2"} if model.startswith("flux") else provider
-
-
-def _text(told: dict[str, Any], name: str) -> str:
-    value = told.get(name)
-    if not isinstance(value, str):
-        raise MalformedMessage(f"{told['type']}: {name} is no text"[:200])
-    return value

@@ -31,9 +31,8 @@ from protocol.events import (
     SpeechStopped,
     TextDelta,
     Transcribed,
-    Unknown,
 )
-from protocol.fields import Json, may, need, read
+from protocol.fields import Json, may, need, read, unknown
 
 DEFAULT_MODEL: Final = "gemini-3.8-live"
 INPUT_RATE: Final = 16_000
@@ -160,7 +159,7 @@ class GeminiLive(Dialect):
                 case "usageMetadata":
                     told.append(Ignored(name))
                 case _:
-                    told.append(Ignored(name) if name in _UNMEASURED else Unknown(name[:100]))
+                    told.append(Ignored(name) if name in _UNMEASURED else unknown(name))
         return told
 
     def _content(self, content: Json) -> list[Event]:

@@ -36,12 +36,12 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown
 from protocol.rfc6455 import Opcode
+from protocol.wav import samples_of
 
 RTVI_VERSION: Final = "2.2.0"
 _LABEL: Final = "rtvi-ai"
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _TYPES: Final = {
     "uint": FieldDescriptorProto.TYPE_UINT64,
     "text": FieldDescriptorProto.TYPE_STRING,
@@ -169,7 +169,7 @@ class Pipecat(Dialect):
         if frame.num_channels != 1:
             raise MalformedMessage(f"audio of {frame.num_channels} channels, where the wire has one")
         if audio.startswith(b"RIFF"):
-            audio = audio[audio.find(b"data") + 8 :]
+            audio = samples_of(audio, self.output_rate)
         samples = Encoding.PCM16.samples(len(audio))
         if self.by_ear:
             return AudioDelta(None, None, 0, samples, audio)
@@ -185,7 +185,7 @@ class Pipecat(Dialect):
         if told is not None:
             given = fields.get("data")
             return told(self, kind, given if isinstance(given, dict) else {})
-        return Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])
+        return Ignored(kind) if kind in _IGNORED else unknown(kind)
 
     def _opened(self) -> str:
         if self._open is None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from protocol.access import Recipe, literal
-from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
+from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -28,13 +28,11 @@ from protocol.events import (
     SessionUpdated,
     TextDelta,
     Transcribed,
-    Unknown,
     whole,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown, without_none
 from protocol.rfc6455 import Opcode
 
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _IGNORED: Final = frozenset(("data_connection_tool_invocation", "debug", "pong"))
 
 
@@ -81,17 +79,13 @@ class Ultravox(Dialect):
         medium = {"medium": {"serverWebSocket": rates}}
         if chosen.agent_id:
             return replace(self.recipe, url=f"/api/agents/{quote(chosen.agent_id, safe='')}/calls", body=medium)
-        asked = {"model": settings.model, "systemPrompt": settings.instructions, "voice": settings.voice}
-        return replace(self.recipe, body={**{name: literal(text) for name, text in asked.items() if text is not None}, **medium})
+        asked = without_none(model=settings.model, systemPrompt=settings.instructions, voice=settings.voice)
+        return replace(self.recipe, body={**{name: literal(text) for name, text in asked.items()}, **medium})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
-        """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
-        The model is told when a call is created."""
-        made = websocket_url(base_url, "")
-        if made.partition("://")[2].partition("/")[2]:
-            return made
+        """A call's. The model is told when it is created."""
         rates = {"inputSampleRate": str(self.input_rate), "outputSampleRate": str(self.output_rate)}
-        return websocket_url(base_url, "/calls/direct/server_web_socket", rates)
+        return call_url(base_url, "/calls/direct/server_web_socket", rates)
 
     def append(self, audio: bytes) -> bytes:
         """The audio itself. Raises ValueError for an odd number of bytes."""
@@ -135,7 +129,7 @@ class Ultravox(Dialect):
             case "client_tool_invocation":
                 return [Reply(_no_such_tool(need(kind, fields, "invocationId", str)))]
             case _:
-                return [Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])]
+                return [Ignored(kind) if kind in _IGNORED else unknown(kind)]
 
     def _state(self, state: str) -> list[Event]:
         if state == "thinking" and self._open is None:

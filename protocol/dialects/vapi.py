@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from protocol.access import Recipe, literal
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -23,12 +23,10 @@ from protocol.events import (
     SpeechStopped,
     TextDelta,
     Transcribed,
-    Unknown,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown
 from protocol.rfc6455 import Opcode
 
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _FORMATS: Final = {"pcm_s16le": Encoding.PCM16, "mulaw": Encoding.MULAW}
 _SILENCE: Final = {Encoding.PCM16: b"\0", Encoding.MULAW: b"\xff\x7f"}
 _TURNS: Final = ("events", "ear")
@@ -105,12 +103,8 @@ class Vapi(Dialect):
         return replace(self.recipe, body={**named, "transport": {"provider": "vapi.websocket", "audioFormat": audio}})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
-        """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
-        The model is not told."""
-        made = websocket_url(base_url, "")
-        if made.partition("://")[2].partition("/")[2]:
-            return made
-        return websocket_url(base_url, "/direct/transport", {"format": self.options.format, "sampleRate": str(self.options.rate)})
+        """A call's. The model is not told."""
+        return call_url(base_url, "/direct/transport", {"format": self.options.format, "sampleRate": str(self.options.rate)})
 
     def append(self, audio: bytes) -> bytes:
         """The audio itself. Raises ValueError for a part of a sample."""
@@ -148,7 +142,7 @@ class Vapi(Dialect):
             case "model-output":
                 return self._output(kind, fields)
             case _:
-                return Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])
+                return Ignored(kind) if kind in _IGNORED else unknown(kind)
 
     def _speech(self, role: str, status: str) -> Event | list[Event]:
         if status not in ("started", "stopped"):

@@ -26,6 +26,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
+from protocol.wav import wav
 
 PCM = b"\1\0\2\0\3\0"
 INTERRUPTION = b"\x2a\x00"
@@ -86,7 +87,7 @@ SAID = {"text": "Hi there.", "user_id": "", "timestamp": "t", "final": True}
         (rtvi("tomorrow" * 20), [Unknown(("tomorrow" * 20)[:100])]),
         (rtvi("anything", label="mine"), []),
         (audio(), [sound("r1")]),
-        (audio(b"RIFF\x2e\0\0\0WAVEfmt \x10\0\0\0" + bytes(16) + b"data\x06\0\0\0" + PCM), [sound("r1")]),
+        (audio(wav(PCM, 24_000)), [sound("r1")]),
         (INTERRUPTION, [Cleared()]),
         (block(1, block(3, b"text")), []),
         (b"", [Unknown("frame")]),
@@ -168,6 +169,8 @@ def test_without_rtvi_the_sound_tells_turns() -> None:
         (b"\x12\x7f\x01", "message of 3 bytes is no Pipecat frame"),
         (audio(rate=16_000), "audio of 16000 Hz, where the option output_rate is 24000"),
         (audio(channels=2), "audio of 2 channels, where the wire has one"),
+        (audio(wav(PCM, 16_000)), "a WAV file of 16000 Hz, where 24000 Hz are due"),
+        (audio(wav(PCM, 24_000)[:30] + b"\0"), "a WAV file"),
         (audio(b"\1\0\2"), "3 bytes of audio are no whole pcm16 samples"),
         (block(4, block(1, b"{")), "message of 1 bytes is not JSON"),
         (block(4, block(1, b"[]")), "message of 2 bytes is not a JSON object"),

@@ -157,6 +157,7 @@ def test_an_error_fails_the_response_that_was_due() -> None:
     failed = AssistantError("FAILED_TO_THINK", "No model.")
     assert told(Deepgram(), fails) == [failed]
     assert told(Deepgram(), ASKED, fails)[1:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
+    assert told(Deepgram(), INTERRUPTS, fails)[2:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
     assert told(Deepgram(), ASKED, SOUND, fails)[2:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
     assert told(Deepgram(), of("Warning", code="SLOW", description="Slow."))[0] == AssistantError("SLOW", "Slow.", benign=True)
 

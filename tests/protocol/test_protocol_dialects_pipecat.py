@@ -105,6 +105,14 @@ def test_a_turn_is_over_when_the_bot_stops_speaking() -> None:
     assert told(Pipecat(), *first, *spoken, audio()) == [ResponseCreated("r1"), TextDelta("r1", None, "A"), sound("r1"), done, sound("r2")]
 
 
+def test_tokens_are_of_one_turn() -> None:
+    usage = {"tokens": [{"prompt_tokens": 90, "completion_tokens": 12}]}
+    told_of = [rtvi("bot-llm-started"), audio(), rtvi("metrics", usage), rtvi("bot-llm-stopped"), rtvi("bot-stopped-speaking")]
+    untold = [rtvi("bot-llm-started"), audio(), rtvi("bot-llm-stopped"), rtvi("bot-stopped-speaking")]
+    done = [one for one in told(Pipecat(), *told_of, *untold) if isinstance(one, ResponseDone)]
+    assert [one.usage for one in done] == [{"input_tokens": 90, "output_tokens": 12}, None]
+
+
 def test_a_pause_while_the_model_goes_on_is_none() -> None:
     messages = [
         rtvi("bot-llm-started"),

@@ -227,6 +227,17 @@ def test_what_answers_a_false_alarm_may_pause_too() -> None:
     assert opened(rows) == 2
 
 
+def test_what_comes_back_may_come_back_from_the_last_false_alarm() -> None:
+    mumbled: list[Row] = [(2.5, mumbles(0.5)), (5.0, mumbles(0.5))]
+    assert opened([ASKED, *sound(1.5, 2.8), *sound(7.5, 8.5), *mumbled]) == 1
+    assert opened([ASKED, *sound(1.5, 2.8), *sound(9.0, 10.0), *mumbled]) == 2
+
+
+def test_an_end_that_is_told_is_told() -> None:
+    (turn,) = played([ASKED, *sound(1.5, 2.5), (2.5, done(None)), *sound(3.0, 4.0)])
+    assert (sec(turn.response_done_ns), turn.response_status, turn.audio_s) == (2.5, "completed", 1.0)
+
+
 def test_late_words_of_what_was_cleared_open_nothing() -> None:
     assert opened([ASKED, *sound(1.5, 2.8), (2.5, mumbles(0.5)), (2.8, Cleared()), (2.9, text(None))]) == 1
 

@@ -28,6 +28,7 @@ from protocol.events import (
     Transcribed,
 )
 from protocol.fields import Json, need, read, unknown
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
 _ENCODINGS: Final = {"linear16": Encoding.PCM16, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
@@ -79,8 +80,8 @@ class Options:
 
 
 class Deepgram(Dialect):
-    """The wire of one session: `_open` is the response that is under way, `_late` the one that was broken off and may have audio on its
-    way yet, `_asked` whether the talker has been heard since the last response ended."""
+    """The wire of one session: `_late` is the response that was broken off and may have audio on its way yet, `_asked` whether the talker
+    has been heard since the last response ended."""
 
     name = "deepgram"
     Options = Options
@@ -100,8 +101,7 @@ class Deepgram(Dialect):
         chosen: Options = self.options
         self.input_encoding, self.input_rate = _ENCODINGS[chosen.input_encoding], chosen.input_rate
         self.output_encoding, self.output_rate = _ENCODINGS[chosen.output_encoding], chosen.output_rate
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._late: str | None = None
         self._asked = False
 
@@ -156,7 +156,7 @@ class Deepgram(Dialect):
     def decode_binary(self, message: bytes) -> Event:
         """Audio of the response that is under way, else of the one broken off, else of the next. Raises MalformedMessage."""
         samples = self.output_encoding.samples(len(message))
-        return AudioDelta(self._late or self._begun(), None, 0, samples, message)
+        return AudioDelta(self._late or self._responses.begun(), None, 0, samples, message)
 
     def _said(self, role: str, content: str) -> Event | list[Event]:
         self._late = None
@@ -165,29 +165,23 @@ class Deepgram(Dialect):
             return Transcribed(None, content)
         if role != "assistant":
             raise MalformedMessage("ConversationText: its role is neither user nor assistant")
-        if self._open is None and not self._asked:  # behind the audio: of a response that is over
+        if self._responses.open is None and not self._asked:  # behind the audio: of a response that is over
             return Ignored("ConversationText")
-        return TextDelta(self._begun(), None, content)
+        return TextDelta(self._responses.begun(), None, content)
 
     def _interrupted(self) -> list[Event]:
-        late = self._open or self._late
+        late = self._responses.open or self._late
         over = self._ended("cancelled", "turn_detected")
         self._late, self._asked = late, True
         return [SpeechStarted(None, None), Cleared(), *over]
 
     def _failed(self, code: str, description: str) -> list[Event]:
         if self._asked:
-            self._begun()
+            self._responses.begun()
         return [AssistantError(code, description), *self._ended("failed", code)]
 
-    def _begun(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
-
     def _ended(self, status: str, reason: str | None) -> list[Event]:
-        ended, self._open, self._late, self._asked = self._open, None, None, False
+        ended, self._late, self._asked = self._responses.over(), None, False
         return [] if ended is None else [ResponseDone(ended, status, reason, None)]
 
     def _agent(self, settings: SessionSettings) -> Json:

@@ -31,6 +31,7 @@ from protocol.events import (
     whole,
 )
 from protocol.fields import Json, need, read, unknown, without_none
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
 _IGNORED: Final = frozenset(("data_connection_tool_invocation", "debug", "pong"))
@@ -62,8 +63,7 @@ class Ultravox(Dialect):
         super().__init__(options)
         self.input_rate, self.output_rate = self.options.input_rate, self.options.output_rate
         self._ready = False
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._said = False  # the open response has audio or words
         self._ordinal = -1  # of the latest of the agent's utterances
         self._over_ordinal = -1  # up to which they are over
@@ -101,7 +101,7 @@ class Ultravox(Dialect):
         """The agent's audio."""
         samples = Encoding.PCM16.samples(len(message))
         self._said = True
-        audio = AudioDelta(self._opened(), None, 0, samples, message)
+        audio = AudioDelta(self._responses.begun(), None, 0, samples, message)
         return audio if self._ready else self._first([audio])
 
     def decode(self, message: bytes) -> Event | list[Event]:
@@ -132,8 +132,8 @@ class Ultravox(Dialect):
                 return [Ignored(kind) if kind in _IGNORED else unknown(kind)]
 
     def _state(self, state: str) -> list[Event]:
-        if state == "thinking" and self._open is None:
-            return [ResponseCreated(self._opened())]
+        if state == "thinking" and self._responses.open is None:
+            return [ResponseCreated(self._responses.begun())]
         if state in ("thinking", "speaking"):
             return [Ignored("state")]
         return self._over("completed" if self._said else "cancelled") or [Ignored("state")]
@@ -150,16 +150,10 @@ class Ultravox(Dialect):
         if final or not isinstance(said, str) or (ordinal is not None and ordinal <= self._over_ordinal):
             return Ignored(kind)
         self._ordinal, self._said = self._ordinal if ordinal is None else ordinal, True
-        return TextDelta(self._opened(), None, said)
-
-    def _opened(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
+        return TextDelta(self._responses.begun(), None, said)
 
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
-        over, self._open, self._said = self._open, None, False
+        over, self._said = self._responses.over(), False
         self._over_ordinal = self._ordinal
         return [] if over is None else [ResponseDone(over, status, reason, None)]
 

@@ -25,6 +25,7 @@ from protocol.events import (
     Transcribed,
 )
 from protocol.fields import Json, need, read, unknown
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
 _FORMATS: Final = {"pcm_s16le": Encoding.PCM16, "mulaw": Encoding.MULAW}
@@ -89,8 +90,7 @@ class Vapi(Dialect):
         if self.by_ear:
             self.untold = self.untold | {Fact.DONE}
         self._silence = _SILENCE[self.output_encoding]
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._speaking = False
         self._cut: str | None = None  # the response that was broken off, until another begins
         self._cut_turn: str | None = None  # its `turnId`
@@ -123,7 +123,7 @@ class Vapi(Dialect):
             return AudioDelta(None, None, 0, samples, message)
         if not self._speaking and not message.strip(self._silence):
             return Ignored("silence")
-        return AudioDelta(self._cut or self._opened(), None, 0, samples, message)
+        return AudioDelta(self._cut or self._responses.begun(), None, 0, samples, message)
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one client message says."""
@@ -155,7 +155,7 @@ class Vapi(Dialect):
         if not started:
             return self._over("completed") or Ignored("speech-update")
         self._speaking, self._cut = True, None
-        self._opened()
+        self._responses.begun()
         return Ignored("speech-update")
 
     def _transcript(self, kind: str, fields: Json) -> Event:
@@ -171,16 +171,10 @@ class Vapi(Dialect):
         if self.by_ear:
             return TextDelta(None, None, output)
         self._cut = None
-        return TextDelta(self._opened(), None, output)
-
-    def _opened(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
+        return TextDelta(self._responses.begun(), None, output)
 
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
-        over, self._open, self._speaking = self._open, None, False
+        over, self._speaking = self._responses.over(), False
         if status == "cancelled":
             self._cut = over
         return [] if over is None else [ResponseDone(over, status, reason, None)]

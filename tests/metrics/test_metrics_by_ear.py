@@ -16,6 +16,7 @@ from metrics.by_ear import BREAK_S, QUIET_S, ByEar
 from metrics.catalog import METRICS
 from metrics.records import BargeInClass, Outcome, TurnKind, TurnRecord
 from metrics.tracker import Notice
+from metrics.utterance import Utterance
 from metrics.windows import FALSE_STOP_S, RESUME_WINDOW_S
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, Cleared, Event, Ignored, ResponseDone
@@ -231,6 +232,13 @@ def test_what_comes_back_may_come_back_from_the_last_false_alarm() -> None:
     mumbled: list[Row] = [(2.5, mumbles(0.5)), (5.0, mumbles(0.5))]
     assert opened([ASKED, *sound(1.5, 2.8), *sound(7.5, 8.5), *mumbled]) == 1
     assert opened([ASKED, *sound(1.5, 2.8), *sound(9.0, 10.0), *mumbled]) == 2
+
+
+def test_a_response_that_is_over_is_not_kept_by_a_talker_who_has_not_looked_yet() -> None:
+    stage = Stage(ear=ByEar(RATE, "pcm16")).play([ASKED, *sound(1.5, 2.5)])
+    stage.tracker.speak(Utterance(TurnKind.FALSE_ALARM, 0, 0, "clip", "awb", "mm", ns(5.0), ns(5.5)))
+    stage.play(sound(6.0, 7.0))
+    assert sum(bool(notice & Notice.OPENED) for notice in stage.notices) == 2
 
 
 def test_an_end_that_is_told_is_told() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from users_assistants import a_run
 
-from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, Recipe, Reuse, found, make
+from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, OpenAIRealtimeBeta, Recipe, Reuse, found, make
 from scenarios import ScenarioError, parse_scenario
 from users.access import door, recipe_of, secret_parameters
 from users.run import Run, make_run
@@ -199,6 +199,11 @@ def test_what_commands_do_not_get(tmp_path: Path) -> None:
 def test_the_door(grant: Grant, url: str, headers: dict[str, str]) -> None:
     assert door(grant, make(OpenAIRealtime, {}), HOST, "m") == (url.replace("http", "ws"), headers)
     assert door(Grant(None, "/s"), make(OpenAIRealtime, {}), "WSS://x/api/?k=1", None)[0] == "wss://x/api/s"
+
+
+def test_headers_of_a_recipe_go_over_those_of_the_dialect() -> None:
+    _, headers = door(Grant("t", headers={"OpenAI-Beta": "other", "x": "t"}), OpenAIRealtimeBeta(), HOST, "m")
+    assert headers == {"OpenAI-Beta": "other", "x": "t"}
 
 
 VENDORS: dict[str, tuple[str, dict[str, str], Any, Grant]] = {

@@ -19,6 +19,7 @@ from assistant.session import Receive, Send
 from assistant.settings import Settings
 from assistant.shapes import RefusedError, ensure_writable
 from assistant.wires import WIRES
+from assistant.wires.base import Wire
 
 MAX_BODY = 256 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
@@ -100,8 +101,7 @@ class Routes:
     async def client_secrets(self, request: Request) -> Response:
         """POST /v1/realtime/client_secrets, as OpenAI's."""
         hub = self._hub
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+        if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
             return error(401, "Incorrect API key provided.", "invalid_api_key")
         try:
             ttl_s, settings = _secret_request(await read_json(request))
@@ -112,8 +112,7 @@ class Routes:
     async def _mint(self, request: Request, endpoint: str, ttl_s: int, settings: Settings | None = None) -> Response:
         token = await mint(self._hub, request, endpoint, ttl_s, settings.config if settings else None)
         if isinstance(token, Unminted):
-            retry = {} if token.retry_after_s is None else {"Retry-After": str(token.retry_after_s)}
-            return error(token.status, token.text, token.code, **retry)
+            return error(token.status, token.text, token.code, **token.headers)
         expires_at = int(time.time() + ttl_s)
         session = (settings or Settings(DEFAULT_MODEL)).echo(f"sess_{secrets.token_hex(8)}", beta=False, expires_at=0)
         secret = {"value": token, "expires_at": expires_at}

@@ -22,10 +22,6 @@ class TokenStore:
         self._tokens: dict[str, tuple[float, dict[str, Any] | None]] = {}
         self._next_purge = 0.0
 
-    @property
-    def has_api_key(self) -> bool:
-        return self._api_key is not None
-
     def mint(self, now_s: float, ttl_s: float, config: dict[str, Any] | None = None) -> str:
         """A new token that is valid until now_s + ttl_s; its sessions start with `config` (None: the defaults)."""
         if now_s >= self._next_purge:
@@ -39,14 +35,18 @@ class TokenStore:
         """The session configuration that belongs to a token; None: the defaults."""
         return self._tokens.get(secret or "", (0.0, None))[1]
 
-    def is_api_key(self, secret: str) -> bool:
+    def may_mint(self, secret: str | None) -> bool:
+        """Whether this secret may ask for tokens: the API key, or any where there is no key."""
+        return self._api_key is None or self._is_api_key(secret or "")
+
+    def _is_api_key(self, secret: str) -> bool:
         return self._api_key is not None and hmac.compare_digest(secret.encode(), self._api_key)
 
     def accepts(self, secret: str | None, now_s: float) -> bool:
         """Whether this bearer may open a session: an unexpired token, or the API key."""
         if not secret:
             return False
-        return self._tokens.get(secret, (float("-inf"), None))[0] > now_s or self.is_api_key(secret)
+        return self._tokens.get(secret, (float("-inf"), None))[0] > now_s or self._is_api_key(secret)
 
 
 class RateLimiter:

@@ -67,7 +67,7 @@ class ByEar:
         """Where that was silent for longer than FALSE_STOP_S, and went on."""
         self._played_ns = -1  # when all that has come is played
         self._opened_ns = 0
-        self._came_ns = 0  # when the last of it that is loud came
+        self._came_ns = 0  # when the last of it that is loud came, where any did
         self._sound_ns: int | None = None  # when that is played; None: nothing of it was heard
 
     def heard(self, t_ns: int, event: Event, turn: Turn | None) -> list[tuple[int, Event]]:
@@ -117,6 +117,8 @@ class ByEar:
             pcm = decode(self._encoding, audio) if self._sound_ns is None else b""
         except ValueError as error:
             raise MalformedMessage(f"audio: {error}") from None
+        if not piece.samples:
+            return []
         late = t_ns > self._played_ns
         starts_ns = self._played_ns if not late else t_ns + self._delay_ns if self._sound_ns is None else t_ns
         self._played_ns = starts_ns + self._lasts_ns(piece)
@@ -178,7 +180,9 @@ class ByEar:
 
     def _all_sent(self, turn: Turn | None) -> bool:
         """Whether the talker's barge-in came when all of the response had been sent."""
-        return turn is not None and self._interrupted(turn) and self._came_ns <= turn.utterance.onset_ns
+        if turn is None or self._sound_ns is None:
+            return False
+        return self._interrupted(turn) and self._came_ns <= turn.utterance.onset_ns
 
     def _interrupted(self, turn: Turn) -> bool:
         return turn.host is not None and turn.host.identity == self._identity

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from protocol.access import Recipe, Request, Reuse, filled, variables
 from protocol.alike import Alike
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url, wrong_rates
 from protocol.dialects import DIALECTS
 from protocol.dialects.openai_realtime import TOKENS, OpenAIRealtime, OpenAIRealtimeBeta
 from protocol.events import Event
@@ -51,4 +51,5 @@ __all__ = [
     "parse_close",
     "variables",
     "websocket_url",
+    "wrong_rates",
 ]

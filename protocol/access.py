@@ -1,7 +1,7 @@
 """How a talker gets in, told as data: the request for a token or a session's URL, and where in the reply these are.
 
-A text of a recipe may hold `${NAME}`: the environment variable NAME, or, as `${KEY}`, the run's own API key. Values are put in by `filled`,
-once for a run; a recipe itself holds their names only, so that it may be shown.
+A text of a recipe may hold `${NAME}`: the environment variable NAME, or, as `${KEY}`, the run's own API key; `$${` stands for `${` itself.
+Values are put in by `filled`, once for a run; a recipe itself holds their names only, so that it may be shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEY: Final = "KEY"
 TOKEN: Final = "TOKEN"
 """The name that stands for the token, in `session_url` and `session_headers`."""
 
-_NAME: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}", re.ASCII)
+_NAME: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)\}", re.ASCII)
 _POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
 WS_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 """What the scheme of a session's URL becomes."""
@@ -134,12 +134,22 @@ def filled(recipe: Recipe, values: Mapping[str, str]) -> Request:
 
 def fill(text: str, values: Mapping[str, str], in_url: bool = False) -> str:
     """The text with values in place of names. `in_url`: percent-encoded (RFC 3986)."""
-    return _NAME.sub(lambda name: quote(values[name[1]], safe=":") if in_url else values[name[1]], text)
+
+    def value(found: re.Match[str]) -> str:
+        held = values[found[1]] if found[1] else "${"
+        return quote(held, safe=":") if in_url else held
+
+    return _NAME.sub(value, text)
+
+
+def literal(text: str) -> str:
+    """What a recipe writes for a text that holds no names, whatever is in it."""
+    return text.replace("${", "$${")
 
 
 def names(text: str) -> set[str]:
     """The names that a text holds."""
-    return set(_NAME.findall(text))
+    return set(_NAME.findall(text)) - {""}
 
 
 def in_header(text: str) -> bool:

@@ -9,9 +9,8 @@ from dataclasses import is_dataclass
 from typing import Any, Final, get_args
 
 from protocol.conformance import excerpt
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, wrong_rates
 from protocol.events import Event
-from protocol.raw_options import RATES
 
 _FRAME_S: Final = 0.02
 _SECRET: Final = "not-a-secret"
@@ -47,10 +46,9 @@ def _what_it_is(made: Callable[[], Dialect]) -> Iterator[str]:
     one = made()
     if not is_dataclass(one.Options):
         yield f"Options is {one.Options!r:.60}, and no dataclass"
+    yield from wrong_rates(one)
     for side in ("input", "output"):
-        rate, encoding = getattr(one, f"{side}_rate"), getattr(one, f"{side}_encoding")
-        if rate not in RATES:
-            yield f"{side}_rate is {rate!r}: there are {', '.join(map(str, RATES))}"
+        encoding = getattr(one, f"{side}_encoding")
         if not isinstance(encoding, Encoding):
             yield f"{side}_encoding is {encoding!r:.60}: there are {', '.join(Encoding)}"
     if not all(isinstance(fact, Fact) for fact in one.untold):

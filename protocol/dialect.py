@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from protocol.access import WS_SCHEMES, Recipe, in_header
@@ -31,6 +31,10 @@ class SessionSettings:
     silence_duration_ms: int | None = 500
     create_response: bool = True
     interrupt_response: bool = True
+
+
+RATES: Final = (8_000, 16_000, 24_000, 48_000)
+"""Sample rates in Hz at which a talker can speak, and at which a session may begin."""
 
 
 class Encoding(StrEnum):
@@ -111,11 +115,12 @@ class Dialect:
     """The environment variable in which the vendor's users keep the API key; None: there is no such custom."""
 
     input_rate: int = 24_000
-    """Sample rate in Hz of the audio that the assistant hears: 8000, 16000, 24000 or 48000."""
+    """Sample rate in Hz of the audio that the assistant hears, one of RATES."""
     input_encoding: Encoding = Encoding.PCM16
     """How it is written."""
     output_rate: int = 24_000
-    """Sample rate in Hz of the audio that the assistant sends. The dialect may set it until the session is ready."""
+    """Sample rate in Hz of the audio that the assistant sends, one of RATES. The dialect may set another, of 8000 at
+    least, until the session is ready."""
     output_encoding: Encoding = Encoding.PCM16
     """How it is written. As `output_rate`."""
 
@@ -182,6 +187,12 @@ class Dialect:
         raise MalformedMessage("a binary message, where the wire has text only")
 
 
+def wrong_rates(dialect: Dialect) -> list[str]:
+    """What is wrong with a dialect's rates, a line each: RATES has all that there are."""
+    asked = {"input_rate": dialect.input_rate, "output_rate": dialect.output_rate}
+    return [f"{name} is {rate!r}: there are {', '.join(map(str, RATES))}" for name, rate in asked.items() if rate not in RATES]
+
+
 def sayable(secret: str) -> str:
     """The secret. Raises ValueError, which does not show it, where a header cannot carry it."""
     if not in_header(secret):
@@ -205,3 +216,10 @@ def websocket_url(base_url: str, path: str, query: Mapping[str, str] | None = No
     full = own if path and own.endswith(path) else own + path
     parameters = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **(query or {})}
     return urlunsplit((scheme, parts.netloc, full or "/", urlencode(parameters), ""))
+
+
+def call_url(base_url: str, path: str, query: Mapping[str, str]) -> str:
+    """A call's URL as it was given; for a host alone, that of a call which nobody has created, as the bundled assistant allows. Raises
+    ValueError, as `websocket_url`."""
+    given = websocket_url(base_url, "")
+    return given if given.partition("://")[2].partition("/")[2] else websocket_url(base_url, path, query)

@@ -7,10 +7,13 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from protocol.dialect import MalformedMessage
+from protocol.events import Unknown
 
 Json = dict[str, Any]
 _T = TypeVar("_T", str, int, bool, list[Any], dict[str, Any])
 
+LONGEST_UNKNOWN_TYPE: Final = 100
+"""Characters kept of a type that a dialect does not know: it comes from outside, so it may be of any length."""
 _NAMES: Final = {str: "a string", int: "a whole number", bool: "true or false", list: "an array", dict: "an object"}
 
 
@@ -44,3 +47,13 @@ def need(where: str, fields: Json, name: str, wanted: type[_T], inside: str = ""
 def may(where: str, fields: Json, name: str, wanted: type[_T], inside: str = "") -> _T | None:
     """The field `name`; None where it is absent or null. Raises MalformedMessage."""
     return None if fields.get(name) is None else need(where, fields, name, wanted, inside)
+
+
+def unknown(kind: str) -> Unknown:
+    """The event for a message of a type that the dialect has never heard of."""
+    return Unknown(kind[:LONGEST_UNKNOWN_TYPE])
+
+
+def without_none(**fields: Any) -> Json:
+    """These fields of a message to be sent; None: not mentioned."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
 from protocol.access import TOKEN, WS_SCHEMES, Recipe, fill, in_header
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+_SECRET_LENGTH: Final = 16
+"""Characters from which on a parameter may be a signature or a token: shorter ones are rates, formats and names."""
 _LONGEST_LIFE_S: Final = 1e9
 """Some 31 years: an expiry below it is a lifetime, one above it an instant, counted from 1970."""
 _MILLISECONDS: Final = 1e11
@@ -36,8 +38,10 @@ class Grant:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The texts that must not be shown."""
-        return tuple(text for text in (self.token, self.url, *(self.headers or {}).values()) if text)
+        """The texts that must not be shown: the values of the URL's longer parameters, too."""
+        told = parse_qsl(urlsplit(self.url or "").query)
+        parameters = [value for _, value in told if len(value) >= _SECRET_LENGTH]
+        return tuple(text for text in (self.token, self.url, *(self.headers or {}).values(), *parameters) if text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,18 +28,14 @@ from protocol.events import (
     TextDelta,
     Transcribed,
     Truncated,
-    Unknown,
 )
-from protocol.fields import Json, may, need, read, wrong
+from protocol.fields import Json, may, need, read, unknown, wrong
 
 RESPONSE_STATUSES: Final = frozenset(("completed", "cancelled", "incomplete", "failed"))
 """How a response may end."""
 
 BENIGN_ERRORS: Final = frozenset(("response_cancel_not_active",))
 """Error codes of races that no client can avoid: the response ended while the cancel was under way."""
-
-LONGEST_UNKNOWN_TYPE: Final = 100
-"""Characters kept of a type that is not in the table: it comes from outside, so it may be of any length."""
 
 
 Decoder = Callable[[str, Json], Event]
@@ -53,7 +49,7 @@ def decode(message: bytes, own: Mapping[str, Decoder] | None = None) -> Event:
     if type(kind) is not str:
         raise wrong("message", "type", kind, str)
     decoder = (own or _DECODERS).get(kind) or _DECODERS.get(kind)
-    return Unknown(kind[:LONGEST_UNKNOWN_TYPE]) if decoder is None else decoder(kind, fields)
+    return unknown(kind) if decoder is None else decoder(kind, fields)
 
 
 def _session_created(kind: str, fields: Json) -> Event:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from protocol.dialect import Encoding, Fact
+from protocol.dialect import RATES, Encoding, Fact
 
-RATES: Final = (8_000, 16_000, 24_000, 48_000)
-"""Hz."""
 _FIELDS: Final = {"transcript_type": "transcript_field", "text_type": "text_field", "error_type": "error_field"}
 """Types of messages that hold text, and where."""
 _FACTS: Final = {

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from scenarios.parts import Part
 
 _NAME = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-_SECRET = re.compile(r"(.*[-_.])?(authorization|cookie|apikey|key|secret|password|signature)|.*token", re.IGNORECASE)
+SECRET = re.compile(r"(.*[-_.])?(authorization|cookie|apikey|key|secret|password|signature)|.*token", re.IGNORECASE)
 """Names of headers and parameters that carry a secret."""
-_SECRET_IN_BODY = re.compile(r"authorization|cookie|(x-)?(xi-)?api[-_]?key|.*secret|password|access[-_]?token", re.IGNORECASE)
+SECRET_IN_BODY = re.compile(r"authorization|cookie|(x-)?(xi-)?api[-_]?key|.*secret|password|access[-_]?token", re.IGNORECASE)
 """Names in a body that do: a key or a token may be something else there."""
 _WORDS = re.compile(r"(\w{1,20}[ =]|; ?)*")
 """What may stand beside a name: `Bearer `, or `session=`."""
@@ -34,7 +34,7 @@ def _url(value: str) -> str:
         raise ValueError("a URL has no spaces, and no characters beyond ASCII: write them as %20")
     if "@" in parts.netloc:
         raise ValueError("a URL without user name and password: run files show it")
-    literal = next((name for name, text in parse_qsl(parts.query) if _SECRET.fullmatch(name) and not _named(text)), None)
+    literal = next((name for name, text in parse_qsl(parts.query) if SECRET.fullmatch(name) and not _named(text)), None)
     if literal is not None:
         raise ValueError(f"the parameter {literal} holds a secret, and {_ADVICE}")
     return value
@@ -42,7 +42,7 @@ def _url(value: str) -> str:
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if value and _SECRET.fullmatch(name) and not _named(value):
+        if value and SECRET.fullmatch(name) and not _named(value):
             raise ValueError(f"the header {name} holds a secret, and {_ADVICE}")
     return headers
 
@@ -53,7 +53,7 @@ def _body(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_json(value: Any, name: str = "") -> None:
-    if isinstance(value, str) and value and _SECRET_IN_BODY.fullmatch(name) and not _named(value):
+    if isinstance(value, str) and value and SECRET_IN_BODY.fullmatch(name) and not _named(value):
         raise ValueError(f"{name} holds a secret, and {_ADVICE}")
     if isinstance(value, Mapping):
         for below, inner in value.items():

@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from protocol import TOKENS, Dialect, Grant, Recipe, Request, Reuse, filled, variables
 from protocol.access import KEY as OWN_KEY
 from protocol.access import WS_SCHEMES, names
 from scenarios import Scenario, ScenarioError
+from scenarios.access import SECRET, SECRET_IN_BODY
 
 TOKEN, KEY, NONE = "token", "key", "none"
 AUTHS = (TOKEN, KEY, NONE)
@@ -37,9 +38,23 @@ class Mint:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The environment variables that headers are made of, and what they hold."""
-        sent = {name for where, text in self.recipe.texts() if "headers." in where for name in names(text)}
+        """The environment variables that headers are made of, and parameters and fields that are called like a secret; and what they
+        hold."""
+        sent = set[str]().union(*(_secrets_in(where, text) for where, text in self.recipe.texts()))
         return {name: value for name, value in self.values.items() if name in sent - {OWN_KEY}}
+
+
+def secret_parameters(url: str) -> tuple[str, ...]:
+    """The values of a URL's parameters that are called like a secret."""
+    return tuple(value for name, value in parse_qsl(urlsplit(url).query) if SECRET.fullmatch(name))
+
+
+def _secrets_in(where: str, text: str) -> set[str]:
+    """The names in a recipe's text that stand for secrets."""
+    if where in ("url", "session_url"):
+        return set[str]().union(*map(names, secret_parameters(text)))
+    told = "headers." in where or SECRET_IN_BODY.fullmatch(where.rpartition(".")[2])
+    return names(text) if told else set()
 
 
 def recipe_of(scenario: Scenario, dialect: Dialect, asked: Recipe | None, token_path: str) -> Recipe | None:

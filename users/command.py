@@ -13,6 +13,8 @@ from typing import IO
 import gevent
 from gevent import subprocess
 
+from users.hidden import hidden
+
 logger = logging.getLogger(__name__)
 
 LIMIT_S = 60.0
@@ -21,7 +23,6 @@ _SHOWN = 2000
 """Characters of its output that are logged."""
 _READ = 64 * 1024
 """Bytes of it that are read: a secret that begins in what is shown ends in them."""
-_HIDDEN = "***"
 
 
 def run_command(command: Sequence[str], secrets: Mapping[str, str], limit_s: float = LIMIT_S) -> str:
@@ -54,11 +55,8 @@ def run_command(command: Sequence[str], secrets: Mapping[str, str], limit_s: flo
 
 def _log(command: Sequence[str], told: IO[bytes], held: set[str]) -> None:
     told.seek(0)
-    shown = told.read(_READ).decode(errors="replace")
-    for value in held:
-        shown = shown.replace(value, _HIDDEN)
-    for name, value in os.environ.items():
-        if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
-            shown = shown.replace(value, _HIDDEN)
+    words = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    likely = [value for name, value in os.environ.items() if len(value) >= 8 and any(word in name.upper() for word in words)]
+    shown = hidden(told.read(_READ).decode(errors="replace"), [*held, *likely])
     for line in shown[:_SHOWN].splitlines():
         logger.info("chaos: %s: %s", command[0], line)

@@ -213,7 +213,7 @@ class Link:
             self._end(None)
             return
         self.transport.put(Opcode.CLOSE, close_payload(code) if code else b"")
-        self._fail(ErrorKind.REMOTE_CLOSE, f"closed by the assistant: code {code or 'none'}" + (f", {reason[:120]}" if reason else ""))
+        self._fail(ErrorKind.REMOTE_CLOSE, f"closed by the assistant: code {code or 'none'}" + (f", {reason}" if reason else ""))
 
     def _fail(self, kind: ErrorKind, text: str) -> None:
         self._end(RemoteError(kind, text, close_code=self.close_code))

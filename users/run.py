@@ -14,7 +14,7 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
 from metrics.untold import untold
-from protocol import DIALECTS, Dialect, SessionSettings, find, make
+from protocol import DIALECTS, Dialect, SessionSettings, find, make, wrong_rates
 from protocol.alone import violations
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
@@ -225,9 +225,11 @@ def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
         made = make(wire, scenario.session.wire)
     except ValueError as error:
         raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
-    wrong = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
-    if wrong:
-        raise ScenarioError(f"--dialect {name}: {wrong[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
+    for wrong in wrong_rates(made):
+        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {wrong}")
+    found = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
+    if found:
+        raise ScenarioError(f"--dialect {name}: {found[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
     return wire, made
 
 

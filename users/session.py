@@ -11,12 +11,13 @@ from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
 from protocol import Grant, MalformedMessage, Opcode
-from protocol.events import AudioDelta, Event, SessionUpdated
-from users.access import door
+from protocol.events import AssistantError, AudioDelta, Event, SessionUpdated
+from users.access import door, secret_parameters
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
 from users.errors import LocalError, RemoteError
 from users.held import Held
+from users.hidden import hidden, hidden_in
 from users.link import Link
 from users.microphone import Microphone
 from users.opening import Target, connect
@@ -64,12 +65,14 @@ class Session:
         self._microphone: Microphone | None = None
         self._speaking: Speaking | None = None
         self._error: RemoteError | LocalError | None = None
+        self._secrets: tuple[str, ...] = ()  # which the assistant may say again, where it says what is wrong
 
     def open(self, grant: Grant) -> None:
         """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
+        self._secrets = (*grant.secrets, *run.secrets.values(), *secret_parameters(run.host))
         if self._tape is not None:
-            self._tape.secrets = (*grant.secrets, *run.secrets.values())
+            self._tape.secrets = self._secrets
         limit_s = run.scenario.limits.setup_s
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
@@ -187,16 +190,11 @@ class Session:
         begun_ns = now_ns()
         try:
             events = self._wired.events(arrived_ns, payload, opcode)
-        except Exception as error:  # in the event loop's hands it would only be printed
-            self._broken("decoded", error)
+        except Exception as error:
+            self._failed("a message could not be decoded", error)
             return
         for event in events:
             self._told(begun_ns, arrived_ns, event, payload)
-
-    def _broken(self, what: str, error: Exception) -> None:
-        self._run.faults.note(f"a message could not be {what}")
-        self._error = self._error or LocalError(f"a message could not be {what}: {type(error).__name__}: {error}")
-        self.wake.set()
 
     def _catch_up(self) -> None:
         if self._held is not None:
@@ -205,13 +203,15 @@ class Session:
     def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes) -> None:
         """The assistant told something, in this message, which began to be decoded at `begun_ns`."""
         tracker = self._tracker
+        if type(event) is AssistantError:
+            event = hidden_in(event, self._secrets)
         try:
             notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
         except MalformedMessage:
             self._wired.counted.malformed_messages += 1
             return
-        except Exception as error:  # in the event loop's hands it would only be printed
-            self._broken("tracked", error)
+        except Exception as error:
+            self._failed("a message could not be tracked", error)
             return
         self._wired.counted.event(event)
         if tracker is None:
@@ -231,6 +231,12 @@ class Session:
                 tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
             if notice & _WAKING:
                 self.wake.set()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """A fault of ours, or of a dialect of the user's own; in the event loop's hands it would only be printed."""
+        self._run.faults.note(what)
+        self._error = self._error or LocalError(f"{what}: {type(error).__name__}: {error}")
+        self.wake.set()
 
     def _begin(self, ready_ns: int) -> None:
         """The assistant is ready: what it tells from now on is tracked."""
@@ -252,5 +258,7 @@ class Session:
             self._held.tracker = self._tracker
 
     def _on_closed(self, error: RemoteError | None) -> None:
+        if error is not None:
+            error.args = (hidden(str(error), self._secrets),)
         self._error = self._error or error
         self.wake.set()

@@ -17,21 +17,20 @@ from protocol import Opcode
 
 logger = logging.getLogger(__name__)
 
-HIDDEN = b"(hidden)"
-
 
 class Tape:
-    """Of one session; written to `path` at its end. `dialect`, `options`: as the run has them. `secrets`: what must not be on it."""
+    """Of one session; written to `path` at its end. `dialect`, `options`: as the run has them. `secrets`: what must not be on it;
+    in its place stand as many asterisks, so that a message that tells its own length is still one."""
 
     def __init__(self, path: Path, dialect: str, options: dict[str, Any]) -> None:
-        self.secrets: tuple[str | None, ...] = ()
+        self.secrets: tuple[str, ...] = ()
         self.entries: list[Entry] = [{"dialect": dialect, "options": options}]
         self._path = path
 
     def message(self, what: str, t_ns: int, opcode: Opcode, message: bytes) -> None:
         """A message was `sent`, or `got`."""
         for secret in filter(None, self.secrets):
-            message = message.replace(secret.encode(), HIDDEN)
+            message = message.replace(secret.encode(), b"*" * len(secret.encode()))
         self.entries.append(message_entry(what, t_ns, opcode, message))
 
     def tracker(

@@ -10,9 +10,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import orjson
+
 from assistant.usage import Usage
 from audio.codecs import PCM16
 
+RATES = (8000, 16_000, 24_000, 48_000)
+"""Hz: at which clips and answers are there."""
 Message = str | bytes
 """What goes over the WebSocket: text or binary."""
 Told = Message | list[Message] | None
@@ -190,3 +194,12 @@ class Wire:
     def received(self, message: Message) -> list[Received]:
         """What one message of the client comes to. Never raises: what cannot be read is answered as the wire does, or nothing."""
         raise NotImplementedError
+
+
+def fields_of(message: Message) -> dict[str, Any]:
+    """The JSON object that a message holds; an empty one where it holds none."""
+    try:
+        fields = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -16,13 +16,12 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from assistant.minting import Unminted, mint
-from assistant.wires.base import Answer, Asked, Bye, Format, Message, Received, Sound, Told, Tuned, Wire
+from assistant.wires.base import RATES, Answer, Asked, Bye, Format, Message, Received, Sound, Told, Tuned, Wire, fields_of
 from audio.codecs import ALAW, MULAW, PCM16
 
 GRANT = "/v1/auth/grant"
 GRANT_TTL_S = 30
 ENCODINGS = {"linear16": PCM16, "mulaw": MULAW, "alaw": ALAW}
-RATES = (8000, 16_000, 24_000, 48_000)
 REFUSED, UNPARSABLE = 1008, "UNPARSABLE_CLIENT_MESSAGE"
 UPDATES = {"UpdatePrompt": "PromptUpdated", "UpdateSpeak": "SpeakUpdated", "UpdateThink": "ThinkUpdated", "UpdateListen": "ListenUpdated"}
 FAILURES = {"asr_error": "FAILED_TO_LISTEN", "server_error": "FAILED_TO_THINK", "tts_error": "FAILED_TO_SPEAK"}
@@ -64,13 +63,11 @@ class Deepgram(Wire):
         """POST /v1/auth/grant: a token for a key."""
 
         async def grant(request: Request) -> Response:
-            key = cls.secret({"authorization": request.headers.get("authorization", "")}, {}, [])
-            if hub.tokens.has_api_key and not hub.tokens.is_api_key(key or ""):
+            if not hub.tokens.may_mint(cls.secret(request.headers, {}, [])):
                 return _refusal(401, "INVALID_AUTH", "Invalid credentials.")
             token = await mint(hub, request, GRANT, GRANT_TTL_S)
             if isinstance(token, Unminted):
-                retry = {} if token.retry_after_s is None else {"Retry-After": str(token.retry_after_s)}
-                return _refusal(token.status, token.code.upper(), token.text, retry)
+                return _refusal(token.status, token.code.upper(), token.text, token.headers)
             return JSONResponse({"access_token": token, "expires_in": GRANT_TTL_S}, headers={"Cache-Control": "no-store"})
 
         return [("POST", GRANT, grant)]
@@ -139,11 +136,8 @@ class Deepgram(Wire):
                 return []
             self._heard_s += len(message) // len(self.input.silence) / self.input.rate
             return [Sound(message)]
-        try:
-            told = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            told = None
-        kind = told.get("type") if isinstance(told, dict) else None
+        told = fields_of(message)
+        kind = told.get("type")
         if kind == "Settings" and not self._tuned:
             return self._settings(told)
         if kind in ("KeepAlive", "FunctionCallResponse"):

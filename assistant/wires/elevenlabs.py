@@ -15,7 +15,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from assistant.minting import Unminted, mint
+from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import Answer, Format, Message, Received, Refused, Sound, Told, Tuned, Wire
 from audio.codecs import MULAW
 
@@ -67,16 +67,13 @@ class ElevenLabs(Wire):
         """GET /v1/convai/conversation/get-signed-url: a session's URL for a key."""
 
         async def signed(request: Request) -> Response:
-            if hub.tokens.has_api_key and not hub.tokens.is_api_key(request.headers.get("xi-api-key", "")):
+            if not hub.tokens.may_mint(request.headers.get("xi-api-key")):
                 return _refusal(401, "invalid_api_key", "Invalid API key")
             token = await mint(hub, request, SIGNED, SIGNED_TTL_S)
             if isinstance(token, Unminted):
-                retry = {} if token.retry_after_s is None else {"Retry-After": str(token.retry_after_s)}
-                return _refusal(token.status, token.code, token.text, retry)
-            scheme = "wss" if request.url.scheme == "https" else "ws"
+                return _refusal(token.status, token.code, token.text, token.headers)
             query = urlencode({"agent_id": request.query_params.get("agent_id", ""), SIGNATURE: token})
-            url = f"{scheme}://{request.url.netloc}{PATH}?{query}"
-            return JSONResponse({"signed_url": url}, headers={"Cache-Control": "no-store"})
+            return JSONResponse({"signed_url": session_url(request, f"{PATH}?{query}")}, headers={"Cache-Control": "no-store"})
 
         return [("GET", SIGNED, signed)]
 

@@ -17,13 +17,12 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from assistant.minting import Unminted, mint
-from assistant.wires.base import Asked, Bye, Format, Message, Received, Sound, Told, Tuned, Wire
+from assistant.wires.base import RATES, Asked, Bye, Format, Message, Received, Sound, Told, Tuned, Wire
 
 SERVICE = "/ws/google.ai.generativelanguage.{}.GenerativeService.{}"
 NAMED = "auth_tokens/"
 LIFE_S = 60.0  # in which a session is to be begun, unless the request says otherwise
 LONGEST_LIFE_S = 20 * 3600.0
-RATES = (8000, 16_000, 24_000, 48_000)
 INVALID = 1007
 SILENCE_MS = (10, 10_000)
 URL_SAFE = str.maketrans("-_", "+/")  # protobuf's JSON reads both alphabets of RFC 4648, and Google's Python client writes the other
@@ -60,15 +59,15 @@ class GeminiLive(Wire):
         """Ephemeral tokens."""
 
         async def auth_tokens(request: Request) -> JSONResponse:
-            key = request.headers.get("x-goog-api-key") or request.query_params.get("key", "")
-            if hub.tokens.has_api_key and not hub.tokens.is_api_key(key):
+            key = request.headers.get("x-goog-api-key") or request.query_params.get("key")
+            if not hub.tokens.may_mint(key):
                 return _refused(401, "UNAUTHENTICATED", "API key not valid. Please pass a valid API key.")
             life_s = _life_s(await request.body())
             if life_s is None:
                 return _refused(400, "INVALID_ARGUMENT", "newSessionExpireTime must be a time less than 20 hours ahead.")
             token = await mint(hub, request, "/v1alpha/auth_tokens", life_s)
             if isinstance(token, Unminted):
-                return _refused(token.status, "RESOURCE_EXHAUSTED" if token.status == 429 else "INTERNAL", token.text)
+                return _refused(token.status, "RESOURCE_EXHAUSTED" if token.status == 429 else "INTERNAL", token.text, token.headers)
             return JSONResponse({"name": f"{NAMED}{token}"}, headers={"Cache-Control": "no-store"})
 
         return [("POST", "/v1alpha/auth_tokens", auth_tokens)]
@@ -249,5 +248,5 @@ def _life_s(body: bytes) -> float | None:
     return life_s if 0 < life_s < LONGEST_LIFE_S else None
 
 
-def _refused(code: int, status: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message, "status": status}}, code)
+def _refused(code: int, status: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message, "status": status}}, code, headers)

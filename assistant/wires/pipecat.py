@@ -17,9 +17,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from assistant.minting import Unminted, mint, session_url
-from assistant.wires.base import Answer, Bye, Format, Message, Received, Refused, Sound, Told, Tuned, Wire
+from assistant.wires.base import RATES, Answer, Bye, Format, Message, Received, Refused, Sound, Told, Tuned, Wire
 
-RATES = (8000, 16_000, 24_000, 48_000)
 IN_RATE, OUT_RATE = 16_000, 24_000  # of PipelineParams, where a bot does not say otherwise
 TTL_S = 300  # of the runner's tokens
 RTVI = "rtvi-ai"
@@ -90,8 +89,7 @@ class Pipecat(Wire):
         """POST /start, as Pipecat's runner has it, and POST /connect, as its examples."""
 
         async def begin(request: Request, endpoint: str) -> str | Response:
-            scheme, _, key = request.headers.get("authorization", "").partition(" ")
-            if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+            if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
                 return JSONResponse({"detail": "Incorrect API key provided."}, 401)
             token = await mint(hub, request, endpoint, TTL_S)
             return JSONResponse({"detail": token.text}, token.status, token.headers) if isinstance(token, Unminted) else token

@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
-from assistant.wires.base import Bye, Format, Message, Received, Sound, Told, Wire
+from assistant.wires.base import RATES, Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 from audio.codecs import ENCODINGS, PCM16
 
-RATES = ("8000", "16000", "24000", "48000")
 TYPES = {
     "ready_type": "session.created",
     "clear_type": "output_audio_buffer.cleared",
@@ -101,10 +100,7 @@ class RawPcm(Wire):
         return self._heard(message)
 
     def _said(self, message: str) -> list[Received]:
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            return []
+        fields = fields_of(message)
         if self._asked["input_type"] and _at(fields, self._asked["type_field"]) != self._asked["input_type"]:
             return []
         encoded = _at(fields, self._asked["input_field"])
@@ -144,7 +140,7 @@ class RawPcm(Wire):
 
 def _fits(name: str, value: str) -> bool:
     if name.endswith("_rate"):
-        return value in RATES
+        return value in map(str, RATES)
     return value in ENCODINGS if name.endswith("_encoding") else True
 
 

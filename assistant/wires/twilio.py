@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from assistant.wires.base import Bye, Format, Message, Received, Sound, Told, Wire
+from assistant.wires.base import Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 
 
 class Twilio(Wire):
@@ -45,12 +45,7 @@ class Twilio(Wire):
 
     def received(self, message: Message) -> list[Received]:
         """Sound of the caller, or the end of the call. What is no message of Twilio's is passed over: the wire has no word for an error."""
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            return []
-        if not isinstance(fields, dict):
-            return []
+        fields = fields_of(message)
         event = fields.get("event")
         if event == "media" and self.stream is not None:
             return _sound(fields.get("media"))

@@ -11,9 +11,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from assistant.minting import Unminted, mint, session_url
-from assistant.wires.base import Answer, Bye, Format, Message, Received, Sound, Told, Wire
+from assistant.wires.base import RATES, Answer, Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 
-RATES = (8000, 16_000, 24_000, 48_000)
 IN_RATE, OUT_RATE = "inputSampleRate", "outputSampleRate"
 TTL_S = 300  # in which a call is to be joined
 DEFAULT_RATE = 48_000  # of the documentation's examples
@@ -52,7 +51,7 @@ class Ultravox(Wire):
         """POST /api/calls, and that of an agent."""
 
         async def create(request: Request) -> Response:
-            if hub.tokens.has_api_key and not hub.tokens.is_api_key(request.headers.get("x-api-key", "")):
+            if not hub.tokens.may_mint(request.headers.get("x-api-key")):
                 return JSONResponse({"detail": "Incorrect API key provided."}, 401)
             token = await mint(hub, request, "/api/calls", TTL_S)
             if isinstance(token, Unminted):
@@ -97,10 +96,7 @@ class Ultravox(Wire):
         """Audio, or a data message."""
         if isinstance(message, bytes):
             return [Sound(message)]
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            return []
+        fields = fields_of(message)
         match fields:
             case {"type": "ping", "timestamp": int() | float() as instant}:
                 return [Answer(_json(type="pong", timestamp=instant))]

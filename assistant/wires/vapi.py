@@ -11,12 +11,11 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from assistant.minting import Unminted, mint, session_url
-from assistant.wires.base import Bye, Format, Message, Received, Sound, Told, Wire
+from assistant.wires.base import RATES, Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 from audio.codecs import MULAW, PCM16
 
 ENCODINGS = {"pcm_s16le": PCM16, "mulaw": MULAW}
 TTL_S = 300  # in which a call is to be joined
-RATES = (8000, 16_000, 24_000, 48_000)
 DEFAULTS = {"pcm_s16le": 16_000, "mulaw": 8000}  # Hz, where a client states none
 
 
@@ -50,8 +49,7 @@ class Vapi(Wire):
         """POST /call."""
 
         async def create(request: Request) -> Response:
-            scheme, _, key = request.headers.get("authorization", "").partition(" ")
-            if hub.tokens.has_api_key and not (scheme.lower() == "bearer" and hub.tokens.is_api_key(key.strip())):
+            if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
                 return JSONResponse({"message": "Incorrect API key provided.", "statusCode": 401}, 401)
             token = await mint(hub, request, "/call", TTL_S)
             if isinstance(token, Unminted):
@@ -109,11 +107,8 @@ class Vapi(Wire):
         """Audio, or `hangup`."""
         if isinstance(message, bytes):
             return [Sound(message)]
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            return []
-        return [Bye()] if isinstance(fields, dict) and fields.get("type") == "hangup" else []
+        fields = fields_of(message)
+        return [Bye()] if fields.get("type") == "hangup" else []
 
 
 def _format(body: Any) -> dict[str, Any]:

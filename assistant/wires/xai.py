@@ -14,10 +14,9 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from assistant.minting import Unminted, mint
-from assistant.wires.base import Asked, Format, Message, Received, Sound, Told, Tuned
+from assistant.wires.base import RATES, Asked, Format, Message, Received, Sound, Told, Tuned, Wire
 from assistant.wires.openai_realtime import OpenAIRealtime
 
-RATES = (8000, 16_000, 24_000, 48_000)
 PROTOCOL = "xai-client-secret."
 LIFE_S, LONGEST_LIFE_S = 600, 3600
 UPDATED = "conversation.item.input_audio_transcription.updated"
@@ -51,15 +50,14 @@ class XAI(OpenAIRealtime):
         """Ephemeral tokens."""
 
         async def client_secrets(request: Request) -> JSONResponse:
-            key = super(XAI, cls).secret(request.headers, {}, [])
-            if hub.tokens.has_api_key and not hub.tokens.is_api_key(key or ""):
+            if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
                 return _refused(401, "Incorrect API key provided.")
             life_s = _life_s(await request.body())
             if life_s is None:
                 return _refused(400, f"expires_after.seconds must be a whole number from 1 to {LONGEST_LIFE_S}.")
             token = await mint(hub, request, f"{cls.paths[0]}/client_secrets", life_s)
             if isinstance(token, Unminted):
-                return _refused(token.status, token.text)
+                return _refused(token.status, token.text, token.headers)
             return JSONResponse({"value": token, "expires_at": int(time.time()) + life_s}, headers={"Cache-Control": "no-store"})
 
         return [("POST", f"{cls.paths[0]}/client_secrets", client_secrets)]
@@ -134,8 +132,8 @@ def _life_s(body: bytes) -> int | None:
     return LIFE_S if isinstance(asked, dict) else None
 
 
-def _refused(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"code": str(status), "error": text}, status)
+def _refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"code": str(status), "error": text}, status, headers)
 
 
 def _rate(audio: Any, side: str) -> int | None:

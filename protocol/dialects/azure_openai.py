@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from protocol.dialect import SessionSettings, sayable, websocket_url
-from protocol.dialects.openai_realtime import DEFAULT_MODEL, OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.dialects.openai_realtime import OpenAIRealtime, OpenAIRealtimeBeta
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AzureOpenAI(OpenAIRealtime):
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`base_url` with the path `/openai/v1/realtime` and `?model=`; with `api_version`: `/openai/realtime`, `?api-version=` and
-        `&deployment=`. As far as the URL does not end so already; `model` None: the one that it asks for, else DEFAULT_MODEL. Raises
+        `&deployment=`. As far as the URL does not end so already; `model` None: the one that it asks for, else `default_model`. Raises
         ValueError."""
         dated = self.options.api_version
         path = "/openai/realtime" if dated else "/openai/v1/realtime"
@@ -40,7 +40,7 @@ class AzureOpenAI(OpenAIRealtime):
         stem = path.removesuffix("/realtime")
         below = "/realtime" if own.endswith(stem) else path
         name = "deployment" if dated else "model"
-        deployment = model or dict(parse_qsl(urlsplit(base_url).query)).get(name) or DEFAULT_MODEL
+        deployment = model or dict(parse_qsl(urlsplit(base_url).query)).get(name) or self.default_model
         return websocket_url(base_url, below, {"api-version": dated, name: deployment} if dated else {name: deployment})
 
     def headers(self, secret: str | None) -> dict[str, str]:

@@ -26,8 +26,9 @@ from protocol.events import (
     SpeechStarted,
     TextDelta,
     Transcribed,
-    Unknown,
 )
+from protocol.fields import Json, need, read, unknown
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
 _ENCODINGS: Final = {"linear16": Encoding.PCM16, "mulaw": Encoding.MULAW, "alaw": Encoding.ALAW}
@@ -79,8 +80,8 @@ class Options:
 
 
 class Deepgram(Dialect):
-    """The wire of one session: `_open` is the response that is under way, `_late` the one that was broken off and may have audio on its
-    way yet, `_asked` whether the talker has been heard since the last response ended."""
+    """The wire of one session: `_late` is the response that was broken off and may have audio on its way yet, `_asked` whether the talker
+    has been heard since the last response ended."""
 
     name = "deepgram"
     Options = Options
@@ -100,8 +101,7 @@ class Deepgram(Dialect):
         chosen: Options = self.options
         self.input_encoding, self.input_rate = _ENCODINGS[chosen.input_encoding], chosen.input_rate
         self.output_encoding, self.output_rate = _ENCODINGS[chosen.output_encoding], chosen.output_rate
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._late: str | None = None
         self._asked = False
 
@@ -116,7 +116,7 @@ class Deepgram(Dialect):
     def configure(self, settings: SessionSettings) -> list[bytes]:
         """`Settings`. Turn detection is the listening model's own, so the settings for it are not told."""
         chosen: Options = self.options
-        message: dict[str, Any] = {
+        message: Json = {
             "type": "Settings",
             "audio": {
                 "input": {"encoding": chosen.input_encoding, "sample_rate": chosen.input_rate},
@@ -134,34 +134,29 @@ class Deepgram(Dialect):
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one text message says. Raises MalformedMessage."""
-        try:
-            told = orjson.loads(message)
-        except orjson.JSONDecodeError as error:
-            raise MalformedMessage(f"not JSON: {error}") from None
-        kind = told.get("type") if isinstance(told, dict) else None
-        if not isinstance(kind, str):
-            raise MalformedMessage("no JSON object with a type")
+        fields = read(message)
+        kind = need("message", fields, "type", str)
         match kind:
             case "ConversationText":
-                return self._said(_text(told, "role"), _text(told, "content"))
+                return self._said(need(kind, fields, "role", str), need(kind, fields, "content", str))
             case "UserStartedSpeaking":
                 return self._interrupted()
             case "AgentAudioDone":
                 return self._ended("completed", None) or Ignored(kind)
             case "Welcome":
-                return SessionCreated(_text(told, "request_id"), {})
+                return SessionCreated(need(kind, fields, "request_id", str), {})
             case "SettingsApplied":
                 return SessionUpdated({})
             case "Error":
-                return self._failed(_text(told, "code"), _text(told, "description"))
+                return self._failed(need(kind, fields, "code", str), need(kind, fields, "description", str))
             case "Warning":
-                return AssistantError(_text(told, "code"), _text(told, "description"), benign=True)
-        return Ignored(kind) if kind in _UNMEASURED else Unknown(kind[:100])
+                return AssistantError(need(kind, fields, "code", str), need(kind, fields, "description", str), benign=True)
+        return Ignored(kind) if kind in _UNMEASURED else unknown(kind)
 
     def decode_binary(self, message: bytes) -> Event:
         """Audio of the response that is under way, else of the one broken off, else of the next. Raises MalformedMessage."""
         samples = self.output_encoding.samples(len(message))
-        return AudioDelta(self._late or self._begun(), None, 0, samples, message)
+        return AudioDelta(self._late or self._responses.begun(), None, 0, samples, message)
 
     def _said(self, role: str, content: str) -> Event | list[Event]:
         self._late = None
@@ -170,37 +165,31 @@ class Deepgram(Dialect):
             return Transcribed(None, content)
         if role != "assistant":
             raise MalformedMessage("ConversationText: its role is neither user nor assistant")
-        if self._open is None and not self._asked:  # behind the audio: of a response that is over
+        if self._responses.open is None and not self._asked:  # behind the audio: of a response that is over
             return Ignored("ConversationText")
-        return TextDelta(self._begun(), None, content)
+        return TextDelta(self._responses.begun(), None, content)
 
     def _interrupted(self) -> list[Event]:
-        late = self._open or self._late
+        late = self._responses.open or self._late
         over = self._ended("cancelled", "turn_detected")
         self._late, self._asked = late, True
         return [SpeechStarted(None, None), Cleared(), *over]
 
     def _failed(self, code: str, description: str) -> list[Event]:
         if self._asked:
-            self._begun()
+            self._responses.begun()
         return [AssistantError(code, description), *self._ended("failed", code)]
 
-    def _begun(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
-
     def _ended(self, status: str, reason: str | None) -> list[Event]:
-        ended, self._open, self._late, self._asked = self._open, None, None, False
+        ended, self._late, self._asked = self._responses.over(), None, False
         return [] if ended is None else [ResponseDone(ended, status, reason, None)]
 
-    def _agent(self, settings: SessionSettings) -> dict[str, Any]:
+    def _agent(self, settings: SessionSettings) -> Json:
         chosen: Options = self.options
-        think: dict[str, Any] = {"provider": {"type": chosen.think_provider, "model": settings.model or chosen.think_model}}
+        think: Json = {"provider": {"type": chosen.think_provider, "model": settings.model or chosen.think_model}}
         if settings.instructions is not None:
             think["prompt"] = settings.instructions
-        agent: dict[str, Any] = {
+        agent: Json = {
             "listen": {"provider": _provider(chosen.listen_model)},
             "think": think,
             "speak": {"provider": _provider(settings.voice or chosen.speak_model)},
@@ -214,10 +203,3 @@ def _provider(model: str) -> dict[str, str]:
     """A Deepgram model, of whose two families one must be told by its version."""
     provider = {"type": "deepgram", "model": model}
     return {**provider, "version": "v2"} if model.startswith("flux") else provider
-
-
-def _text(told: dict[str, Any], name: str) -> str:
-    value = told.get(name)
-    if not isinstance(value, str):
-        raise MalformedMessage(f"{told['type']}: {name} is no text"[:200])
-    return value

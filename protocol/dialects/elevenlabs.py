@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from protocol.access import Recipe
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
+from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, sayable, websocket_url
 from protocol.encoded import samples
 from protocol.events import (
     AssistantError,
@@ -32,9 +32,8 @@ from protocol.events import (
     TextDelta,
     Transcribed,
     Truncated,
-    Unknown,
-    whole,
 )
+from protocol.fields import Json, need, read, unknown, without_none
 
 _HEARD: Final = {
     "pcm_8000": (Encoding.PCM16, 8000),
@@ -123,10 +122,10 @@ class ElevenLabs(Dialect):
 
     def configure(self, settings: SessionSettings) -> list[bytes]:
         """`conversation_initiation_client_data`. Turn detection is the agent's own, so the settings for it are not told."""
-        prompt = _given(prompt=settings.instructions, llm=settings.model)
-        agent = _given(prompt=prompt or None, first_message=self.options.first_message or None)
-        override = _given(agent=agent or None, tts=_given(voice_id=settings.voice) or None)
-        message: dict[str, Any] = {"type": "conversation_initiation_client_data"}
+        prompt = without_none(prompt=settings.instructions, llm=settings.model)
+        agent = without_none(prompt=prompt or None, first_message=self.options.first_message or None)
+        override = without_none(agent=agent or None, tts=without_none(voice_id=settings.voice) or None)
+        message: Json = {"type": "conversation_initiation_client_data"}
         if override:
             message["conversation_config_override"] = override
         return [orjson.dumps(message)]
@@ -137,46 +136,42 @@ class ElevenLabs(Dialect):
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one message says. Raises MalformedMessage."""
-        try:
-            told = orjson.loads(message)
-        except orjson.JSONDecodeError as error:
-            raise MalformedMessage(f"not JSON: {error}") from None
-        kind = told.get("type") if isinstance(told, dict) else None
-        if not isinstance(kind, str):
-            raise MalformedMessage("no JSON object with a type")
+        fields = read(message)
+        kind = need("message", fields, "type", str)
         match kind:
             case "audio":
-                return self._audio(_part(told, "audio_event"))
+                return self._audio(need(kind, fields, "audio_event", dict))
             case "agent_chat_response_part":
-                return _piece(_part(told, "text_response_part"))
+                return _piece(need(kind, fields, "text_response_part", dict))
             case "agent_response":
-                return TextDelta(None, None, _text(_part(told, "agent_response_event"), "agent_response"))
+                return TextDelta(None, None, need(kind, need(kind, fields, "agent_response_event", dict), "agent_response", str))
             case "agent_response_correction":
                 return Truncated(None, None)
             case "user_transcript":
-                return Transcribed(None, _text(_part(told, "user_transcription_event"), "user_transcript"))
+                return Transcribed(None, need(kind, need(kind, fields, "user_transcription_event", dict), "user_transcript", str))
             case "interruption":
-                self._dropped = _number(_part(told, "interruption_event"), "event_id")
+                self._dropped = need(kind, need(kind, fields, "interruption_event", dict), "event_id", int)
                 return Cleared()
             case "ping":
-                return Reply(orjson.dumps({"type": "pong", "event_id": _number(_part(told, "ping_event"), "event_id")}))
+                return _pong(need(kind, fields, "ping_event", dict))
             case "client_tool_call":
-                return _no_tool(_part(told, "client_tool_call"))
+                return _no_tool(need(kind, fields, "client_tool_call", dict))
             case "conversation_initiation_metadata":
-                return self._ready(_part(told, "conversation_initiation_metadata_event"))
+                return self._ready(need(kind, fields, "conversation_initiation_metadata_event", dict))
             case "error" | "client_error":
-                return _failed(_part(told, "error_event"))
-        return Ignored(kind) if kind in _UNMEASURED else Unknown(kind[:100])
+                return _failed(need(kind, fields, "error_event", dict))
+        return Ignored(kind) if kind in _UNMEASURED else unknown(kind)
 
-    def _audio(self, event: dict[str, Any]) -> Event:
-        encoded = _text(event, "audio_base_64")
-        if self._dropped is not None and _number(event, "event_id") <= self._dropped:
+    def _audio(self, event: Json) -> Event:
+        encoded = need("audio", event, "audio_base_64", str)
+        if self._dropped is not None and need("audio", event, "event_id", int) <= self._dropped:
             return Ignored("audio")
         return AudioDelta(None, None, 0, samples(encoded, self.output_encoding), encoded)
 
-    def _ready(self, event: dict[str, Any]) -> Event | list[Event]:
-        conversation = _text(event, "conversation_id")
-        hears, speaks = _text(event, "user_input_audio_format"), _text(event, "agent_output_audio_format")
+    def _ready(self, event: Json) -> Event | list[Event]:
+        where = "conversation_initiation_metadata"
+        conversation = need(where, event, "conversation_id", str)
+        hears, speaks = need(where, event, "user_input_audio_format", str), need(where, event, "agent_output_audio_format", str)
         if hears != self.options.input_format:
             return AssistantError(None, f"the agent hears {hears!r:.30}: set the wire's input_format to it")
         if speaks not in _SPOKEN:
@@ -185,45 +180,24 @@ class ElevenLabs(Dialect):
         return [SessionCreated(conversation, event), SessionUpdated(event)]
 
 
-def _piece(part: dict[str, Any]) -> Event:
+def _piece(part: Json) -> Event:
     """A piece of a response's words; its start and stop have none."""
-    text = _text(part, "text")
+    text = need("agent_chat_response_part", part, "text", str)
     return TextDelta(None, None, text) if text else Ignored("agent_chat_response_part")
 
 
-def _no_tool(call: dict[str, Any]) -> Reply:
+def _pong(ping: Json) -> Reply:
+    return Reply(orjson.dumps({"type": "pong", "event_id": need("ping", ping, "event_id", int)}))
+
+
+def _no_tool(call: Json) -> Reply:
     """What a talker answers where the agent waits for a tool: it has none."""
-    result = {"tool_call_id": _text(call, "tool_call_id"), "result": "this client has no tools", "is_error": True}
+    result = {"tool_call_id": need("client_tool_call", call, "tool_call_id", str), "result": "this client has no tools", "is_error": True}
     return Reply(orjson.dumps({"type": "client_tool_result", **result}))
 
 
-def _failed(event: dict[str, Any]) -> list[Event]:
+def _failed(event: Json) -> list[Event]:
     """An error, after which the agent closes the session: what it was to say does not come."""
     code = str(event.get("error_type") or event.get("error_name") or event.get("code") or "error")[:100]
     why = event.get("message") or event.get("reason") or ""
     return [AssistantError(code, str(why)[:300]), ResponseDone(None, "failed", code, None)]
-
-
-def _part(told: dict[str, Any], name: str) -> dict[str, Any]:
-    value = told.get(name)
-    if not isinstance(value, dict):
-        raise MalformedMessage(f"{told['type']}: {name} is no object"[:200])
-    return value
-
-
-def _text(part: dict[str, Any], name: str) -> str:
-    value = part.get(name)
-    if not isinstance(value, str):
-        raise MalformedMessage(f"{name} is no text")
-    return value
-
-
-def _number(part: dict[str, Any], name: str) -> int:
-    value = whole(part.get(name))
-    if value is None:
-        raise MalformedMessage(f"{name} is no whole number")
-    return value
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

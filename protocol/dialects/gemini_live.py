@@ -31,9 +31,9 @@ from protocol.events import (
     SpeechStopped,
     TextDelta,
     Transcribed,
-    Unknown,
 )
-from protocol.fields import Json, may, need, read
+from protocol.fields import Json, may, need, read, unknown
+from protocol.numbered import Numbered
 
 DEFAULT_MODEL: Final = "gemini-3.8-live"
 INPUT_RATE: Final = 16_000
@@ -86,8 +86,7 @@ class GeminiLive(Dialect):
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self._responses = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._interrupted = False  # the open response
         self._understood = ""  # of the talker, and not told yet
         self._usage: Json | None = None
@@ -160,13 +159,13 @@ class GeminiLive(Dialect):
                 case "usageMetadata":
                     told.append(Ignored(name))
                 case _:
-                    told.append(Ignored(name) if name in _UNMEASURED else Unknown(name[:100]))
+                    told.append(Ignored(name) if name in _UNMEASURED else unknown(name))
         return told
 
     def _content(self, content: Json) -> list[Event]:
         told: list[Event] = []
         if may("serverContent", content, "interrupted", bool):
-            self._interrupted = self._open is not None
+            self._interrupted = self._responses.open is not None
             told.append(Cleared())
         heard = may("serverContent", content, "inputTranscription", dict)
         if heard is not None:
@@ -177,13 +176,13 @@ class GeminiLive(Dialect):
         words = None if said is None else may("outputTranscription", said, "text", str)
         if words:
             told += self._begun()
-            told.append(TextDelta(self._open, None, words))
+            told.append(TextDelta(self._responses.open, None, words))
         turn = may("serverContent", content, "modelTurn", dict)
         if turn is not None:
             for part in may("modelTurn", turn, "parts", list) or []:
                 told += self._part(part)
-        if may("serverContent", content, "generationComplete", bool) and self._open is not None:
-            told.append(AudioDone(self._open, None))
+        if may("serverContent", content, "generationComplete", bool) and self._responses.open is not None:
+            told.append(AudioDone(self._responses.open, None))
         if may("serverContent", content, "turnComplete", bool):
             told += self._over(may("serverContent", content, "turnCompleteReason", str))
         return told or [Ignored("serverContent")]
@@ -202,26 +201,25 @@ class GeminiLive(Dialect):
                 raise MalformedMessage(f"modelTurn: audio of {kind[:60]!r}, where the API has {OUTPUT_RATE} Hz")
             encoded = need("modelTurn", data, "data", str, "parts.inlineData.")
             size = samples(encoded, Encoding.PCM16)
-            return [*self._begun(), AudioDelta(self._open, None, 0, size, encoded)]
+            return [*self._begun(), AudioDelta(self._responses.open, None, 0, size, encoded)]
         text = may("modelTurn", part, "text", str, "parts.")
         if text and not may("modelTurn", part, "thought", bool, "parts."):
-            return [*self._begun(), TextDelta(self._open, None, text)]
+            return [*self._begun(), TextDelta(self._responses.open, None, text)]
         return []
 
     def _begun(self) -> list[Event]:
         """What comes before a piece of a response: the end of an interrupted one that was not told, and the talker's words."""
         told: list[Event] = []
-        if self._open is not None and self._interrupted:
+        if self._responses.open is not None and self._interrupted:
             told += self._over(None)
-        if self._open is None:
+        if self._responses.open is None:
             told += self._transcribed()
-            self._responses += 1
-            self._open = f"r{self._responses}"
+            self._responses.begun()
         return told
 
     def _over(self, reason: str | None) -> list[Event]:
         """The model's turn is over."""
-        identity, self._open = self._open, None
+        identity = self._responses.over()
         interrupted, self._interrupted = self._interrupted, False
         usage, self._usage = self._usage, None
         why = None if reason in _FINE else str(reason).lower()[:100]
@@ -231,8 +229,8 @@ class GeminiLive(Dialect):
         if why is None:
             return told if identity is None else [*told, ResponseDone(identity, "completed", None, usage)]
         if identity is None:  # nothing of it has come
-            self._responses += 1
-            identity = f"r{self._responses}"
+            self._responses.begun()
+            identity = self._responses.over()
         return [*told, ResponseDone(identity, "failed" if why in _REFUSED else "incomplete", why, usage)]
 
     def _transcribed(self) -> list[Event]:

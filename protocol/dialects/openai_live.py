@@ -15,8 +15,8 @@ import orjson
 
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
 from protocol.encoded import samples
-from protocol.events import AssistantError, AudioDelta, Event, Ignored, SessionCreated, SessionUpdated, TextDelta, Unknown
-from protocol.fields import Json, may, need, read
+from protocol.events import AssistantError, AudioDelta, Event, Ignored, SessionCreated, SessionUpdated, TextDelta
+from protocol.fields import Json, may, need, read, unknown
 
 DEFAULT_MODEL: Final = "gpt-live-1"
 
@@ -130,4 +130,4 @@ class OpenAILive(Dialect):
                 error = need(kind, fields, "error", dict)
                 code = may(kind, error, "code", str, "error.") or may(kind, error, "type", str, "error.")
                 return AssistantError(code, need(kind, error, "message", str, "error."))
-        return Ignored(kind) if kind in _UNMEASURED else Unknown(kind[:100])
+        return Ignored(kind) if kind in _UNMEASURED else unknown(kind)

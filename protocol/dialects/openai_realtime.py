@@ -17,8 +17,8 @@ from protocol.access import Recipe
 from protocol.alike import Alike, alike
 from protocol.dialect import Dialect, SessionSettings, websocket_url
 from protocol.events import Event
+from protocol.fields import without_none
 
-DEFAULT_MODEL: Final = "gpt-realtime"
 SAMPLE_RATE: Final = 24_000
 """Hz; the only rate that the API takes for PCM."""
 
@@ -40,18 +40,19 @@ class OpenAIRealtime(Dialect):
     flushes = True
     recipe: ClassVar[Recipe | None] = TOKENS
     key_variable = "OPENAI_API_KEY"
+    default_model: ClassVar[str] = "gpt-realtime"
     input_rate = SAMPLE_RATE
     output_rate = SAMPLE_RATE
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """`base_url` with the path `/v1/realtime`, as far as it does not end so already, and `?model=`.
 
-        `model` None: the one that `base_url` already asks for, else DEFAULT_MODEL. Other parameters of `base_url` are
+        `model` None: the one that `base_url` already asks for, else `default_model`. Other parameters of `base_url` are
         kept. Raises ValueError for a scheme other than http, https, ws, wss, and for a URL without a host.
         """
         path = "/realtime" if urlsplit(base_url).path.rstrip("/").endswith("/v1") else "/v1/realtime"
         asked = dict(parse_qsl(urlsplit(base_url).query)).get("model")
-        return websocket_url(base_url, path, {"model": model or asked or DEFAULT_MODEL})
+        return websocket_url(base_url, path, {"model": model or asked or self.default_model})
 
     def configure(self, settings: SessionSettings) -> list[bytes]:
         """One `session.update`. A setting that is None is not mentioned; the model is the endpoint's and never sent."""
@@ -99,11 +100,11 @@ class OpenAIRealtime(Dialect):
         listening: dict[str, Any] = {"format": _PCM, "turn_detection": _turn_detection(settings)}
         if settings.transcription_model is not None:
             listening["transcription"] = {"model": settings.transcription_model}
-        speaking = _without_none({"format": _PCM, "voice": settings.voice})
+        speaking = without_none(format=_PCM, voice=settings.voice)
         return {
             "type": "realtime",
             "output_modalities": ["audio"],
-            **_without_none({"instructions": settings.instructions}),
+            **without_none(instructions=settings.instructions),
             "audio": {"input": listening, "output": speaking},
         }
 
@@ -120,7 +121,7 @@ class OpenAIRealtimeBeta(OpenAIRealtime):
     def _session(self, settings: SessionSettings) -> dict[str, Any]:
         session: dict[str, Any] = {
             "modalities": ["audio", "text"],  # audio alone is refused: its transcript comes as text
-            **_without_none({"instructions": settings.instructions, "voice": settings.voice}),
+            **without_none(instructions=settings.instructions, voice=settings.voice),
             "input_audio_format": "pcm16",
             "output_audio_format": "pcm16",
             "turn_detection": _turn_detection(settings),
@@ -132,17 +133,11 @@ class OpenAIRealtimeBeta(OpenAIRealtime):
 
 def _turn_detection(settings: SessionSettings) -> dict[str, Any]:
     """Server VAD, the same in both shapes. What is set is always sent: the API's defaults have changed unannounced."""
-    return _without_none(
-        {
-            "type": "server_vad",
-            "threshold": settings.vad_threshold,
-            "prefix_padding_ms": settings.prefix_padding_ms,
-            "silence_duration_ms": settings.silence_duration_ms,
-            "create_response": settings.create_response,
-            "interrupt_response": settings.interrupt_response,
-        }
+    return without_none(
+        type="server_vad",
+        threshold=settings.vad_threshold,
+        prefix_padding_ms=settings.prefix_padding_ms,
+        silence_duration_ms=settings.silence_duration_ms,
+        create_response=settings.create_response,
+        interrupt_response=settings.interrupt_response,
     )
-
-
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -36,12 +36,13 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
+from protocol.wav import samples_of
 
 RTVI_VERSION: Final = "2.2.0"
 _LABEL: Final = "rtvi-ai"
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _TYPES: Final = {
     "uint": FieldDescriptorProto.TYPE_UINT64,
     "text": FieldDescriptorProto.TYPE_STRING,
@@ -120,8 +121,7 @@ class Pipecat(Dialect):
         self.ready_at_once = self.by_ear = not chosen.rtvi
         if not chosen.rtvi:
             self.untold = frozenset(Fact) - {Fact.CANCELLED}
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._thinking = False  # the model's answer is not over
         self._speaking = False
         self._spoke = False  # the open response has audio
@@ -169,12 +169,12 @@ class Pipecat(Dialect):
         if frame.num_channels != 1:
             raise MalformedMessage(f"audio of {frame.num_channels} channels, where the wire has one")
         if audio.startswith(b"RIFF"):
-            audio = audio[audio.find(b"data") + 8 :]
+            audio = samples_of(audio, self.output_rate)
         samples = Encoding.PCM16.samples(len(audio))
         if self.by_ear:
             return AudioDelta(None, None, 0, samples, audio)
         self._speaking = self._spoke = True
-        return AudioDelta(self._opened(), None, 0, samples, audio)
+        return AudioDelta(self._responses.begun(), None, 0, samples, audio)
 
     def _message(self, data: str) -> Event | list[Event]:
         fields = read(data.encode())
@@ -185,17 +185,10 @@ class Pipecat(Dialect):
         if told is not None:
             given = fields.get("data")
             return told(self, kind, given if isinstance(given, dict) else {})
-        return Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])
-
-    def _opened(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
+        return Ignored(kind) if kind in _IGNORED else unknown(kind)
 
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
-        over, usage = self._open, self._usage
-        self._open = self._usage = None
+        over, usage, self._usage = self._responses.over(), self._usage, None
         self._thinking = self._speaking = self._spoke = False
         return [] if over is None else [ResponseDone(over, status, reason, usage)]
 
@@ -217,11 +210,11 @@ class Pipecat(Dialect):
 
     def _told_model_started(self, kind: str, data: Json) -> Event:
         self._thinking = True
-        begun = self._open is None and not self.by_ear
-        return ResponseCreated(self._opened()) if begun else Ignored(kind)
+        begun = self._responses.open is None and not self.by_ear
+        return ResponseCreated(self._responses.begun()) if begun else Ignored(kind)
 
     def _told_model_text(self, kind: str, data: Json) -> Event:
-        return TextDelta(None if self.by_ear else self._opened(), None, need(kind, data, "text", str, "data."))
+        return TextDelta(None if self.by_ear else self._responses.begun(), None, need(kind, data, "text", str, "data."))
 
     def _told_model_stopped(self, kind: str, data: Json) -> Event | list[Event]:
         self._thinking = False

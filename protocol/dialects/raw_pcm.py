@@ -30,6 +30,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
+from protocol.fields import unknown
 from protocol.raw_options import Options, facts, merged, value_at, within
 from protocol.rfc6455 import Opcode
 from protocol.wav import samples_of, wav
@@ -108,7 +109,7 @@ class RawPcm(Dialect):
             return told(fields)
         if not self.options.audio_type and value_at(fields, self.options.audio_field) is not None:
             return self._audio(fields)
-        return Unknown(kind[:100] if isinstance(kind, str) else "text")
+        return unknown(kind if isinstance(kind, str) else "text")
 
     def decode_binary(self, message: bytes) -> Told:
         """Audio."""

@@ -18,9 +18,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
+from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, sayable, websocket_url
 from protocol.encoded import samples
-from protocol.events import AudioDelta, Cleared, Event, Mark, Unknown
+from protocol.events import AudioDelta, Cleared, Event, Mark
+from protocol.fields import need, read, unknown
 
 RATE: Final = 8_000
 """Hz; the only rate of the telephone network."""
@@ -119,30 +120,17 @@ class Twilio(Dialect):
 
     def decode(self, message: bytes) -> Event:
         """`media`, `mark` or `clear`. For which stream they say they are does not matter: the socket has one."""
-        try:
-            fields = orjson.loads(message)
-        except orjson.JSONDecodeError as error:
-            raise MalformedMessage(f"not JSON: {error}") from None
-        kind = fields.get("event") if isinstance(fields, dict) else None
+        fields = read(message)
+        kind = need("message", fields, "event", str)
         if kind == "media":
-            payload = _field(fields, "media", "payload")
+            payload = need(kind, need(kind, fields, "media", dict), "payload", str, "media.")
             return AudioDelta(None, None, 0, samples(payload, Encoding.MULAW), payload)
         if kind == "mark":
-            return Mark(_field(fields, "mark", "name"))
+            return Mark(need(kind, need(kind, fields, "mark", dict), "name", str, "mark."))
         if kind == "clear":
             return Cleared()
-        if not isinstance(kind, str):
-            raise MalformedMessage("the message has no event")
-        return Unknown(kind[:100])
+        return unknown(kind)
 
     def _message(self, event: str, told: dict[str, Any]) -> bytes:
         self._messages += 1
         return orjson.dumps({"event": event, "sequenceNumber": str(self._messages), event: told, "streamSid": self._stream})
-
-
-def _field(fields: dict[str, Any], within: str, name: str) -> str:
-    inner = fields.get(within)
-    value = inner.get(name) if isinstance(inner, dict) else None
-    if not isinstance(value, str):
-        raise MalformedMessage(f"{within} without {within}.{name}")
-    return value

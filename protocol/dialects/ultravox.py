@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
-from protocol.access import Recipe
-from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
+from protocol.access import Recipe, literal
+from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -27,13 +28,12 @@ from protocol.events import (
     SessionUpdated,
     TextDelta,
     Transcribed,
-    Unknown,
     whole,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown, without_none
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _IGNORED: Final = frozenset(("data_connection_tool_invocation", "debug", "pong"))
 
 
@@ -63,8 +63,7 @@ class Ultravox(Dialect):
         super().__init__(options)
         self.input_rate, self.output_rate = self.options.input_rate, self.options.output_rate
         self._ready = False
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._said = False  # the open response has audio or words
         self._ordinal = -1  # of the latest of the agent's utterances
         self._over_ordinal = -1  # up to which they are over
@@ -79,18 +78,14 @@ class Ultravox(Dialect):
         }
         medium = {"medium": {"serverWebSocket": rates}}
         if chosen.agent_id:
-            return replace(self.recipe, url=f"/api/agents/{chosen.agent_id}/calls", body=medium)
-        asked = {"model": settings.model, "systemPrompt": settings.instructions, "voice": settings.voice}
-        return replace(self.recipe, body={**{name: text for name, text in asked.items() if text is not None}, **medium})
+            return replace(self.recipe, url=f"/api/agents/{quote(chosen.agent_id, safe='')}/calls", body=medium)
+        asked = without_none(model=settings.model, systemPrompt=settings.instructions, voice=settings.voice)
+        return replace(self.recipe, body={**{name: literal(text) for name, text in asked.items()}, **medium})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
-        """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
-        The model is told when a call is created."""
-        made = websocket_url(base_url, "")
-        if made.partition("://")[2].partition("/")[2]:
-            return made
+        """A call's. The model is told when it is created."""
         rates = {"inputSampleRate": str(self.input_rate), "outputSampleRate": str(self.output_rate)}
-        return websocket_url(base_url, "/calls/direct/server_web_socket", rates)
+        return call_url(base_url, "/calls/direct/server_web_socket", rates)
 
     def append(self, audio: bytes) -> bytes:
         """The audio itself. Raises ValueError for an odd number of bytes."""
@@ -106,7 +101,7 @@ class Ultravox(Dialect):
         """The agent's audio."""
         samples = Encoding.PCM16.samples(len(message))
         self._said = True
-        audio = AudioDelta(self._opened(), None, 0, samples, message)
+        audio = AudioDelta(self._responses.begun(), None, 0, samples, message)
         return audio if self._ready else self._first([audio])
 
     def decode(self, message: bytes) -> Event | list[Event]:
@@ -134,11 +129,11 @@ class Ultravox(Dialect):
             case "client_tool_invocation":
                 return [Reply(_no_such_tool(need(kind, fields, "invocationId", str)))]
             case _:
-                return [Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])]
+                return [Ignored(kind) if kind in _IGNORED else unknown(kind)]
 
     def _state(self, state: str) -> list[Event]:
-        if state == "thinking" and self._open is None:
-            return [ResponseCreated(self._opened())]
+        if state == "thinking" and self._responses.open is None:
+            return [ResponseCreated(self._responses.begun())]
         if state in ("thinking", "speaking"):
             return [Ignored("state")]
         return self._over("completed" if self._said else "cancelled") or [Ignored("state")]
@@ -155,16 +150,10 @@ class Ultravox(Dialect):
         if final or not isinstance(said, str) or (ordinal is not None and ordinal <= self._over_ordinal):
             return Ignored(kind)
         self._ordinal, self._said = self._ordinal if ordinal is None else ordinal, True
-        return TextDelta(self._opened(), None, said)
-
-    def _opened(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
+        return TextDelta(self._responses.begun(), None, said)
 
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
-        over, self._open, self._said = self._open, None, False
+        over, self._said = self._responses.over(), False
         self._over_ordinal = self._ordinal
         return [] if over is None else [ResponseDone(over, status, reason, None)]
 

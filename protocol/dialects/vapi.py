@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from protocol.access import Recipe
-from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
+from protocol.access import Recipe, literal
+from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
     Cleared,
@@ -23,12 +23,11 @@ from protocol.events import (
     SpeechStopped,
     TextDelta,
     Transcribed,
-    Unknown,
 )
-from protocol.fields import Json, need, read
+from protocol.fields import Json, need, read, unknown
+from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
-_LONGEST_UNKNOWN_TYPE: Final = 100
 _FORMATS: Final = {"pcm_s16le": Encoding.PCM16, "mulaw": Encoding.MULAW}
 _SILENCE: Final = {Encoding.PCM16: b"\0", Encoding.MULAW: b"\xff\x7f"}
 _TURNS: Final = ("events", "ear")
@@ -91,8 +90,7 @@ class Vapi(Dialect):
         if self.by_ear:
             self.untold = self.untold | {Fact.DONE}
         self._silence = _SILENCE[self.output_encoding]
-        self._count = 0
-        self._open: str | None = None
+        self._responses = Numbered()
         self._speaking = False
         self._cut: str | None = None  # the response that was broken off, until another begins
         self._cut_turn: str | None = None  # its `turnId`
@@ -101,16 +99,12 @@ class Vapi(Dialect):
         """A call of the assistant. What it says and how is set where the assistant is."""
         chosen: Options = self.options
         audio = {"format": chosen.format, "container": "raw", "sampleRate": chosen.rate}
-        named = {"assistantId": chosen.assistant_id} if chosen.assistant_id else {}
+        named = {"assistantId": literal(chosen.assistant_id)} if chosen.assistant_id else {}
         return replace(self.recipe, body={**named, "transport": {"provider": "vapi.websocket", "audioFormat": audio}})
 
     def endpoint(self, base_url: str, model: str | None) -> str:
-        """A call's URL as it is; below a host without a path, that of a call which nobody has created, as the bundled assistant allows.
-        The model is not told."""
-        made = websocket_url(base_url, "")
-        if made.partition("://")[2].partition("/")[2]:
-            return made
-        return websocket_url(base_url, "/direct/transport", {"format": self.options.format, "sampleRate": str(self.options.rate)})
+        """A call's. The model is not told."""
+        return call_url(base_url, "/direct/transport", {"format": self.options.format, "sampleRate": str(self.options.rate)})
 
     def append(self, audio: bytes) -> bytes:
         """The audio itself. Raises ValueError for a part of a sample."""
@@ -129,7 +123,7 @@ class Vapi(Dialect):
             return AudioDelta(None, None, 0, samples, message)
         if not self._speaking and not message.strip(self._silence):
             return Ignored("silence")
-        return AudioDelta(self._cut or self._opened(), None, 0, samples, message)
+        return AudioDelta(self._cut or self._responses.begun(), None, 0, samples, message)
 
     def decode(self, message: bytes) -> Event | list[Event]:
         """What one client message says."""
@@ -148,7 +142,7 @@ class Vapi(Dialect):
             case "model-output":
                 return self._output(kind, fields)
             case _:
-                return Ignored(kind) if kind in _IGNORED else Unknown(kind[:_LONGEST_UNKNOWN_TYPE])
+                return Ignored(kind) if kind in _IGNORED else unknown(kind)
 
     def _speech(self, role: str, status: str) -> Event | list[Event]:
         if status not in ("started", "stopped"):
@@ -161,7 +155,7 @@ class Vapi(Dialect):
         if not started:
             return self._over("completed") or Ignored("speech-update")
         self._speaking, self._cut = True, None
-        self._opened()
+        self._responses.begun()
         return Ignored("speech-update")
 
     def _transcript(self, kind: str, fields: Json) -> Event:
@@ -177,16 +171,10 @@ class Vapi(Dialect):
         if self.by_ear:
             return TextDelta(None, None, output)
         self._cut = None
-        return TextDelta(self._opened(), None, output)
-
-    def _opened(self) -> str:
-        if self._open is None:
-            self._count += 1
-            self._open = f"r{self._count}"
-        return self._open
+        return TextDelta(self._responses.begun(), None, output)
 
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
-        over, self._open, self._speaking = self._open, None, False
+        over, self._speaking = self._responses.over(), False
         if status == "cancelled":
             self._cut = over
         return [] if over is None else [ResponseDone(over, status, reason, None)]

@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from protocol import openai_decode
 from protocol.access import Recipe
-from protocol.dialect import SessionSettings, websocket_url
+from protocol.dialect import RATES, SessionSettings
 from protocol.dialects.openai_realtime import OpenAIRealtime
 from protocol.events import Event, Ignored, SpeechStarted, SpeechStopped, Truncated
-from protocol.fields import Json, may
-
-DEFAULT_MODEL: Final = "grok-voice-latest"
-RATES: Final = (8000, 16_000, 24_000, 48_000)
-"""Hz; of those that the API takes, the ones at which talkers can speak."""
+from protocol.fields import Json, may, without_none
 
 _VAD_THRESHOLDS: Final = (0.1, 0.9)
 """The API refuses others."""
@@ -28,7 +23,7 @@ _VAD_THRESHOLDS: Final = (0.1, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a session. `rate`: sample rate in Hz both ways, one of RATES."""
+    """Options of a session. `rate`: sample rate in Hz both ways, one of RATES, which the API takes all."""
 
     rate: int = 24_000
 
@@ -50,16 +45,11 @@ class XAI(OpenAIRealtime):
         expiry_pointers=("/expires_at",),
     )
     key_variable = "XAI_API_KEY"
+    default_model = "grok-voice-latest"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self.input_rate = self.output_rate = self.options.rate
-
-    def endpoint(self, base_url: str, model: str | None) -> str:
-        """`base_url` with the path `/v1/realtime`, as far as it does not end so already, and `?model=`; `model` None: the one that it asks
-        for, else DEFAULT_MODEL. Raises ValueError."""
-        path = "/realtime" if urlsplit(base_url).path.rstrip("/").endswith("/v1") else "/v1/realtime"
-        return websocket_url(base_url, path, {"model": model or dict(parse_qsl(urlsplit(base_url).query)).get("model") or DEFAULT_MODEL})
 
     def decode(self, message: bytes) -> Event:
         """As of the OpenAI wire; where speech began in the audio may be left out. Raises MalformedMessage."""
@@ -68,19 +58,15 @@ class XAI(OpenAIRealtime):
     def _session(self, settings: SessionSettings) -> dict[str, Any]:
         """Transcripts of the talker come unasked. The API always answers, and yields: it has no words for other settings."""
         low, high = _VAD_THRESHOLDS
-        detection = {
-            "type": "server_vad",
-            "threshold": None if settings.vad_threshold is None else min(max(settings.vad_threshold, low), high),
-            "prefix_padding_ms": settings.prefix_padding_ms,
-            "silence_duration_ms": settings.silence_duration_ms,
-        }
+        detection = without_none(
+            type="server_vad",
+            threshold=None if settings.vad_threshold is None else min(max(settings.vad_threshold, low), high),
+            prefix_padding_ms=settings.prefix_padding_ms,
+            silence_duration_ms=settings.silence_duration_ms,
+        )
         sound = {"format": {"type": "audio/pcm", "rate": self.options.rate}}
-        session = {"instructions": settings.instructions, "voice": settings.voice, "turn_detection": _given(detection)}
-        return {**_given(session), "audio": {"input": sound, "output": sound}}
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+        told = without_none(instructions=settings.instructions, voice=settings.voice)
+        return {**told, "turn_detection": detection, "audio": {"input": sound, "output": sound}}
 
 
 def _speech_started(kind: str, fields: Json) -> Event:

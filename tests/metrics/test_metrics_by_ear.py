@@ -16,6 +16,7 @@ from metrics.by_ear import BREAK_S, QUIET_S, ByEar
 from metrics.catalog import METRICS
 from metrics.records import BargeInClass, Outcome, TurnKind, TurnRecord
 from metrics.tracker import Notice
+from metrics.utterance import Utterance
 from metrics.windows import FALSE_STOP_S, RESUME_WINDOW_S
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, Cleared, Event, Ignored, ResponseDone
@@ -227,6 +228,24 @@ def test_what_answers_a_false_alarm_may_pause_too() -> None:
     assert opened(rows) == 2
 
 
+def test_what_comes_back_may_come_back_from_the_last_false_alarm() -> None:
+    mumbled: list[Row] = [(2.5, mumbles(0.5)), (5.0, mumbles(0.5))]
+    assert opened([ASKED, *sound(1.5, 2.8), *sound(7.5, 8.5), *mumbled]) == 1
+    assert opened([ASKED, *sound(1.5, 2.8), *sound(9.0, 10.0), *mumbled]) == 2
+
+
+def test_a_response_that_is_over_is_not_kept_by_a_talker_who_has_not_looked_yet() -> None:
+    stage = Stage(ear=ByEar(RATE, "pcm16")).play([ASKED, *sound(1.5, 2.5)])
+    stage.tracker.speak(Utterance(TurnKind.FALSE_ALARM, 0, 0, "clip", "awb", "mm", ns(5.0), ns(5.5)))
+    stage.play(sound(6.0, 7.0))
+    assert sum(bool(notice & Notice.OPENED) for notice in stage.notices) == 2
+
+
+def test_an_end_that_is_told_is_told() -> None:
+    (turn,) = played([ASKED, *sound(1.5, 2.5), (2.5, done(None)), *sound(3.0, 4.0)])
+    assert (sec(turn.response_done_ns), turn.response_status, turn.audio_s) == (2.5, "completed", 1.0)
+
+
 def test_late_words_of_what_was_cleared_open_nothing() -> None:
     assert opened([ASKED, *sound(1.5, 2.8), (2.5, mumbles(0.5)), (2.8, Cleared()), (2.9, text(None))]) == 1
 
@@ -276,6 +295,22 @@ def test_silence_that_never_ends_is_not_kept() -> None:
     assert len(ear._pending) <= 3
     (first, *_) = ear.heard(ns(10), piece(0.1), None)
     assert (first[0], ear.begins_ns) == (ns(9.8), ns(9.86)), "what is kept of it is of the response"
+
+
+def test_audio_that_holds_none_is_not_kept() -> None:
+    ear = ByEar(RATE, "pcm16")
+    empty = AudioDelta(None, None, 0, 0, "")
+    for told in ([], [ns(0.01), ns(0.2)]):
+        assert [at for at, _ in ear.heard(ns(0.01 if not told else 0.2), piece(0.02 if not told else 0.1), None)] == told
+        before = len(ear._pending)
+        assert [ear.heard(ns(0.3), empty, None) for _ in range(50)] == [[]] * 50
+        assert len(ear._pending) == before
+
+
+def test_a_response_that_was_cleared_before_any_sound_of_it_was_not_complete() -> None:
+    later = [(6.0, says(1.0)), (7.5, text(None)), (8.0, barges_in(1.0)), (8.2, Cleared()), *sound(10.0, 11.0)]
+    _, _, turn = played([ASKED, *sound(1.5, 2.5), *later])
+    assert (turn.barge_in_class, sec(turn.stop_event_ns)) == (BargeInClass.SERVER, 8.2)
 
 
 @pytest.mark.parametrize("encoding", ["pcm16", "mulaw", "alaw"])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import TOKENS, OpenAIRealtime, OpenAIRealtimeBeta, Recipe, SessionSettings, filled, variables
-from protocol.access import in_header
+from protocol.access import in_header, literal
 
 PRINTABLE = "".join(map(chr, range(33, 127)))
 SECRET = "s3cr3t/with?strange&parts"
@@ -46,6 +46,15 @@ def test_what_is_filled_in_and_where() -> None:
     assert request.headers == {"X-API-Key": "k", "X-Team": "a team"}
     assert request.body is not None
     assert json.loads(request.body) == {"medium": {"rates": ["8000", 48000, None, True]}, "${AGENT}": "a/b c-8000"}
+
+
+@pytest.mark.parametrize("text", ["say ${A} and ${KEY}", "${", "$${A}", "$$${", "a } ${ b", "${}", "plain"])
+def test_a_text_that_only_looks_as_if_it_held_names(text: str) -> None:
+    recipe = Recipe(url=f"/a?b={literal(text)}", body={"c": literal(text) + "${A}"}, token_pointers=("/t",))
+    assert variables(recipe) == {"A": "body.c"}
+    request = filled(recipe, {"A": "v"})
+    assert json.loads(request.body or b"") == {"c": text + "v"}
+    assert request.url.replace("%24%7B", "${") == f"/a?b={text}"
 
 
 def test_a_get_sends_no_body() -> None:

@@ -157,6 +157,7 @@ def test_an_error_fails_the_response_that_was_due() -> None:
     failed = AssistantError("FAILED_TO_THINK", "No model.")
     assert told(Deepgram(), fails) == [failed]
     assert told(Deepgram(), ASKED, fails)[1:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
+    assert told(Deepgram(), INTERRUPTS, fails)[2:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
     assert told(Deepgram(), ASKED, SOUND, fails)[2:] == [failed, ResponseDone("r1", "failed", "FAILED_TO_THINK", None)]
     assert told(Deepgram(), of("Warning", code="SLOW", description="Slow."))[0] == AssistantError("SLOW", "Slow.", benign=True)
 
@@ -166,12 +167,12 @@ def test_an_error_fails_the_response_that_was_due() -> None:
     [
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
-        (b"[]", "no JSON object with a type"),
-        (b'{"type":7}', "no JSON object with a type"),
-        (b'{"type":"Welcome"}', "Welcome: request_id is no text"),
-        (b'{"type":"ConversationText","role":"user","content":null}', "ConversationText: content is no text"),
+        (b"[]", "not a JSON object"),
+        (b'{"type":7}', "message: type must be a string, not int"),
+        (b'{"type":"Welcome"}', "Welcome: request_id is missing; it must be a string"),
+        (b'{"type":"ConversationText","role":"user","content":null}', "ConversationText: content is missing"),
         (b'{"type":"ConversationText","role":"tool","content":""}', "neither user nor assistant"),
-        (b'{"type":"Error","code":1,"description":""}', "Error: code is no text"),
+        (b'{"type":"Error","code":1,"description":""}', "Error: code must be a string, not int"),
     ],
 )
 def test_what_the_wire_does_not_allow_is_told(message: bytes, why: str) -> None:

@@ -166,15 +166,18 @@ def test_an_error_fails_what_was_due(kind: str, event: dict[str, Any], code: str
     ("message", "why"),
     [
         (b"{", "not JSON"),
-        (b'"audio"', "no JSON object with a type"),
-        (b'{"type":null}', "no JSON object with a type"),
-        (b'{"type":"audio","audio_event":[]}', "audio: audio_event is no object"),
-        (b'{"type":"audio","audio_event":{"audio_base_64":5}}', "audio_base_64 is no text"),
+        (b'"audio"', "not a JSON object"),
+        (b'{"type":null}', "message: type is missing; it must be a string"),
+        (b'{"type":"audio","audio_event":[]}', "audio: audio_event must be an object, not list"),
+        (b'{"type":"audio","audio_event":{"audio_base_64":5}}', "audio: audio_base_64 must be a string, not int"),
         (b'{"type":"audio","audio_event":{"audio_base_64":"AAA"}}', "audio of 3 characters is not base64"),
         (b'{"type":"audio","audio_event":{"audio_base_64":"AAAA"}}', "3 bytes of audio are no whole pcm16 samples"),
-        (b'{"type":"ping","ping_event":{"event_id":true}}', "event_id is no whole number"),
-        (b'{"type":"interruption","interruption_event":{"event_id":"9"}}', "event_id is no whole number"),
-        (b'{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"c"}}', "is no text"),
+        (b'{"type":"ping","ping_event":{"event_id":true}}', "ping: event_id must be a whole number, not bool"),
+        (b'{"type":"interruption","interruption_event":{"event_id":"9"}}', "interruption: event_id must be a whole number, not str"),
+        (
+            b'{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"c"}}',
+            "metadata: user_input_audio_format is missing",
+        ),
     ],
 )
 def test_what_the_wire_does_not_allow_is_told(message: bytes, why: str) -> None:

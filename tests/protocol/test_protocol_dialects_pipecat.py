@@ -26,6 +26,7 @@ from protocol.events import (
     Transcribed,
     Unknown,
 )
+from protocol.wav import wav
 
 PCM = b"\1\0\2\0\3\0"
 INTERRUPTION = b"\x2a\x00"
@@ -86,7 +87,7 @@ SAID = {"text": "Hi there.", "user_id": "", "timestamp": "t", "final": True}
         (rtvi("tomorrow" * 20), [Unknown(("tomorrow" * 20)[:100])]),
         (rtvi("anything", label="mine"), []),
         (audio(), [sound("r1")]),
-        (audio(b"RIFF\x2e\0\0\0WAVEfmt \x10\0\0\0" + bytes(16) + b"data\x06\0\0\0" + PCM), [sound("r1")]),
+        (audio(wav(PCM, 24_000)), [sound("r1")]),
         (INTERRUPTION, [Cleared()]),
         (block(1, block(3, b"text")), []),
         (b"", [Unknown("frame")]),
@@ -102,6 +103,14 @@ def test_a_turn_is_over_when_the_bot_stops_speaking() -> None:
     spoken = [rtvi("bot-started-speaking"), audio(), rtvi("bot-stopped-speaking")]
     done = ResponseDone("r1", "completed", None, {"input_tokens": 90, "output_tokens": 12})
     assert told(Pipecat(), *first, *spoken, audio()) == [ResponseCreated("r1"), TextDelta("r1", None, "A"), sound("r1"), done, sound("r2")]
+
+
+def test_tokens_are_of_one_turn() -> None:
+    usage = {"tokens": [{"prompt_tokens": 90, "completion_tokens": 12}]}
+    told_of = [rtvi("bot-llm-started"), audio(), rtvi("metrics", usage), rtvi("bot-llm-stopped"), rtvi("bot-stopped-speaking")]
+    untold = [rtvi("bot-llm-started"), audio(), rtvi("bot-llm-stopped"), rtvi("bot-stopped-speaking")]
+    done = [one for one in told(Pipecat(), *told_of, *untold) if isinstance(one, ResponseDone)]
+    assert [one.usage for one in done] == [{"input_tokens": 90, "output_tokens": 12}, None]
 
 
 def test_a_pause_while_the_model_goes_on_is_none() -> None:
@@ -168,6 +177,8 @@ def test_without_rtvi_the_sound_tells_turns() -> None:
         (b"\x12\x7f\x01", "message of 3 bytes is no Pipecat frame"),
         (audio(rate=16_000), "audio of 16000 Hz, where the option output_rate is 24000"),
         (audio(channels=2), "audio of 2 channels, where the wire has one"),
+        (audio(wav(PCM, 16_000)), "a WAV file of 16000 Hz, where 24000 Hz are due"),
+        (audio(wav(PCM, 24_000)[:30] + b"\0"), "a WAV file"),
         (audio(b"\1\0\2"), "3 bytes of audio are no whole pcm16 samples"),
         (block(4, block(1, b"{")), "message of 1 bytes is not JSON"),
         (block(4, block(1, b"[]")), "message of 2 bytes is not a JSON object"),

@@ -142,13 +142,13 @@ def test_a_bot_as_its_documentation_writes_it() -> None:
     [
         (b"no", "not JSON"),
         (b"\xff\xfe", "not JSON"),
-        (b"[]", "no event"),
-        (b'{"event":5}', "no event"),
-        (b'{"event":"media"}', "media without media.payload"),
-        (b'{"event":"media","media":{"payload":7}}', "media without media.payload"),
+        (b"[]", "not a JSON object"),
+        (b'{"event":5}', "message: event must be a string, not int"),
+        (b'{"event":"media"}', "media: media is missing; it must be an object"),
+        (b'{"event":"media","media":{"payload":7}}', "media: media.payload must be a string, not int"),
         (b'{"event":"media","media":{"payload":"abcde"}}', "5 characters is not base64"),
         (b'{"event":"media","media":{"payload":"abcdef"}}', "6 characters is not base64"),
-        (b'{"event":"mark","mark":"end"}', "mark without mark.name"),
+        (b'{"event":"mark","mark":"end"}', "mark: mark must be an object, not str"),
     ],
 )
 def test_what_no_bot_may_say(message: bytes, told: str) -> None:

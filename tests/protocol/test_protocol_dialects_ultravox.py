@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import MalformedMessage, SessionSettings, make
+from protocol import MalformedMessage, SessionSettings, filled, make, variables
 from protocol.dialects.ultravox import Ultravox
 from protocol.events import (
     AudioDelta,
@@ -216,3 +216,14 @@ def test_a_call_is_created_first(options: dict[str, Any], settings: SessionSetti
     assert recipe is not None
     assert (recipe.method, recipe.url, recipe.body, recipe.url_pointers) == ("POST", url, body, ("/joinUrl",))
     assert recipe.headers == {"X-API-Key": "${KEY}"}
+
+
+def test_what_a_session_says_is_sent_as_it_is_and_names_no_variable() -> None:
+    recipe = make(Ultravox, {}).access(SessionSettings(instructions="Say ${HOME}, or ${", voice="${V}"))
+    assert recipe is not None
+    assert variables(recipe) == {}
+    body = json.loads(filled(recipe, {}).body or b"")
+    assert (body["systemPrompt"], body["voice"]) == ("Say ${HOME}, or ${", "${V}")
+    called = make(Ultravox, {"agent_id": "a/b ${c}?"}).access(SessionSettings())
+    assert called is not None
+    assert called.url == "/api/agents/a%2Fb%20%24%7Bc%7D%3F/calls"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import Encoding, Fact, MalformedMessage, SessionSettings, make
+from protocol import Encoding, Fact, MalformedMessage, SessionSettings, filled, make, variables
 from protocol.dialects.vapi import Vapi
 from protocol.events import (
     AudioDelta,
@@ -195,3 +195,9 @@ def test_a_call_is_created_first() -> None:
     assert recipe.headers == {"Authorization": "Bearer ${KEY}"}
     unnamed = Vapi().access(SessionSettings())
     assert unnamed is not None and "assistantId" not in unnamed.body
+
+
+def test_an_assistant_is_called_by_its_name_whatever_is_in_it() -> None:
+    recipe = make(Vapi, {"assistant_id": "${HOME}"}).access(SessionSettings())
+    assert variables(recipe) == {}
+    assert json.loads(filled(recipe, {}).body or b"")["assistantId"] == "${HOME}"

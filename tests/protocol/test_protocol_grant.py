@@ -218,3 +218,9 @@ def test_nothing_of_it_is_shown(token: str, wild: str) -> None:
         given = found(recipe, json.dumps(reply).encode(), NOW_S, {})
         assert token not in repr(given)
         assert wild not in repr(given)
+
+
+def test_what_of_a_grant_must_not_be_shown() -> None:
+    url = "wss://h/s?format=pcm_s16le&sig=0123456789abcdef%2F&t=0123456789abcde"
+    assert Grant("tok", url, {"x": "Bearer tok", "y": ""}).secrets == ("tok", url, "Bearer tok", "0123456789abcdef/")
+    assert Grant().secrets == ()

@@ -30,7 +30,8 @@ from protocol.events import (
     Truncated,
     Unknown,
 )
-from protocol.openai_decode import LONGEST_UNKNOWN_TYPE, decode
+from protocol.fields import LONGEST_UNKNOWN_TYPE
+from protocol.openai_decode import decode
 
 HERE = Path(__file__).parent
 

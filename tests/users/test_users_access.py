@@ -11,9 +11,9 @@ import pytest
 import yaml
 from users_assistants import a_run
 
-from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, Recipe, Reuse, found, make
+from protocol import TOKENS, Grant, Lacking, OpenAIRealtime, OpenAIRealtimeBeta, Recipe, Reuse, found, make
 from scenarios import ScenarioError, parse_scenario
-from users.access import door, recipe_of
+from users.access import door, recipe_of, secret_parameters
 from users.run import Run, make_run
 
 HOST = "http://127.0.0.1:8000"
@@ -173,9 +173,16 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert run.secrets == {"MINE": SECRET}
 
 
+def test_which_parameters_are_secrets() -> None:
+    assert secret_parameters("ws://h/p?model=gpt-realtime&api_key=k%20&TOKEN=t&sampleRate=8000&key=") == ("k ", "t")
+
+
 def test_what_commands_do_not_get(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"url": "/c?bot=${BOT}", "headers": {"x-api-key": "${MINE}"}})
     assert {name: value for name, value in run.secrets.items() if name} == {"MINE": SECRET}, "the bot's number is no secret"
+    for access in ({"url": "/c?bot=${BOT}&api_key=${MINE}"}, {"url": "/c", "body": {"bot": "${BOT}", "auth": {"password": "${MINE}"}}}):
+        run = run_with(tmp_path, access)
+        assert {name: value for name, value in run.secrets.items() if name} == {"MINE": SECRET}
     assert run_with(tmp_path, auth="none", api_key_env="MINE").secrets == {"MINE": ""}
 
 
@@ -192,6 +199,11 @@ def test_what_commands_do_not_get(tmp_path: Path) -> None:
 def test_the_door(grant: Grant, url: str, headers: dict[str, str]) -> None:
     assert door(grant, make(OpenAIRealtime, {}), HOST, "m") == (url.replace("http", "ws"), headers)
     assert door(Grant(None, "/s"), make(OpenAIRealtime, {}), "WSS://x/api/?k=1", None)[0] == "wss://x/api/s"
+
+
+def test_headers_of_a_recipe_go_over_those_of_the_dialect() -> None:
+    _, headers = door(Grant("t", headers={"OpenAI-Beta": "other", "x": "t"}), OpenAIRealtimeBeta(), HOST, "m")
+    assert headers == {"OpenAI-Beta": "other", "x": "t"}
 
 
 VENDORS: dict[str, tuple[str, dict[str, str], Any, Grant]] = {

@@ -283,3 +283,16 @@ def test_a_criterion_that_the_wire_cannot_tell_is_refused(tmp_path: Path) -> Non
     assert "server_detection" in run.untold
     assert "asr_processing" not in run.untold
     assert make_run(options()).untold == {}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "option", "value"),
+    [("vapi", "rate", 44_100), ("deepgram", "output_rate", 0), ("pipecat", "output_rate", -5), ("ultravox", "input_rate", 7)],
+)
+def test_a_rate_that_no_talker_has_is_refused(dialect: str, option: str, value: int, tmp_path: Path) -> None:
+    mine = scenario_file(tmp_path, f"name: mine\nsession:\n  wire: {{{option}: {value}}}\n")
+    side = option if "_" in option else "input_rate"
+    with pytest.raises(ScenarioError) as caught:
+        make_run(options(scenario=mine, dialect=dialect))
+    told = f"mine.yml, line 3: session.wire: {dialect}: {side} is {value}: there are 8000, 16000, 24000, 48000"
+    assert str(caught.value).endswith(told)

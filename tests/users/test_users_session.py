@@ -68,10 +68,26 @@ def test_closed_before_it_was_ready(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         peer.accept()
         peer.send(Opcode.CLOSE, (1013).to_bytes(2, "big") + b"later")
+        peer.drain()
 
     error, session = refused(script, tmp_path)
     assert (error.kind, error.close_code) == (ErrorKind.REMOTE_CLOSE, 1013)
     assert session.close(SessionOutcome.REFUSED, error).close_code == 1013
+
+
+@pytest.mark.parametrize("why", ["no such token: s3cret", "x" * 115 + "s3cret"])
+def test_what_the_assistant_says_of_a_secret_is_not_kept(why: str, tmp_path: Path) -> None:
+    def closes(peer: Peer) -> None:
+        peer.accept()
+        peer.send(Opcode.CLOSE, (1008).to_bytes(2, "big") + why.encode())
+        peer.drain()
+
+    shown = why.replace("s3cret", "***")
+    error, _ = refused(closes, tmp_path)
+    assert str(error) == f"closed by the assistant: code 1008, {shown}"
+    for fault in ({"code": why, "message": "m"}, {"message": why}):
+        error, _ = refused(saying(CREATED, {"type": "error", "error": fault}), tmp_path)
+        assert shown.startswith(str(error).removeprefix("the assistant refused the session's settings: "))
 
 
 def test_refused_at_the_handshake(tmp_path: Path) -> None:

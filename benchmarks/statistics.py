@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 from tqdm import tqdm
 
 from analysis.statistics import difference, sampled, survival
+from analysis.statistics.units import CONFIDENCE
 from benchmarks.simulated import Callers, callers, gaps, incidents, normal_cdf, normal_quantile, waits
 from metrics.grid import markdown
 
@@ -194,6 +196,13 @@ def outside(covers: Covers) -> list[tuple[str, Setting]]:
     return [cell for cell, share in usual(covers).items() if not LEAST <= share <= MOST]
 
 
+def by_chance(covers: Covers) -> float:
+    """How many of the usual ones can be expected outside if every interval held the truth in 95 % of runs."""
+    runs = np.array([covers[cell].given for cell in usual(covers)])
+    least, most = (np.round(bound * runs, 6) for bound in (LEAST, MOST))
+    return float((binom.cdf(np.ceil(least) - 1, runs, CONFIDENCE) + binom.sf(np.floor(most), runs, CONFIDENCE)).sum())
+
+
 def figures(covers: Covers, again: Covers) -> Iterator[str]:
     """What the table comes to, in sentences; `again`: the cells outside, with more runs."""
     shares, missed = usual(covers), outside(covers)
@@ -201,6 +210,7 @@ def figures(covers: Covers, again: Covers) -> Iterator[str]:
     rare = [c.share for c in covers.values() if c.share is not None and c.given < 0.8 * c.runs]
     yield f"Of the {len(shares)} cells in which at least 80 % of the runs have an interval, {len(shares) - len(missed)} are within 93 and "
     yield f"97 %; the least is {100 * min(shares.values()):.1f} %, the most {100 * max(shares.values()):.1f} %. "
+    yield f"Did each hold the truth in 95 % of runs, {by_chance(covers):.1f} cells could be expected outside by chance. "
     if again:
         of_more = [c.held / c.given for c in again.values()]
         within = sum(LEAST <= share <= MOST for share in of_more)

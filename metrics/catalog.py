@@ -18,6 +18,7 @@ _NO_EVENT = "the assistant sent no such event, or the turn got no answer"
 _NO_ANSWER = "no answer was heard"
 _NO_PROFILE = "the talkers have no network profile, or the turn got no answer"
 _NO_BARGE_IN = "no barge-in was made"
+_NOT_SILENCED = "no barge-in made a talker silence its speaker: none was made, or the wire leaves that to the assistant"
 _NO_TARGET = "the scenario names no URL of the target's"
 _NOT_TOLD = "the scenario names no metrics_url, or the target does not tell, or the load had not settled (growth)"
 _NO_FALSE_ALARM = "no false alarm was made whose windows passed before the turn was cut off"
@@ -81,14 +82,14 @@ _BARGE_IN = [
     Metric("server_detection", "Server detection", "barge-in", _D, _S, TurnRecord, spans.from_onset("speech_started_ns"),
            "barge-in onset", "arrival of the assistant's speech-started event", "no barge-in was made, or the assistant told none"),
     Metric("playback_stop", "Playback stop", "barge-in", _D, _S, TurnRecord, interruptions.playback_stop,
-           "the talker's own VAD hears the barge-in", "virtual speaker silent, output buffer included", _NO_BARGE_IN, targets=(Target("p95", "<", 0.050, "SD"),), code="B2"),
+           "the talker's own VAD hears the barge-in", "virtual speaker silent, output buffer included", _NOT_SILENCED, targets=(Target("p95", "<", 0.050, "SD"),), code="B2"),
     Metric("server_cancel", "Server cancellation", "barge-in", _D, _S, TurnRecord, interruptions.server_cancel,
            "cancel sent, or own detection where the server cancels by itself", "last audio byte of the response", "no response brought audio after a barge-in and was then cancelled",
            targets=(Target("p95", "<", 0.150, "SD"),), code="B3"),
     Metric("buffer_flush", "Buffer flush", "barge-in", _D, _S, TurnRecord, spans.fact("flush_s"),
-           "flush begins", "playout queue empty and reset", _NO_BARGE_IN, targets=(Target("p95", "<", 0.020, "SD"),), code="B4"),
+           "flush begins", "playout queue empty and reset", _NOT_SILENCED, targets=(Target("p95", "<", 0.020, "SD"),), code="B4"),
     Metric("barge_in_latency", "Barge-in latency", "barge-in", _D, _S, TurnRecord, interruptions.barge_in_latency,
-           "barge-in onset", "B1 + B2 + B3 + B4; a negative B3 adds nothing", "no barge-in was made that the assistant reacted to", targets=(Target("p95", "<", 0.320, "SD"),), code="B1-B4"),
+           "barge-in onset", "B1 + B2 + B3 + B4; a negative B3 adds nothing", _NOT_SILENCED, targets=(Target("p95", "<", 0.320, "SD"),), code="B1-B4"),
     Metric("stop_by_event", "Stop by event", "barge-in", _D, _S, TurnRecord, spans.from_onset("stop_event_ns"),
            "barge-in onset", "arrival of the event that closes the interrupted response as cancelled", "no response was cancelled"),
     Metric("stop_by_byte", "Stop by byte", "barge-in", _D, _S, TurnRecord, spans.from_onset("stop_byte_ns"),

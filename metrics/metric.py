@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -132,6 +132,13 @@ def aggregate_of(value: Value, aggregate: str) -> float | None:
         if 0.0 <= percent <= 100.0:
             return value.quantile(percent / 100.0)
     raise ValueError(f"unknown aggregate {aggregate!r}: use mean, min, max, count, sum or p0 to p100")
+
+
+def why_absent(metric: Metric, info: Mapping[str, Any]) -> str:
+    """Why a run has no value of a metric. `info`: what its `run.json` holds; what its wire cannot tell comes before the catalogue's word,
+    which is about runs that could have had one. Folders of older runs have no `untold`."""
+    told: str = info.get("untold", {}).get(metric.name, metric.absent)
+    return told
 
 
 def show(value: float | None, unit: Unit) -> str:

@@ -9,7 +9,7 @@ from metrics import capacity
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS, TABLES
 from metrics.grid import markdown
-from metrics.metric import Metric, Shape, Unit, Value, aggregate_of, show, show_interval, show_target
+from metrics.metric import Metric, Shape, Unit, Value, aggregate_of, show, show_interval, show_target, why_absent
 from metrics.records import Outcome, TurnKind
 from metrics.trend import Trend
 from metrics.verdicts import verdict, verdicts
@@ -238,8 +238,7 @@ def _error_bars(run: dict[str, Any]) -> str:
 
 
 def _absent(run: dict[str, Any], aggregate: Aggregate) -> str:
-    untold = run.get("untold", {})
-    lines = [f"- {m.name}: {untold.get(m.name, m.absent)}" for m in METRICS.values() if not aggregate.values[m.name].count]
+    lines = [f"- {m.name}: {why_absent(m, run)}" for m in METRICS.values() if not aggregate.values[m.name].count]
     return "## Not applicable in this run\n\n" + "\n".join(lines) if lines else ""
 
 

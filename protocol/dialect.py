@@ -133,7 +133,7 @@ class Dialect:
 
     def endpoint(self, base_url: str, model: str | None) -> str:
         """The WebSocket URL below `base_url` (http, https, ws or wss). Raises ValueError for any other scheme, and without a host."""
-        raise NotImplementedError
+        raise NotImplementedError("a dialect must define endpoint")
 
     def headers(self, secret: str | None) -> dict[str, str]:
         """Headers of the opening handshake: the secret, an API key or a token, as bearer; none where it is None. Asked behind `endpoint`.
@@ -152,7 +152,7 @@ class Dialect:
 
     def append(self, audio: bytes) -> bytes:
         """The message that carries this microphone audio: mono, in `input_encoding` at `input_rate`."""
-        raise NotImplementedError
+        raise NotImplementedError("a dialect must define append")
 
     def stamp(self, message: bytes) -> bytes:
         """A message of `append` as the next one of this session. Called only where `stamps`."""

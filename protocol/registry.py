@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -48,7 +48,12 @@ def make(dialect: type[Dialect], options: Mapping[str, Any]) -> Dialect:
         wanted = types[name]
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise ValueError(f"option {name} of {dialect.name} must be {_TYPES.get(wanted, wanted.__name__)}, not {value!r:.60}")
-    return dialect(dialect.Options(**options))
+    try:
+        return dialect(dialect.Options(**options))
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{dialect.name} cannot be made: {type(error).__name__}: {error}") from None
 
 
 _TYPES: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -81,4 +86,6 @@ def _checked(found: object, where: str) -> type[Dialect]:
         raise ValueError(f"{where} is no class that derives from protocol.Dialect")
     if not isinstance(getattr(found, "name", None), str) or not found.name:
         raise ValueError(f'{where}: {found.__name__} has no name: write name = "..." in it')
+    if not is_dataclass(found.Options):
+        raise ValueError(f"{where}: Options of {found.__name__} is no dataclass: write @dataclass(frozen=True, slots=True) above it")
     return found

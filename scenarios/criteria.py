@@ -69,7 +69,11 @@ def check_criteria(
                 criterion = parse(text.removesuffix(WHERE_TOLD), stages)
             except ValueError as error:
                 raise ScenarioError(f"{scenario.place(*path, number)}: {error}") from None
-            why = (None if text.endswith(WHERE_TOLD) else _unasked(criterion, tokens, untold)) or unmeasured(scenario, criterion)
+            why = None if text.endswith(WHERE_TOLD) else _unasked(criterion, tokens, untold)
+            if why is not None:
+                why += f"; leave it out, or end it in{WHERE_TOLD} (docs/dialects.md)"
+            else:
+                why = unmeasured(scenario, criterion)
             if why is not None:
                 raise ScenarioError(f"{scenario.place(*path, number)}: criterion {text!r}: {why}")
             if path == ("criteria",):
@@ -117,12 +121,12 @@ def asked_of(
 
 
 def _unasked(asked: Asked, tokens: bool, untold: Mapping[str, str] | None) -> str | None:
-    """Why a run over this wire, with this way in, cannot measure what is asked, and what to do; None where it can."""
+    """Why a run over this wire, with this way in, cannot measure what is asked; None where it can."""
     name = asked.metric
     if asked.aggregate == "count":
         return None
     if untold is not None and name in untold:
-        return f"{name} cannot be measured: {untold[name]}; leave it out, or end it in{WHERE_TOLD} (docs/dialects.md)"
+        return f"{name} cannot be measured: {untold[name]}"
     if name in OF_TOKENS and not tokens:
         return f"{name} is measured only with --auth token, as no other way in asks for tokens"
     return None

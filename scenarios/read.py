@@ -115,6 +115,8 @@ def _told(error: dict[str, Any]) -> str:
             text = f"write its keys, such as {{{', '.join(f'{name}: ...' for name in _allowed(path)[:2])}}}"
         case "model_type", _:
             text = "write its keys below it, indented, or leave it out"
+        case "dict_type", _:
+            text = "write {name: value}, or leave it out"
         case "tuple_type", _:
             text = "write a list"
         case "missing", _:

@@ -14,7 +14,8 @@ from audio import CorpusError, frame_samples, load_corpus
 from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
 from metrics.untold import untold
-from protocol import Dialect, SessionSettings, find, make, wrong_rates
+from protocol import DIALECTS, Dialect, SessionSettings, find, make, wrong_rates
+from protocol.alone import violations
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
 from scenarios.criteria import asked_of, check_criteria
@@ -215,7 +216,7 @@ def refuse_commands(scenario: Scenario, allowed: bool) -> None:
 
 
 def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
-    """The dialect of this name, and one with the scenario's options."""
+    """The dialect of this name, and one with the scenario's options. A user's own must be what every dialect is."""
     try:
         wire = find(name)
     except ValueError as error:
@@ -224,8 +225,12 @@ def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
         made = make(wire, scenario.session.wire)
     except ValueError as error:
         raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
-    for wrong in wrong_rates(made):
-        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {wrong}")
+    wrong = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
+    if wrong:
+        raise ScenarioError(f"--dialect {name}: {wrong[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
+    rates = wrong_rates(made)
+    if rates:
+        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {rates[0]}")
     return wire, made
 
 

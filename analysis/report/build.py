@@ -34,5 +34,5 @@ def _marked(section: Section) -> Section:
 
 def _absent(facts: Facts) -> Section:
     """Why numbers are not there."""
-    items = tuple(f"{metric.title}: {metric.absent}" for metric in METRICS.values() if not facts.count(metric.name))
+    items = tuple(f"{metric.title}: {facts.absent(metric.name)}" for metric in METRICS.values() if not facts.count(metric.name))
     return Section("Not measured in this run", "absent", [Text("", items)] if items else [])

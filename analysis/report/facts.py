@@ -15,7 +15,7 @@ from analysis.load import Loaded
 from analysis.statistics.estimate import Estimate
 from metrics.aggregate import Aggregate
 from metrics.catalog import METRICS
-from metrics.metric import Metric, Shape, Target, aggregate_of, show, show_target
+from metrics.metric import Metric, Shape, Target, aggregate_of, show, show_target, why_absent
 
 
 class Standing(StrEnum):
@@ -82,6 +82,10 @@ class Facts:
         """How many values a metric has."""
         return self.aggregate.values[name].count
 
+    def absent(self, name: str) -> str:
+        """Why a metric has no value."""
+        return why_absent(METRICS[name], self.info)
+
     def estimate(self, name: str, aggregate: str, where: pd.Series | None = None) -> Estimate:
         """What a metric comes to (`mean`, `pN`, `max`, `value`) with its interval. `where`: of which records, by their table's index."""
         if where is not None:
@@ -98,10 +102,10 @@ class Facts:
         if METRICS[name].shape is Shape.TREND:
             low, high = (aggregate_of(value, end) for end in ("low", "high"))
             told = aggregate_of(value, "value")
-            why = METRICS[name].absent if told is None else "" if low is not None else "too few samples for an interval"
+            why = self.absent(name) if told is None else "" if low is not None else "too few samples for an interval"
             return Estimate(told, low, high, value.count, 0, why)
         if not value.count:
-            return Estimate(None, None, None, 0, 0, METRICS[name].absent)
+            return Estimate(None, None, None, 0, 0, self.absent(name))
         if aggregate in ("min", "max"):
             return Estimate(aggregate_of(value, aggregate), None, None, value.count, 0, "an extreme has no interval")
         return measured.of(self.run, name, aggregate)

@@ -28,7 +28,7 @@ def barge_ins(facts: Facts) -> Section:
     n = facts.aggregate.turns(TurnKind.BARGE_IN)
     if not n:
         wanted = facts.scenario["conversation"]["barge_in"]
-        why = METRICS["bargein_detection"].absent
+        why = facts.absent("bargein_detection")
         return Section("Barge-in", "barge-in", [Text(f"Nothing was measured: {why}.")] if any(wanted.values()) else [])
     blocks: list[Block] = [
         tables.metrics(facts, _PARTS, "From the talker's first sound to a silent speaker: B1 to B4"),
@@ -114,7 +114,7 @@ def false_alarms(facts: Facts) -> Section:
         asked = facts.scenario["conversation"]["false_alarms"]
         wanted = asked["per_second"] or asked["share"]
         return Section(
-            "False alarms", "false-alarms", [Text(f"Nothing was measured: {METRICS['false_alarm_resume'].absent}.")] if wanted else []
+            "False alarms", "false-alarms", [Text(f"Nothing was measured: {facts.absent('false_alarm_resume')}.")] if wanted else []
         )
     note = (
         f"A false stop: inaudible for more than {FALSE_STOP_S:g} s, beginning within {FALSE_STOP_WINDOW_S:g} s of the false alarm's "

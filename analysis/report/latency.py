@@ -28,10 +28,10 @@ _PER_WINDOW = 12
 def section(facts: Facts) -> Section:
     """All of it."""
     if not facts.count("e2e_latency"):
-        return Section("Latency", "latency", [Text(f"No latency was measured: {METRICS['e2e_latency'].absent}.")])
+        return Section("Latency", "latency", [Text(f"No latency was measured: {facts.absent('e2e_latency')}.")])
     blocks: list[Block] = [_distribution(facts), _over_time(facts), *against_concurrency(facts), *_waterfall(facts)]
     names = [name for name in LATENCIES if facts.count(name)]
-    absent = "; ".join(f"{METRICS[name].title}: {METRICS[name].absent}" for name in LATENCIES if not facts.count(name))
+    absent = "; ".join(f"{METRICS[name].title}: {facts.absent(name)}" for name in LATENCIES if not facts.count(name))
     blocks.append(tables.metrics(facts, names, "All latencies", f"Not there: {absent}." if absent else ""))
     return Section("Latency", "latency", blocks)
 
@@ -120,7 +120,7 @@ def _waterfall(facts: Facts) -> list[Block]:
     e2e, turns = facts.estimate("e2e_latency", "mean"), facts.turns
     known = turns[turns["stage_residual_s"].notna()]
     if known.empty:
-        return [Text(f"Where the time goes cannot be told: {METRICS['stage_residual'].absent}.")]
+        return [Text(f"Where the time goes cannot be told: {facts.absent('stage_residual')}.")]
     mean = {name: float(known[f"{name}_s"].fillna(0.0).mean()) for name in (*ON_PATH, *_WITHIN, "e2e_latency")}
     mean["asr_processing"] = mean["e2e_latency"] - sum(
         mean[name] for name in ON_PATH if name != "asr_processing"

@@ -24,7 +24,7 @@ def target(facts: Facts) -> Section:
         return Section(
             "The target's resources",
             "target",
-            [Text(f"Nothing is known of them: {METRICS['target_memory'].absent}. docs/target.md says how to tell.")],
+            [Text(f"Nothing is known of them: {facts.absent('target_memory')}. docs/target.md says how to tell.")],
         )
     seconds = facts.run.timeline
     drawn = (("target_memory_bytes", "Memory of the target", "MB", 1e-6, "blue"), ("target_cpu_share", "CPU of the target", "% of a core",

@@ -19,7 +19,7 @@ def section(facts: Facts) -> Section:
     """Underruns, continuity, gaps, jitter."""
     answered = facts.turns[facts.turns["chunks"] > 0]
     if answered.empty:
-        return Section("Streaming", "streaming", [Text(f"Nothing was measured: {METRICS['continuity'].absent}.")])
+        return Section("Streaming", "streaming", [Text(f"Nothing was measured: {facts.absent('continuity')}.")])
     blocks: list[Block] = [tables.metrics(facts, _NAMES, "Streaming"), _gaps(facts, answered["longest_gap_s"].to_numpy(float) * 1000.0)]
     jitter = answered["jitter_s"].dropna().to_numpy(float) * 1000.0
     if len(jitter) > 2:

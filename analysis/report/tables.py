@@ -25,7 +25,7 @@ def metrics(facts: Facts, names: Sequence[str], caption: str = "", note: str = "
         moods[len(rows)] = MOODS[worst] if worst else "plain"
         rows.append(_row(facts, metric, which, worst))
         if not facts.count(name):
-            why.append(f"{metric.title}: {metric.absent}.")
+            why.append(f"{metric.title}: {facts.absent(name)}.")
     few = [METRICS[name].title for name in names if 0 < facts.count(name) < METRICS[name].min_count]
     told = [bracketed(rows), note, f"Few values: {', '.join(few)}." if few else "", *why]
     header = ("metric", "n", "mean or share" if len(which) > 1 else "value", *which[1:], "target")

@@ -24,7 +24,7 @@ def section(facts: Facts) -> Section:
                 continue
             found, stands = facts.estimate(metric.name, target.aggregate), facts.stands(metric.name, target)
             moods[len(rows)] = MOODS[stands]
-            reason = f": {metric.absent}" if stands is Standing.UNKNOWN else ""
+            reason = f": {facts.absent(metric.name)}" if stands is Standing.UNKNOWN else ""
             rows.append(
                 (
                     tables.titled(metric),
@@ -97,7 +97,7 @@ def readiness(facts: Facts) -> Section:
 def _of(what: str, facts: Facts, name: str, aggregate: str) -> tuple[str, str, str]:
     target, found = facts.target(name, aggregate), facts.estimate(name, aggregate)
     if target is None or found.value is None:
-        return what, METRICS[name].absent, "not measured"
+        return what, facts.absent(name), "not measured"
     stands = facts.stands(name, target)
     state = {
         Standing.MET: "checked",
@@ -150,7 +150,7 @@ def _capacity(facts: Facts) -> tuple[str, str, str]:
 def _memory(facts: Facts) -> tuple[str, str, str]:
     found = facts.estimate("target_memory_growth", "value")
     if found.value is None or found.low is None:
-        return "Its memory does not grow", found.why or METRICS["target_memory_growth"].absent, "not measured"
+        return "Its memory does not grow", found.why or facts.absent("target_memory_growth"), "not measured"
     return "Its memory does not grow", told("target_memory_growth", found), "NOT READY" if found.low > 0 else "checked"
 
 

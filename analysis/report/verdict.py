@@ -77,7 +77,7 @@ def snapshot(facts: Facts) -> Section:
         metric, found, target = METRICS[name], facts.estimate(name, which), facts.target(name, which)
         stands = facts.stands(name, target) if target else Standing.UNKNOWN
         interval = shown.interval(found, metric.unit)
-        told = [f"n {found.n}" if found.n else metric.absent, f"95 %: {interval}" if interval != "-" else ""]
+        told = [f"n {found.n}" if found.n else facts.absent(name), f"95 %: {interval}" if interval != "-" else ""]
         told.append(f"target {show_target(target, metric.unit).removeprefix(f'{which} ')}: {stands}" if target and found.n else "")
         title = metric.title if which == "value" else f"{metric.title} {which}"
         items.append(Figure(title, shown.value(found, metric.unit), ", ".join(part for part in told if part), MOODS[stands]))

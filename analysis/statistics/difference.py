@@ -14,6 +14,8 @@ from analysis.statistics.sampled import Estimate, Sampled
 from analysis.statistics.units import MANY, student
 from metrics.trend import Trend
 
+Counts = tuple[float, float]
+"""By how much what an interval reaches below its value counts, and what above."""
 POWER = 0.8
 """Chance with which the least effect would have been seen."""
 
@@ -44,7 +46,8 @@ def between(a: Sampled, b: Sampled, paired: bool = False) -> Difference:
     both, and the correlation of what they add to both errors is taken off."""
     correlation = _correlation(a, b) if paired else 0.0
     freedom = _of_pairs(a, b) if paired else _welch(a, b)
-    return joined(a.estimate, b.estimate, correlation, freedom, paired, (a.freedom, b.freedom))
+    t = student(freedom)
+    return joined(a.estimate, b.estimate, correlation, freedom, paired, (_counts(a, b, t), _counts(b, a, t)))
 
 
 def growth(a: Trend, b: Trend) -> Difference:
@@ -62,13 +65,13 @@ def joined(
     correlation: float = 0.0,
     freedom: float = MANY,
     paired: bool = False,
-    alone: tuple[float, float] = (MANY, MANY),
+    counts: tuple[Counts, Counts] = ((1.0, 1.0), (1.0, 1.0)),
 ) -> Difference:
-    """Of estimates whose errors are so correlated; degrees of freedom: `freedom` of both together, `alone` of the interval of each.
+    """Of estimates whose errors are so correlated; `freedom`: degrees of freedom of both together; `counts`: of each, by how much what its
+    interval reaches below and above counts.
 
     The interval joins those of both, so that it keeps their shape (Zou and Donner, Statistics in Medicine 27, 2008; of correlated
-    ones: Zou, Psychological Methods 12, 2007). Both together are better known than each alone: each interval counts with Student's quantile
-    of both. `p` is what its end that is nearer to no difference says.
+    ones: Zou, Psychological Methods 12, 2007). `p` is what its end that is nearer to no difference says.
     """
     if a.value is None or b.value is None:
         return Difference(a, b, paired=paired, why=a.why if a.value is None else b.why)
@@ -76,10 +79,9 @@ def joined(
     part = value / a.value if a.value > 0.0 and b.value > 0.0 else None
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return Difference(a, b, value, part=part, paired=paired, why=a.why or b.why)
-    t = student(freedom)
-    of_a, of_b = (t / student(of) for of in alone)
-    below = _reach(of_b * (b.value - b.low), of_a * (a.high - a.value), correlation)
-    above = _reach(of_b * (b.high - b.value), of_a * (a.value - a.low), correlation)
+    t, ((a_below, a_above), (b_below, b_above)) = student(freedom), counts
+    below = _reach(b_below * (b.value - b.low), a_above * (a.high - a.value), correlation)
+    above = _reach(b_above * (b.high - b.value), a_below * (a.value - a.low), correlation)
     towards = below if value > 0 else above
     p = float(2.0 * stdtr(freedom, -abs(value) / towards * t)) if towards > 0 else float(value == 0.0)
     least = (below + above) / 2.0 / t * (t + float(stdtrit(freedom, POWER)))
@@ -87,13 +89,23 @@ def joined(
     if part is None or min(a.low, b.low) <= 0.0:
         return found
     a_low, a_mid, a_high, b_low, b_mid, b_high = np.log([a.low, a.value, a.high, b.low, b.value, b.high]).tolist()
-    part_low = float(np.expm1(b_mid - a_mid - _reach(of_b * (b_mid - b_low), of_a * (a_high - a_mid), correlation)))
-    part_high = float(np.expm1(b_mid - a_mid + _reach(of_b * (b_high - b_mid), of_a * (a_mid - a_low), correlation)))
+    part_low = float(np.expm1(b_mid - a_mid - _reach(b_below * (b_mid - b_low), a_above * (a_high - a_mid), correlation)))
+    part_high = float(np.expm1(b_mid - a_mid + _reach(b_above * (b_high - b_mid), a_below * (a_mid - a_low), correlation)))
     return replace(found, part_low=part_low, part_high=part_high)
 
 
 def _reach(own: float, other: float, correlation: float) -> float:
     return float(np.sqrt(max(0.0, own * own + other * other - 2.0 * correlation * own * other)))
+
+
+def _counts(of: Sampled, other: Sampled, t: float) -> Counts:
+    """Both together are better known than each alone: an interval counts with the quantile `t` of both, and its far end takes values for as
+    alike as the other run's are."""
+    own = t / student(of.freedom)
+    if of.likeness is None or other.likeness is None:
+        return own, own
+    far = own * of.likeness.beside(other.likeness)
+    return (far, own) if of.far_low else (own, far)
 
 
 def _correlation(a: Sampled, b: Sampled) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.statistics import score
-from analysis.statistics.units import MANY, Floats, Grouped, Ratio, Units, company, freedom, grouped, ratio, student
+from analysis.statistics.units import MANY, Floats, Grouped, Ratio, Units, company, effective, freedom, grouped, ratio, student
 
 MIN_UNITS = 8
 """With fewer units no interval is given."""
@@ -22,6 +22,11 @@ FEW_UNITS, LONG_TAIL = 50, 0.6
 that resemble themselves are too skewed for Student's, then."""
 TAIL_UNITS = 1.5
 """A quantile has an interval where so many units can be expected beyond it: p90 takes 15 units, p95 30, p99 150."""
+EFFECTIVE_UNITS = 20.0
+"""Units are enough whatever their size where they are worth so many of equal size; fewer where one of these can be expected beyond."""
+GAP_FREEDOM = 0.7
+"""Degrees of freedom of the shape, for each gap between an end and the middle. The sum of g exponential gaps scatters as a standard
+deviation of g / 2 degrees of freedom; two ends, of which one is far where the other is near, scatter less."""
 
 NOTHING, ONE_UNIT = "nothing was measured", f"fewer than {MIN_UNITS} sessions tell nothing of others"
 
@@ -43,13 +48,16 @@ class Estimate:
 class Sampled:
     """An estimate with its units, in ascending order, and what each adds to its error (up to a common factor; shape (sessions,)).
 
-    Degrees of freedom: `between` units, of the variance, and of the `shape` of the distribution, where the interval rests on that, too."""
+    Degrees of freedom: `between` units, of the variance, and of the `shape` of the distribution, where the interval rests on that, too.
+    `likeness`: how alike values are taken for at the far end, which is the low one where `far_low`; None where both ends know as much."""
 
     estimate: Estimate
     units: Units
     off: Floats
     between: float
     shape: float = MANY
+    likeness: score.Likeness | None = None
+    far_low: bool = False
 
     @property
     def freedom(self) -> float:
@@ -59,12 +67,14 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class _Interval:
-    """None, and `why`, where the data cannot tell it; `freedom`: its degrees of freedom between units."""
+    """None, and `why`, where the data cannot tell it; `freedom`: its degrees of freedom between units; the rest as in `Sampled`."""
 
     low: float | None
     high: float | None
     freedom: float
     why: str = ""
+    likeness: score.Likeness | None = None
+    far_low: bool = False
 
 
 def mean(values: Floats, units: Units) -> Sampled:
@@ -93,7 +103,8 @@ def share(numerators: Floats, denominators: Floats, units: Units) -> Sampled:
         n = len(numerators)
         if bool(np.isin(numerators / np.where(denominators > 0, denominators, 1.0), (0.0, 1.0)).all()):
             ends = score.of_share(of.value, n, of.variance, company(found.sum(denominators), n), of.freedom)
-            return _Interval(ends.low, ends.high, ends.freedom)
+            likeness = ends.likeness if of.value != 0.5 else None
+            return _Interval(ends.low, ends.high, ends.freedom, likeness=likeness, far_low=of.value > 0.5)
         effective = of.value * (1.0 - of.value) / of.variance if of.variance > 0 else float(n)
         return _Interval(*score.wilson(of.value, effective, student(of.freedom)), of.freedom)
 
@@ -107,7 +118,7 @@ def rate(events: Floats, spans: Floats, units: Units) -> Sampled:
         n, whole = len(events), float(spans.sum())
         seen = of.variance * whole / of.value if of.value > 0.0 else 0.0
         ends = score.of_count(float(events.sum()), seen, company(found.sum(np.ones(n)), n), of.freedom)
-        return _Interval(ends.low / whole, ends.high / whole, ends.freedom)
+        return _Interval(ends.low / whole, ends.high / whole, ends.freedom, likeness=ends.likeness)
 
     return _sampled(events, spans, units, interval)
 
@@ -127,8 +138,8 @@ def quantile(values: Floats, units: Units, q: float) -> Sampled:
     """The quantile `q` of values of such units, as numpy's `linear` method has it; both of shape (n,).
 
     Its interval holds the values that may be it: those of which the share below, with the interval of that, may be `q` (Woodruff, JASA 47,
-    1952; here the share's interval is made anew at each value). Its shape is told by the gaps between values: an end rests on as many
-    effective ones as there are between it and the middle, and the length of a gap is as good as exponential, of two degrees of freedom.
+    1952; here the share's interval is made anew at each value). Its shape is told by the gaps between values, each as good as exponential
+    in length: an end rests on as many as there are between it and the middle (GAP_FREEDOM).
     """
     found, n = grouped(units), len(values)
     if not n:
@@ -144,17 +155,19 @@ def quantile(values: Floats, units: Units, q: float) -> Sampled:
     here, ends = below(int(np.searchsorted(ordered, value, side="right")))
     if sessions < MIN_UNITS:
         return Sampled(Estimate(value, None, None, n, sessions, ONE_UNIT), found.units, here.off, here.freedom)
-    shape = max(1.0, 2.0 * student(ends.freedom) * float(np.sqrt(q * (1.0 - q) * ends.effective)))
+    shape = max(1.0, GAP_FREEDOM * n * student(ends.freedom) * float(np.sqrt(q * (1.0 - q) / ends.effective)))
     counts = np.flatnonzero(np.r_[ordered[1:] > ordered[:-1], True]) + 1  # at or below each distinct value
-    first, last = 0, len(counts)
-    if sessions * min(q, 1.0 - q) >= TAIL_UNITS - 1e-9 and below(0)[1].high < q:
+    first, last, tail = 0, len(counts), min(q, 1.0 - q)
+    enough = sessions * tail >= TAIL_UNITS - 1e-9 and effective(sizes) >= min(1.0 / tail, EFFECTIVE_UNITS) - 1e-9
+    if enough and below(0)[1].high < q:
         first = bisect_left(counts, True, key=lambda count: below(int(count))[1].high >= q)
         last = bisect_left(counts, True, key=lambda count: below(int(count))[1].low > q)
     if last == len(counts):
         why = f"too few values beyond p{100 * q:g} for an interval"
         return Sampled(Estimate(value, None, None, n, sessions, why), found.units, here.off, ends.freedom, shape)
     low, high = (float(ordered[counts[at] - 1]) for at in (first, last))
-    return Sampled(Estimate(value, min(low, value), max(high, value), n, sessions), found.units, here.off, ends.freedom, shape)
+    estimate, likeness = Estimate(value, min(low, value), max(high, value), n, sessions), ends.likeness if q != 0.5 else None
+    return Sampled(estimate, found.units, here.off, ends.freedom, shape, likeness, q < 0.5)
 
 
 def of_influences(value: float, influences: Floats, units: Units) -> Sampled:
@@ -177,7 +190,8 @@ def _sampled(numerators: Floats, denominators: Floats, units: Units, interval: C
         return _nothing(found, n)
     of, sessions = ratio(found.sum(numerators), found.sum(denominators)), len(found.units)
     made = interval(found, of) if sessions >= MIN_UNITS else _Interval(None, None, of.freedom, why=ONE_UNIT)
-    return Sampled(Estimate(of.value, made.low, made.high, n, sessions, made.why), found.units, of.off, made.freedom)
+    told = Estimate(of.value, made.low, made.high, n, sessions, made.why)
+    return Sampled(told, found.units, of.off, made.freedom, likeness=made.likeness, far_low=made.far_low)
 
 
 def _nothing(found: Grouped, n: int) -> Sampled:

@@ -31,6 +31,21 @@ LEAST_EFFECT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike the far end takes events for: its variance has two parts, `known` from the events that were seen, and `assumed` for those
+    that were not; `effect`: the design effect that it comes to (how many times as large the variance is as of independent values)."""
+
+    known: float
+    assumed: float
+    effect: float
+
+    def beside(self, other: Likeness) -> float:
+        """What the far end reaches beside another run, as a part of what it reaches alone: the other's design effect tells more of events
+        that were not seen than an assumption."""
+        return float(np.sqrt((self.known + PRIOR_EVENTS * other.effect) / (self.known + self.assumed)))
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
     """`low` and `high` of an interval; `freedom`: degrees of freedom, between those of both ends; `effective`: as good as so many
     independent values, or events."""
@@ -39,12 +54,12 @@ class Ends:
     high: float
     freedom: float
     effective: float
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The design effect that an end allows for (how many times as large the variance is as of independent values), and its degrees of
-    freedom."""
+    """The design effect that an end allows for, and its degrees of freedom."""
 
     effect: float
     freedom: float
@@ -55,17 +70,18 @@ def of_share(value: float, n: float, variance: float, company: float, freedom: f
     have them. Within 0 and 1, and with a width where all or none count."""
     rare = min(value, 1.0 - value)
     seen = variance * n / (value * (1.0 - value)) if rare > 0.0 else 0.0
-    near, far = _ends(rare * n, seen, company, freedom, 1.0 - 2.0 * rare)
+    near, far, likeness = _ends(rare * n, seen, company, freedom, 1.0 - 2.0 * rare)
     below, above = (far, near) if value > 0.5 else (near, far) if value < 0.5 else (far, far)
     low, high = wilson(value, n / below.effect, student(below.freedom))[0], wilson(value, n / above.effect, student(above.freedom))[1]
-    return Ends(low, high, 2.0 / (1.0 / below.freedom + 1.0 / above.freedom), n / near.effect)
+    return Ends(low, high, 2.0 / (1.0 / below.freedom + 1.0 / above.freedom), n / near.effect, likeness)
 
 
 def of_count(events: float, seen: float, company: float, freedom: float) -> Ends:
     """Of a count of events; `seen`: its variance as the units have it, as a part of the count. Never below 0."""
-    near, far = _ends(events, seen, company, freedom, 1.0)
+    near, far, likeness = _ends(events, seen, company, freedom, 1.0)
     low, high = _rao(events / near.effect, student(near.freedom))[0], _rao(events / far.effect, student(far.freedom))[1]
-    return Ends(low * near.effect, high * far.effect, 2.0 / (1.0 / near.freedom + 1.0 / far.freedom), events / near.effect)
+    between = 2.0 / (1.0 / near.freedom + 1.0 / far.freedom)
+    return Ends(low * near.effect, high * far.effect, between, events / near.effect, likeness)
 
 
 def wilson(value: float, n: float, t: float) -> tuple[float, float]:
@@ -80,11 +96,11 @@ def _rao(events: float, t: float) -> tuple[float, float]:
     return max(0.0, middle - reach), middle + reach
 
 
-def _ends(events: float, seen: float, company: float, freedom: float, skew: float) -> tuple[_End, _End]:
-    """The near and the far one; `skew`: 1 of rare events, 0 of a share of a half. The variance of the far one has two parts, of the same
-    degrees of freedom each (Satterthwaite, Biometrics Bulletin 2, 1946)."""
+def _ends(events: float, seen: float, company: float, freedom: float, skew: float) -> tuple[_End, _End, Likeness]:
+    """The near and the far one, and how alike the latter takes events for; `skew`: 1 of rare events, 0 of a share of a half. The variance
+    of the far one has two parts, of the same degrees of freedom each (Satterthwaite, Biometrics Bulletin 2, 1946)."""
     known, assumed = events * seen, PRIOR_EVENTS * (1.0 + company * PRIOR_ALIKE)
     near, far = (max(LEAST_EFFECT, (known + prior) / (events + PRIOR_EVENTS)) for prior in (PRIOR_EVENTS, assumed))
     of_far = min(MANY, freedom * (known + assumed) ** 2 / (known**2 + assumed**2))
     of_near = min(MANY, of_far * (1.0 + (skew * FEW_EVENTS / events) ** 2)) if events > 0.0 else MANY
-    return _End(near, of_near), _End(far, of_far)
+    return _End(near, of_near), _End(far, of_far), Likeness(known, assumed, far)

@@ -65,13 +65,18 @@ def ratio(above: Floats, below: Floats) -> Ratio:
 def freedom(sizes: Floats, off: Floats) -> float:
     """Of a variance between units: their effective number less one; fewer where it rests on few of them (Satterthwaite, Biometrics Bulletin
     2, 1946, with the kurtosis that they show)."""
-    of_sizes = float(sizes.sum() ** 2 / (sizes**2).sum()) - 1.0
+    of_sizes = effective(sizes) - 1.0
     squares = off**2
     if not squares.any():
         return max(1.0, of_sizes)
     rests_on = float(squares.sum() ** 2 / (squares**2).sum())
     scatter = 1.0 / rests_on - 1.0 / len(off)
     return max(1.0, min(of_sizes, 2.0 / scatter if scatter > 0 else of_sizes))
+
+
+def effective(sizes: Floats) -> float:
+    """As many units of equal size as units of these sizes are worth (Kish, Survey Sampling, 1965)."""
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def company(sizes: Floats, n: int) -> float:

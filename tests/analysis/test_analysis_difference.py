@@ -85,6 +85,26 @@ def test_gaps_between_values_are_not_shared_by_pairs() -> None:
     assert found.high - found.low < as_of_means.high - as_of_means.low
 
 
+def test_each_runs_events_tell_how_alike_the_others_are() -> None:
+    """A share that is rare as far as seen in A, and not alike; the same events, all of one call, in B. No more than that differs."""
+    units = np.repeat(np.arange(20), 7)
+    scattered, together = np.zeros(140), np.zeros(140)
+    scattered[:140:20], together[:7] = 1.0, 1.0
+    a, b = (sampled.share(x, np.ones(140), units) for x in (scattered, together))
+    assert a.likeness is not None
+    assert b.likeness is not None
+    aware, alone = difference.between(a, b), difference.between(replace(a, likeness=None), b)
+    assert (aware.value, alone.value) == (0.0, 0.0)
+    reaches = [[(found.low or 0.0) ** 2, (found.high or 0.0) ** 2] for found in (alone, aware)]
+    t = student(difference._welch(a, b))
+    (a_far, b_far) = (t / student(x.freedom) * ((x.estimate.high or 0.0) - 0.05) for x in (a, b))
+    wider, narrower = a.likeness.beside(b.likeness), b.likeness.beside(a.likeness)
+    assert wider > 1.2
+    assert narrower < 1.0
+    assert reaches[1][0] - reaches[0][0] == pytest.approx(a_far**2 * (wider**2 - 1.0))  # below: A's far end, B's near one
+    assert reaches[1][1] - reaches[0][1] == pytest.approx(b_far**2 * (narrower**2 - 1.0))
+
+
 @given(st.integers(0, 2000), st.booleans(), st.floats(-0.3, 0.3))
 def test_p_and_interval_agree(seed: int, paired: bool, shift: float) -> None:
     found = compared(seed, paired, shift)

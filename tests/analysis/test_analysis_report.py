@@ -124,6 +124,16 @@ def test_words_are_one_for_one_thing_and_numbers_agree_with_them(run: Loaded, tm
     assert " 1 session." in few.lead[1].text
 
 
+def test_what_the_wire_cannot_tell_is_absent_for_that_reason_everywhere(tmp_path: Path) -> None:
+    why = "on the wire dumb the assistant does not tell"
+    document = said(retold(made(tmp_path / "run", 120), untold={"chunk_drop_rate": why, "e2e_latency": "unheeded: it was measured"}))
+    assert column(tables(section(document, "targets"))["Targets against results"], "result")["Chunk drop rate"] == f"not measured: {why}"
+    assert f"Chunk drop rate: {why}" in texts(section(document, "absent"))
+    assert f"Chunk drop rate: {why}." in tables(section(document, "streaming"))["Streaming"].note
+    assert "does not number its audio chunks" not in markdown(document)
+    assert "unheeded" not in markdown(document)
+
+
 def test_a_run_without_turns_says_why(tmp_path: Path) -> None:
     run = made(tmp_path / "run", 120)
     for name in ("turns", "sessions", "tokens", "timeline"):

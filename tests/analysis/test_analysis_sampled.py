@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.statistics import estimate
+from analysis.statistics import estimate, sampled
 from analysis.statistics.sampled import Estimate
 from analysis.statistics.units import Floats, Units
 from benchmarks.intervals import quantile as exact_quantile
@@ -151,6 +152,49 @@ def test_percentiles_have_intervals_where_there_is_enough() -> None:
     for sessions, q in ((15, 0.9), (30, 0.95), (200, 0.99)):
         values, units = latencies(7, sessions=sessions, turns=10)
         ends(estimate.quantile(np.random.default_rng(7).permutation(values), units, q))
+
+
+@pytest.mark.parametrize(
+    ("q", "sizes", "told"),
+    [
+        (0.9, np.r_[np.full(16, 6), np.full(4, 24)], True),  # worth 12.8 sessions of a size
+        (0.9, np.r_[np.full(18, 6), np.full(2, 60)], False),  # worth 6.6
+        (0.1, np.r_[np.full(18, 6), np.full(2, 60)], False),
+        (0.5, np.r_[np.full(18, 6), np.full(2, 60)], True),
+        (0.95, np.r_[np.full(45, 4), np.full(5, 12)], True),  # worth 38
+        (0.95, np.r_[np.full(45, 4), np.full(5, 60)], False),  # worth 12.3
+        (0.99, np.r_[np.full(180, 8), np.full(20, 80)], True),  # worth 66: of many the size does not matter
+    ],
+)
+def test_a_percentile_takes_sessions_that_are_worth_enough_of_a_size(q: float, sizes: NDArray[np.int64], told: bool) -> None:
+    values = np.random.default_rng(9).lognormal(size=int(sizes.sum()))
+    found = estimate.quantile(values, np.repeat(np.arange(len(sizes)), sizes), q)
+    assert (found.low is not None) == told
+    assert found.why == ("" if told else f"too few values beyond p{100 * q:g} for an interval")
+
+
+def test_far_ends_are_those_of_which_events_were_not_seen() -> None:
+    values, units = latencies(10)
+    ones = np.ones(len(values))
+    for threshold, far_low in ((0.6, False), (2.0, True)):
+        found = sampled.share((values < threshold).astype(float), ones, units)
+        assert (found.far_low, found.likeness is None) == (far_low, False)
+    for q, far_low in ((0.1, True), (0.9, False)):
+        of_percentile = sampled.quantile(values, units, q)
+        assert (of_percentile.far_low, of_percentile.likeness is None) == (far_low, False)
+    assert sampled.rate(np.floor(values), ones, units).likeness is not None
+    assert not sampled.rate(np.floor(values), ones, units).far_low
+    assert sampled.quantile(values, units, 0.5).likeness is None
+    assert sampled.mean(values, units).likeness is None
+
+
+def test_the_shape_of_a_percentile_is_told_by_the_gaps_in_its_interval() -> None:
+    values, units = latencies(11, sessions=100)
+    for q in (0.5, 0.9):
+        found = sampled.quantile(values, units, q)
+        low, high = ends(found.estimate)
+        gaps = np.count_nonzero((values > low) & (values <= high)) / 2.0  # on each side
+        assert found.shape == pytest.approx(sampled.GAP_FREEDOM * gaps, rel=0.25)
 
 
 @pytest.mark.parametrize(("q", "digits"), [(0.5, 9), (0.9, 9), (0.9, 1), (0.15, 2)])

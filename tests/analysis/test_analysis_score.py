@@ -69,3 +69,17 @@ def test_what_was_seen_counts_more_the_more_was_seen() -> None:
     seen = 4.0
     effects = [events / of_count(events, seen, 6.0, 20.0).effective for events in (1.0, 10.0, 1000.0)]
     assert effects == pytest.approx([2.5, 41.0 / 11.0, 4.0], rel=0.001)
+
+
+def test_beside_another_run_the_far_end_takes_events_for_as_alike_as_they_are_there() -> None:
+    """Eight events were seen here, 99 there; with six others in a session, unseen ones are assumed to have a design effect of 1.9."""
+    own = of_count(8.0, 1.0, 6.0, 20.0).likeness
+    assert (own.known, own.assumed, own.effect) == pytest.approx((8.0, 1.9, 1.1))
+    for seen in (1.0, 5.0):
+        other = of_count(99.0, seen, 6.0, 20.0).likeness
+        assert other.effect == pytest.approx((99.0 * seen + 1.9) / 100.0)
+        assert own.beside(other) == pytest.approx(((8.0 + other.effect) / 9.9) ** 0.5)
+    nothing = of_count(0.0, 0.0, 6.0, 20.0).likeness
+    assert nothing.beside(nothing) == pytest.approx(1.0)
+    share = of_share(0.9, 80.0, 0.9 * 0.1 / 80.0, 6.0, 20.0).likeness
+    assert (share.known, share.assumed, share.effect) == pytest.approx((8.0, 1.9, 1.1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.units import company, freedom, grouped, ratio, student
+from analysis.statistics.units import company, effective, freedom, grouped, ratio, student
 
 
 def test_the_variance_is_that_of_leaving_each_unit_out() -> None:
@@ -32,6 +32,11 @@ def test_company_is_who_else_is_there() -> None:
     assert sizes.tolist() == [4.0, 2.0, 6.0]
     assert company(sizes, 12) == pytest.approx((2 * 1 + 4 * 3 + 6 * 5) / 12)
     assert company(0.5 * sizes, 12) == pytest.approx(company(sizes, 12))
+
+
+def test_units_are_worth_as_many_of_a_size() -> None:
+    assert effective(np.full(20, 7.0)) == pytest.approx(20.0)
+    assert effective(np.r_[np.full(19, 1.0), 19.0]) == pytest.approx(38.0**2 / 380.0)
 
 
 @pytest.mark.parametrize("of", [1.0, 2.5, 9.0, 80.0])

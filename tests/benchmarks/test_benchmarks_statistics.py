@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.statistics import sampled
 from benchmarks import statistics
@@ -77,6 +78,20 @@ def test_the_same_each_time_and_told_as_a_table() -> None:
     told = "".join(statistics.figures(covers, {}))
     assert "Of the 1 cells in which at least 80 % of the runs have an interval, 1 are within 93 and 97 %; the least is 95.1 %" in told
     assert "Where fewer runs have an interval (574 cells), at least 95.0 % of those hold the truth." in told
+
+
+def test_some_cells_are_outside_by_chance() -> None:
+    """So many as `scipy`'s binomial test has it; none of which too few runs have an interval."""
+    cells = [(name, Setting(s, 0.0, False)) for name in ("mean", "p50") for s in statistics.SESSIONS]
+    covers = {cell: Cover(1000, 950, 900) for cell in cells} | {("p90", Setting(10, 0.0, False)): Cover(1000, 700, 700)}
+    held = np.arange(951)
+    outside = (held / 950 < 0.93) | (held / 950 > 0.97)
+    assert statistics.by_chance(covers) == pytest.approx(8 * stats.binom.pmf(held, 950, 0.95)[outside].sum())
+    assert statistics.by_chance({cells[0]: Cover(1000, 1000, 930)}) == pytest.approx(
+        stats.binom.cdf(929, 1000, 0.95) + stats.binom.sf(970, 1000, 0.95)
+    )
+    told = "".join(statistics.figures(covers, {}))
+    assert f"Did each hold the truth in 95 % of runs, {statistics.by_chance(covers):.1f} cells could be expected outside by chance." in told
 
 
 def test_cells_outside_are_looked_at_again_with_other_runs() -> None:

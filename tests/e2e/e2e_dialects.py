@@ -25,7 +25,7 @@ from users.talker import Talker
 
 APART = 100
 """Between the numbers of talkers on two wires, so that the assistant's truth tells them apart."""
-TURNS = 2
+TURNS = 4
 MOST_S = 40
 
 

@@ -12,6 +12,7 @@ from statistics import median
 
 import pytest
 
+from assistant.wires import WIRES
 from assistant.wires.openai_live import PIECE_S
 from benchmarks.golden import corpus
 from benchmarks.wire_truth import Compared, Truth, compare
@@ -36,7 +37,10 @@ false_alarm: {mistake_rate: 0.0}
 
 
 SILENCE_S = {"openai-live": 2 * PIECE_S}
-"""Silence that a wire may have sent when an answer begins, and that is played before it: the assistant's truth does not know of it."""
+"""How much later an answer may be heard on a wire whose audio never stops: silence that comes late is played before it all the same. The
+assistant's truth does not know of that."""
+LATE = {wire.name for wire in WIRES if not wire.tuned_at_once}
+"""Wires whose client says late how it writes audio: meanwhile the assistant makes its sounds, and hears the first turns late."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     known = Truth(truth)
     turns = {name: [record for record in of if isinstance(record, TurnRecord)] for name, of in records.items()}
     sessions = {name: [record for record in of if isinstance(record, SessionRecord)] for name, of in records.items()}
-    compared = {name: compare(of, known, leads_s(name, tmp / "corpus"), clears=clears(name)) for name, of in turns.items()}
+    since_ns = {name: min(turn.speech_onset_ns for turn in turns[name]) + 1_500_000_000 for name in LATE}
+    compared = {
+        name: compare(of, known, leads_s(name, tmp / "corpus"), clears=clears(name), since_ns=since_ns.get(name, 0))
+        for name, of in turns.items()
+    }
     return Done(faults, compared, sessions)
 
 

@@ -51,6 +51,12 @@ def test_a_file_defines_the_class_that_no_other_of_it_derives_from(tmp_path: Pat
             make(mine, options)
 
 
+def test_a_class_that_takes_no_options_cannot_be_made(tmp_path: Path) -> None:
+    mine = find(written(tmp_path, FINE + "\n    def __init__(self):\n        pass\n"))
+    with pytest.raises(ValueError, match=r"mine cannot be made: TypeError: .*__init__\(\) takes 1 positional argument but 2 were given"):
+        make(mine, {})
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -58,6 +64,7 @@ def test_a_file_defines_the_class_that_no_other_of_it_derives_from(tmp_path: Pat
         (FINE + "\nclass Other(Dialect):\n    name = 'other'\n", "there is Mine, Other"),
         ("from protocol.dialects.twilio import Twilio", "there is none"),
         ("from protocol import Dialect\nclass Mine(Dialect): pass", 'Mine has no name: write name = "..." in it'),
+        (FINE.replace("Options = Options", "Options = dict"), "Options of Mine is no dataclass: write @dataclass"),
         ("def", "cannot be loaded: SyntaxError"),
         ("1 / 0", "cannot be loaded: ZeroDivisionError"),
         ("import no_such_module", "cannot be loaded: ModuleNotFoundError"),

@@ -9,7 +9,7 @@ import pytest
 from metrics.catalog import METRICS, TABLES, of
 from metrics.criteria import parse
 from metrics.records import TokenRecord
-from scenarios import ScenarioError, load_scenario, parse_scenario
+from scenarios import ScenarioError, parse_scenario
 from scenarios.__main__ import main
 from scenarios.checks import check_chaos
 from scenarios.criteria import BARGE_INS, FALSE_ALARMS, OF_NO_DIALECT, OF_OPEN_ARRIVALS, OF_PROFILES, OF_TOKENS, check_criteria
@@ -210,6 +210,7 @@ def test_mistakes(which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ("name.x=5", "--set name.x=5: name has no keys"),
         ("network=5g", "--set network=5g: network: no network '5g': there are ideal"),
         ("networks.t.delay=5", "--set networks.t.delay=5: unknown key networks.t.delay; did you mean delay_ms?"),
+        ("session.wire=5", "--set session.wire=5: session.wire: write {name: value}, or leave it out (found 5)"),
         ("load=5", "--set load=5: load: write its keys below it, indented, or leave it out (found 5)"),
     ],
 )
@@ -285,4 +286,4 @@ def test_what_can_be_measured(text: str) -> None:
 
 def test_tokens_are_asked_for_only_where_talkers_need_them() -> None:
     with pytest.raises(ScenarioError, match=r"line \d+: criterion 'token_mint_latency p95 < 1 s': .* is measured only with --auth token"):
-        check_criteria(load_scenario("demo"), parse, tokens=False)
+        check_criteria(parse_scenario("criteria: [token_mint_latency p95 < 1 s]", "mine.yml", "mine"), parse, tokens=False)

@@ -59,6 +59,11 @@ def refusing(status: str, headers: str = "") -> Any:
     ("status", "advice"),
     [
         ("401 Unauthorized", "it wants another way in than --auth none, or another key (--api-key-env)"),
+        (
+            "403 Forbidden",
+            "it wants another way in than --auth none, or another key (--api-key-env), "
+            "or it has no WebSocket at /v1/realtime: servers of FastAPI's kind answer so, too",
+        ),
         ("404 Not Found", "is this the URL of an assistant that speaks openai-realtime?"),
     ],
 )
@@ -86,12 +91,16 @@ def test_it_takes_too_long(tmp_path: Path) -> None:
     assert text.endswith(": the session was not ready within 0.3 s; it accepts connections but does not answer in time (limits.setup_s)")
 
 
-def test_it_closes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", ["openai-realtime", "twilio"])
+def test_it_closes(dialect: str, tmp_path: Path) -> None:
+    """On a wire that is ready at once, too, where it was listened to for a moment."""
+
     def script(peer: Peer) -> None:
         peer.accept(behind=b"\x88\x05\x03\xf3off")
 
     with served(script) as server:
-        assert told(a_run(server.host, tmp_path)).endswith("closed by the assistant: code 1011, off; look at its log")
+        text = told(a_run(server.host, tmp_path, dialect=dialect))
+        assert text.endswith(f"closed by the assistant: code 1011, off; does it speak {dialect}? look at its log")
 
 
 def test_it_refuses_the_settings(tmp_path: Path) -> None:

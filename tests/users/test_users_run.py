@@ -247,6 +247,26 @@ def test_a_persona_may_have_a_network_of_its_own(tmp_path: Path) -> None:
     assert {persona: emulation and emulation.name for persona, emulation in made.items()} == {"out": "3g", "home": None, "train": "4g"}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "wanted"),
+    [
+        (
+            "",
+            "--dialect {}: how it gets in: raised NotImplementedError: a dialect must define endpoint; python -m protocol check {}",
+        ),
+        ("    input_rate = 11_025\n", "--dialect {}: input_rate is 11025: there are 8000, 16000, 24000, 48000; python -m protocol check"),
+        ("    def __init__(self): pass\n", "session.wire: mine cannot be made: TypeError: "),
+    ],
+)
+def test_a_dialect_of_a_user_that_is_none_is_told_in_one_line(wrong: str, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"from protocol import Dialect\nclass Mine(Dialect):\n    name = 'mine'\n{wrong}")
+    with pytest.raises(ScenarioError) as caught:
+        make_run(options(dialect=str(path), auth="none"))
+    assert wanted.format(path, path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_criterion_that_the_wire_cannot_tell_is_refused(tmp_path: Path) -> None:
     criteria = "criteria:\n  - success > 5 %\n  - barge_in_latency p95 < 1 s\n  - asr_processing p50 < 1 s"
     told = f"conversation: {{barge_in: {{per_second: 0.1}}}}\n{criteria}"

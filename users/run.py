@@ -225,11 +225,12 @@ def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
         made = make(wire, scenario.session.wire)
     except ValueError as error:
         raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
-    for wrong in wrong_rates(made):
-        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {wrong}")
-    found = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
-    if found:
-        raise ScenarioError(f"--dialect {name}: {found[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
+    wrong = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
+    if wrong:
+        raise ScenarioError(f"--dialect {name}: {wrong[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
+    rates = wrong_rates(made)
+    if rates:
+        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {rates[0]}")
     return wire, made
 
 

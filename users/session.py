@@ -190,11 +190,16 @@ class Session:
         begun_ns = now_ns()
         try:
             events = self._wired.events(arrived_ns, payload, opcode)
-        except Exception as error:
-            self._failed("a message could not be decoded", error)
+        except Exception as error:  # in the event loop's hands it would only be printed
+            self._broken("decoded", error)
             return
         for event in events:
             self._told(begun_ns, arrived_ns, event, payload)
+
+    def _broken(self, what: str, error: Exception) -> None:
+        self._run.faults.note(f"a message could not be {what}")
+        self._error = self._error or LocalError(f"a message could not be {what}: {type(error).__name__}: {error}")
+        self.wake.set()
 
     def _catch_up(self) -> None:
         if self._held is not None:
@@ -210,8 +215,8 @@ class Session:
         except MalformedMessage:
             self._wired.counted.malformed_messages += 1
             return
-        except Exception as error:
-            self._failed("a message could not be tracked", error)
+        except Exception as error:  # in the event loop's hands it would only be printed
+            self._broken("tracked", error)
             return
         self._wired.counted.event(event)
         if tracker is None:
@@ -231,12 +236,6 @@ class Session:
                 tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
             if notice & _WAKING:
                 self.wake.set()
-
-    def _failed(self, what: str, error: Exception) -> None:
-        """A fault of ours, or of a dialect of the user's own; in the event loop's hands it would only be printed."""
-        self._run.faults.note(what)
-        self._error = self._error or LocalError(f"{what}: {type(error).__name__}: {error}")
-        self.wake.set()
 
     def _begin(self, ready_ns: int) -> None:
         """The assistant is ready: what it tells from now on is tracked."""

@@ -161,7 +161,7 @@ def test_a_server_that_is_rude_to_twilio() -> None:
     with hostile(rude) as url:
         watch = rehearsed("twilio", url, speed=20.0)
     text = shown(watch)
-    assert "media without media.payload" in text
+    assert "media: media.payload is missing" in text
     assert "a binary message, where the wire has text only" in text
     assert 'hold: {"event":"hold"}' in text
     assert "the server closed the session: code 1000" in text

@@ -73,12 +73,13 @@ static void take_audio(struct connection *c, const uint8_t *masked, size_t lengt
     const char *quote = name ? memchr(name + strlen(field), '"', (size_t)(head + HEAD - name) - strlen(field)) : NULL;
     if (!quote)
         return;
-    size_t start = (size_t)(quote + 1 - head), end = length, padding = 0;
-    while (end > start && (masked[end - 1] ^ key[(end - 1) & 3]) != '"')
-        end--;
-    if (end <= start + 1)
+    size_t start = (size_t)(quote + 1 - head), end = wire == TWILIO ? start : length - 1, padding = 0;
+    int step = wire == TWILIO ? 1 : -1; /* nothing that is a string stands behind the audio of the others, so they are read from their end */
+    while (end > start - 1 && end < length && (masked[end] ^ key[end & 3]) != '"')
+        end += (size_t)step;
+    if (end == length || end <= start)
         return;
-    for (end--; padding < 2 && end > start && (masked[end - 1] ^ key[(end - 1) & 3]) == '='; end--)
+    for (; padding < 2 && end > start && (masked[end - 1] ^ key[(end - 1) & 3]) == '='; end--)
         padding++;
     size_t bytes = (end - start + padding) / 4 * 3 - padding;
     if (wire == TWILIO) /* silence is 0xFF, hence slashes, but for the last few characters */

@@ -71,7 +71,7 @@ def test_a_token_is_kept_until_it_expires(tmp_path: Path, expires_in: float, req
     with served(vendor) as server:
         run = run_at(server.host, tmp_path, access, conversation=AGAIN)
         with locust_running(run, Talker) as (_, heard):
-            until(lambda: len(heard.sessions) >= 3)
+            until(lambda: len(heard.sessions) >= 3, 90)
     assert len([session for session in heard.sessions[:3] if session.outcome is SessionOutcome.HUNG_UP]) == 3
     assert len([record for record in heard.tokens if record.done_ns < heard.sessions[2].started_ns]) == requests
     assert {headers["x-token"] for _, headers in vendor.sessions} == {SECRET}

@@ -13,9 +13,14 @@ a response, on arrival (audio.playout).
   two are alike.
 - It is over at once where the assistant says so, or has the speaker cleared; complete where a barge-in came when all of it had been sent.
 - Silence within it counts once it goes on; silence at its end is not of it.
+
+Loud pieces of a response that is heard need not be told one by one (`goes_on`): they say no more than when they came, and how long they
+are.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from audio import FirstSound, Gap, decode, loud
 from audio.onset import HOLD_MS, WINDOW_MS
@@ -30,6 +35,7 @@ QUIET_S = 1.5
 BREAK_S = 0.8
 """The same for one that is not, or not surely, the answer: more than FALSE_STOP_S and a pause in speech, less than it takes to be
 answered."""
+_PAUSE_NS = round(FALSE_STOP_S * SECOND_NS)
 
 
 class ByEar:
@@ -49,6 +55,7 @@ class ByEar:
         "_rate",
         "_sound_ns",
         "begins_ns",
+        "on_over",
         "pauses",
     )
 
@@ -58,6 +65,8 @@ class ByEar:
         self._encoding = encoding
         self._quiet_ns = round(quiet_s * SECOND_NS)
         self._count = 0
+        self.on_over: Callable[[], None] | None = None
+        """Called when a response is over: from then on every piece has to be heard; None: nobody is."""
         self._identity: str | None = None  # of the response that is open
         self._first_sound = FirstSound(rate)
         self._pending: list[tuple[int, AudioDelta]] = []  # what may yet be of it: its first sound, or silence within
@@ -90,6 +99,23 @@ class ByEar:
             case _:
                 told.append((t_ns, event))
         return told
+
+    @property
+    def heard_id(self) -> str | None:
+        """The response whose latest piece is loud; None: there is none."""
+        return None if self._sound_ns is None or self._pending else self._identity
+
+    def goes_on(self, instants_ns: Sequence[int], pieces: Sequence[int]) -> None:
+        """That response went on by loud pieces: when each came, no more than BREAK_S after the one before, and how many samples it has. As
+        `heard` with as many AudioDeltas. Raises RuntimeError where there is none."""
+        sound_ns = self._sound_ns
+        if sound_ns is None or self._pending:
+            raise RuntimeError("no response is heard")
+        for t_ns, samples in zip(instants_ns, pieces, strict=True):
+            starts_ns = max(self._played_ns, t_ns)
+            self._paused(sound_ns, starts_ns)
+            sound_ns = self._played_ns = starts_ns + samples * SECOND_NS // self._rate
+        self._sound_ns, self._came_ns = sound_ns, instants_ns[-1]
 
     def quiet(self, t_ns: int, turn: Turn | None) -> list[tuple[int, Event]]:
         """Time has passed: the response is over if it has been silent for long enough."""
@@ -129,8 +155,8 @@ class ByEar:
         else:
             self._pending.append((t_ns, kept))
             goes_on = sounds
-            if sounds and starts_ns - self._sound_ns > round(FALSE_STOP_S * SECOND_NS):
-                self.pauses.append(Gap(self._sound_ns, starts_ns))
+            if sounds:
+                self._paused(self._sound_ns, starts_ns)
         if not goes_on:
             return []
         pending, self._pending = self._pending, []
@@ -153,6 +179,10 @@ class ByEar:
             self.begins_ns += self._lasts_ns(self._pending.pop(0)[1])
         return False
 
+    def _paused(self, from_ns: int, until_ns: int) -> None:
+        if until_ns - from_ns > _PAUSE_NS:
+            self.pauses.append(Gap(from_ns, until_ns))
+
     def _lasts_ns(self, piece: AudioDelta) -> int:
         return piece.samples * SECOND_NS // self._rate
 
@@ -165,6 +195,8 @@ class ByEar:
     def _over(self, t_ns: int, status: str, reason: str | None = None) -> list[tuple[int, Event]]:
         identity, self._identity, self._sound_ns = self._identity, None, None
         self._pending.clear()
+        if identity is not None and self.on_over is not None:
+            self.on_over()
         return [] if identity is None else [(t_ns, ResponseDone(identity, status, reason, None))]
 
     def _early(self, turn: Turn) -> bool:

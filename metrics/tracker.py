@@ -145,7 +145,9 @@ class Tracker:
 
     def goes_on(self, response_id: str | None, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
         """Audio of a response that is audible already goes on: when its pieces came, and how many samples each has. As `event` with as
-        many AudioDeltas of the item that became audible."""
+        many AudioDeltas of the item that became audible. By ear, they are loud, and none came later than BREAK_S after the one before."""
+        if self.ear is not None:
+            self.ear.goes_on(instants_ns, samples)
         response = self._responses.find(response_id)
         if response is not None:
             response.goes_on(instants_ns, samples)
@@ -156,6 +158,12 @@ class Tracker:
         if self._costed is not None:
             self._costed.rendering_s, self._costed.downlink_s, self._costed.network_down_s = rendering_s, downlink_s, network_s
             self._costed = None
+
+    @property
+    def heard_id(self) -> str | None:
+        """By ear: the response that is heard, of which `goes_on` may tell; None: there is none."""
+        response = self._responses.find(self.ear.heard_id) if self.ear is not None and self.ear.heard_id is not None else None
+        return None if response is None or response.first_audible_ns is None else response.identity
 
     @property
     def answer(self) -> Response | None:

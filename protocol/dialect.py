@@ -174,8 +174,8 @@ class Dialect:
         """The last message of a talker who hangs up, before the WebSocket is closed; None where the wire has none."""
         return None
 
-    def alike(self, message: bytes) -> Alike | None:
-        """What the text messages that go on with the audio of this one have in common with it; None where that cannot be told."""
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """What the messages that go on with the audio of this one have in common with it; None where that cannot be told."""
         return None
 
     def decode(self, message: bytes) -> Event | list[Event]:

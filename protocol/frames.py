@@ -17,8 +17,8 @@ _FIRST_CONTROL: Final = 0x8
 _OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 _TEXT: Final = Opcode.TEXT
 _WHOLE_TEXT: Final = _FIN | int(_TEXT)
-_WHOLE_LONG_TEXT: Final = bytes((_WHOLE_TEXT, 126))
-"""How a server's text frame begins that is whole and has a 16-bit length."""
+_WHOLE_LONG: Final = {bytes((_FIN | int(opcode), 126)): opcode for opcode in (Opcode.TEXT, Opcode.BINARY)}
+"""How a server's frame begins that is a whole message and has a 16-bit length."""
 
 
 class FrameDecoder:
@@ -59,15 +59,16 @@ class FrameDecoder:
         """Whether what comes next begins a message, so that `whole` may find one. False on a server, whose peer masks."""
         return self._between
 
-    def whole(self, data: bytes) -> bytes | None:
-        """The text message that `data` is, neither more nor less, as most reads of a call are; None for anything else, which `feed` takes.
+    def whole(self, data: bytes) -> Message | None:
+        """The message that `data` is, neither more nor less, as most reads of a call are; None for anything else, which `feed` takes.
 
         Nothing is left to do for `feed` where it is not None; at a quarter of its cost.
         """
-        if self._between and data[:2] == _WHOLE_LONG_TEXT:
+        opcode = _WHOLE_LONG.get(data[:2]) if self._between else None
+        if opcode is not None:
             size = len(data) - 4
             if MAX_CONTROL_PAYLOAD < size <= self._max and size == data[2] << 8 | data[3]:
-                return data[4:]
+                return Message(opcode, data[4:])
         return None
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Message]:

@@ -12,7 +12,7 @@ typedef struct {
     PyObject_HEAD
     int fd;
     char stamped, open, clear, between;
-    long long arrived_ns, frames_sent, messages;
+    long long arrived_ns, frames_sent, messages, heard_ns, lull_ns;
     PyObject *owner, *alike, *held, *stamp;
     struct Path *path; /* NULL: none */
 } Line;
@@ -64,10 +64,15 @@ static int hold(Line *line, long long at_ns, long long samples)
 /* 1: these bytes are a message that is held; 0: they are not; -1: exception. */
 static int hold_alike(Line *line, const uint8_t *bytes, size_t size, int64_t at_ns)
 {
-    if (!PyTuple_Check(line->alike) || !PyList_Check(line->held) || !is_whole_text(bytes, size))
+    if (!PyTuple_Check(line->alike) || !PyList_Check(line->held) || (line->lull_ns && at_ns - line->heard_ns > line->lull_ns))
+        return 0;
+    if (!is_whole(bytes, size, PyTuple_GET_SIZE(line->alike) == 1 ? WHOLE_BINARY : WHOLE_TEXT))
         return 0;
     long long samples = alike_samples((const char *)bytes + HEADER_16, size - HEADER_16, line->alike);
-    return samples < 0 ? 0 : hold(line, at_ns, samples) ? -1 : 1;
+    if (samples < 0)
+        return 0;
+    line->heard_ns = at_ns;
+    return hold(line, at_ns, samples) ? -1 : 1;
 }
 
 #include "_path.h"
@@ -287,6 +292,8 @@ static PyMemberDef line_members[] = {
     {"arrived_ns", T_LONGLONG, offsetof(Line, arrived_ns), 0, NULL},
     {"frames_sent", T_LONGLONG, offsetof(Line, frames_sent), 0, NULL},
     {"messages", T_LONGLONG, offsetof(Line, messages), 0, NULL},
+    {"heard_ns", T_LONGLONG, offsetof(Line, heard_ns), 0, NULL},
+    {"lull_ns", T_LONGLONG, offsetof(Line, lull_ns), 0, NULL},
     {"owner", T_OBJECT, offsetof(Line, owner), 0, NULL},
     {"alike", T_OBJECT, offsetof(Line, alike), 0, NULL},
     {"held", T_OBJECT, offsetof(Line, held), 0, NULL},

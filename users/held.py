@@ -1,17 +1,25 @@
 """Audio of an answer that is being heard already: the line holds it as it comes, and it is tracked some messages at a time.
 
-It says nothing that has to be acted on, and to track it by its length alone costs a fraction (docs/performance.md).
+It says nothing that has to be acted on, and to track it by its length alone costs a fraction (docs/performance.md). By ear, only what is
+surely loud is held, and nothing behind a network: there a response may be over before what was held for it has arrived.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 
-from metrics.tracker import Tracker
-from protocol import Alike
-from users.clock import now_ns
-from users.counted import Counted
+from audio.codecs import PCM16, surely_loud
+from metrics.by_ear import BREAK_S
+from metrics.tracker import Notice, Tracker
+from protocol import Alike, Opcode
+from protocol.events import AudioDelta, Event
+from users.clock import SECOND_NS, now_ns
 from users.native import Line
+from users.wired import Wired
+
+_AUDIBLE = int(Notice.AUDIBLE)
+_LULL_NS = round(BREAK_S * SECOND_NS)
 
 
 def take_held(line: Line, until_ns: int | None = None) -> list[int]:
@@ -30,18 +38,45 @@ def take_held(line: Line, until_ns: int | None = None) -> list[int]:
 class Held:
     """Of one session. `tracker`: None until the session is ready; what is held before is dropped."""
 
-    __slots__ = ("_counted", "_left", "_line", "_response_id", "tracker")
+    __slots__ = ("_left", "_line", "_response_id", "_wired", "tracker")
 
-    def __init__(self, line: Line, counted: Counted) -> None:
+    def __init__(self, line: Line, wired: Wired) -> None:
         self.tracker: Tracker | None = None
         self._line = line
-        self._counted = counted
+        self._wired = wired
         self._response_id: str | None = None  # the answer whose audio the line holds
         self._left: list[tuple[str | None, list[int]]] = []  # what an answer has under way in the network while another is heard
 
-    def hold(self, alike: Alike | None, response_id: str | None) -> None:
-        """From now on hold text messages like these, audio of this answer: only when they came and their samples, instead of handing them
-        over; None: none. Only those are held that are read whole and by themselves."""
+    def told(self, arrived_ns: int, event: Event, notice: int, message: bytes, opcode: Opcode) -> None:
+        """The assistant has told this by this message, with these notices (metrics.tracker): from now on, messages that are audio of the
+        same answer are held, or none are."""
+        tracker = self.tracker
+        if tracker is None:
+            return
+        if tracker.ear is not None:
+            self._by_ear(tracker, arrived_ns, event, notice, message, opcode)
+        elif notice:
+            heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE else None
+            known = heard is not None and self._wired.dialect.output_encoding == PCM16
+            self._hold(self._wired.dialect.alike(message, opcode) if known else None, heard.response_id if heard else None)
+
+    def _by_ear(self, tracker: Tracker, arrived_ns: int, event: Event, notice: int, message: bytes, opcode: Opcode) -> None:
+        audio = type(event) is AudioDelta
+        if not audio and not notice:
+            return
+        line, heard_id = self._line, tracker.heard_id if audio else None
+        if heard_id is None or line.path is not None:
+            self._hold(None, None)
+        elif heard_id != self._response_id:
+            if tracker.ear is not None:
+                tracker.ear.on_over = partial(setattr, line, "alike", None)
+            alike = self._wired.dialect.alike(message, opcode)
+            self._hold(alike.asking(surely_loud(self._wired.dialect.output_encoding)) if alike is not None else None, heard_id)
+        line.heard_ns, line.lull_ns = arrived_ns, _LULL_NS
+
+    def _hold(self, alike: Alike | None, response_id: str | None) -> None:
+        """From now on hold messages like these, audio of this answer: only when they came and their samples, instead of handing them over;
+        None: none. Only those are held that are read whole and by themselves."""
         self._line.alike = alike
         if self._line.held:
             self._left.append((self._response_id, self._line.held))
@@ -72,4 +107,4 @@ class Held:
         if self.tracker is not None:
             instants_ns, samples = held[::2], held[1::2]
             self.tracker.goes_on(response_id, instants_ns, samples)
-            self._counted.audio_samples_received += sum(samples)
+            self._wired.held(instants_ns, samples)

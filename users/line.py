@@ -69,9 +69,10 @@ class Line:
     and nothing seals them. `arrived_ns`: when what was read last arrived; it never runs backwards, though the two clocks it comes from may
     differ by microseconds.
 
-    `alike`: what the text messages share of which only arrival instant and samples are held, one after the other in `held` (numbers alone,
+    `alike`: what the messages share of which only arrival instant and samples are held, one after the other in `held` (numbers alone,
     which Python's collector need not follow); `messages` counts them; None: none are. The owner holds them; the line in C does it itself,
-    as long as `between` tells it that what is read next begins a message.
+    as long as `between` tells it that what is read next begins a message. `heard_ns`: when the last of them arrived; one that arrives more
+    than `lull_ns` after it is not held; 0: none is too late.
 
     `stamp`: makes of each audio frame, before it is sent, this session's own; None: all sessions send the same.
 
@@ -88,7 +89,9 @@ class Line:
         "clear",
         "fd",
         "frames_sent",
+        "heard_ns",
         "held",
+        "lull_ns",
         "messages",
         "open",
         "owner",
@@ -105,7 +108,7 @@ class Line:
         self.path: Path | None = None
         self.stamp: Callable[[PreparedFrame], PreparedFrame] | None = None
         self.held: list[int] = []
-        self.arrived_ns = self.frames_sent = self.messages = 0
+        self.arrived_ns = self.frames_sent = self.messages = self.heard_ns = self.lull_ns = 0
         self._stamped = stamped
         self._sock = sock
 

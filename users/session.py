@@ -11,7 +11,7 @@ from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
 from protocol import Grant, MalformedMessage, Opcode
-from protocol.events import AssistantError, AudioDelta, Event, SessionUpdated
+from protocol.events import AssistantError, Event, SessionUpdated
 from users.access import door, secret_parameters
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
@@ -77,14 +77,14 @@ class Session:
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
         link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
-        self._link, self._held = link, Held(link.line, self._wired.counted)
+        self._link, self._held = link, Held(link.line, self._wired)
         self._wired.join(link)
         self._attempt.started_ns = link.opening.started_ns
         link.start()
         for message in dialect.configure(run.settings):
             self._wired.send(message)
         if dialect.ready_at_once:
-            self._told(now_ns(), now_ns(), SessionUpdated({}), b"")
+            self._told(now_ns(), now_ns(), SessionUpdated({}), b"", Opcode.TEXT)
         until = link.opening.started_ns + round(limit_s * 1e9)
         while self._tracker is None:
             self.check()
@@ -194,7 +194,7 @@ class Session:
             self._broken("decoded", error)
             return
         for event in events:
-            self._told(begun_ns, arrived_ns, event, payload)
+            self._told(begun_ns, arrived_ns, event, payload, opcode)
 
     def _broken(self, what: str, error: Exception) -> None:
         self._run.faults.note(f"a message could not be {what}")
@@ -205,7 +205,7 @@ class Session:
         if self._held is not None:
             self._held.track()
 
-    def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes) -> None:
+    def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes, opcode: Opcode) -> None:
         """The assistant told something, in this message, which began to be decoded at `begun_ns`."""
         tracker = self._tracker
         if type(event) is AssistantError:
@@ -225,10 +225,9 @@ class Session:
                 self._begin(self._setup.ready_ns)
             self.wake.set()
             return
+        if self._held is not None and self._tape is None:  # what is held is not on the tape
+            self._held.told(arrived_ns, event, notice, payload, opcode)
         if notice:
-            if self._held is not None and self._tape is None:  # what is held is not on the tape
-                heard = event if isinstance(event, AudioDelta) and notice & _AUDIBLE and tracker.ear is None else None
-                self._held.hold(self._dialect.alike(payload) if heard else None, heard.response_id if heard else None)
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
                 network_s = self._network.down_s() if self._network is not None else None

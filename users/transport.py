@@ -184,11 +184,11 @@ class Transport:
             self._lost(error)
             return
         if plain:
-            text = self._decoder.whole(plain)
-            if text is None or self.on_message is None:
+            message = self._decoder.whole(plain)
+            if message is None or self.on_message is None:
                 self.take(arrived_ns, plain)
             else:
-                self._whole(arrived_ns, text, self.on_message)
+                self._whole(arrived_ns, *message, self.on_message)
         if channel.ended and self._endpoint is not None:
             self._endpoint.ended_by_peer()
 
@@ -215,14 +215,17 @@ class Transport:
             self._dispatch(arrived_ns, message)
         self.line.between = self._decoder.between and not self._channel.sealing
 
-    def _whole(self, arrived_ns: int, text: bytes, on_message: Callable[[int, bytes, Opcode], None]) -> None:
-        line = self.line
-        samples = line.alike.samples(text) if line.alike is not None else None
+    def _whole(self, arrived_ns: int, opcode: Opcode, payload: bytes, on_message: Callable[[int, bytes, Opcode], None]) -> None:
+        line, alike = self.line, self.line.alike
+        samples = None
+        if alike is not None and alike.binary is (opcode is Opcode.BINARY) and not 0 < line.lull_ns < arrived_ns - line.heard_ns:
+            samples = alike.samples(payload)
         if samples is None:
             self._received += 1
-            on_message(arrived_ns, text, Opcode.TEXT)
+            on_message(arrived_ns, payload, opcode)
             return
         line.messages += 1
+        line.heard_ns = arrived_ns
         at = 2 * bisect_right(line.held[::2], arrived_ns)  # C may hold what was read after it, but is still to come
         line.held[at:at] = (arrived_ns, samples)
         if len(line.held) % (2 * HELD_MAX) == 0:

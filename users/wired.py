@@ -64,6 +64,14 @@ class Wired:
                 self._marked().audio(arrived_ns, event.samples)
         return events
 
+    def held(self, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
+        """Audio came that was held, by so many samples at these instants."""
+        self.counted.audio_samples_received += sum(samples)
+        if self._marking:
+            marks = self._marked()
+            for t_ns, count in zip(instants_ns, samples, strict=True):
+                marks.audio(t_ns, count)
+
     def close(self) -> None:
         """The session is over."""
         if self._marks is not None:

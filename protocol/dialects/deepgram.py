@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from protocol.access import Recipe
+from protocol.alike import BINARY, Alike
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, sayable, websocket_url
 from protocol.events import (
     AssistantError,
@@ -152,6 +153,10 @@ class Deepgram(Dialect):
             case "Warning":
                 return AssistantError(need(kind, fields, "code", str), need(kind, fields, "description", str), benign=True)
         return Ignored(kind) if kind in _UNMEASURED else unknown(kind)
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """Binary messages are audio."""
+        return BINARY if opcode is Opcode.BINARY and self._late is None else None
 
     def decode_binary(self, message: bytes) -> Event:
         """Audio of the response that is under way, else of the one broken off, else of the next. Raises MalformedMessage."""

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import orjson
 
+from protocol.alike import Alike, alike
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, websocket_url
 from protocol.encoded import samples
 from protocol.events import AssistantError, AudioDelta, Event, Ignored, SessionCreated, SessionUpdated, TextDelta
 from protocol.fields import Json, may, need, read, unknown
+from protocol.rfc6455 import Opcode
 
 DEFAULT_MODEL: Final = "gpt-live-1"
 
@@ -105,6 +107,10 @@ class OpenAILive(Dialect):
     def append(self, audio: bytes) -> bytes:
         """`session.input_audio.append`."""
         return b'{"type":"session.input_audio.append","audio":"' + b2a_base64(audio, newline=False) + b'"}'
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """Audio deltas differ in `event_id` and `delta`."""
+        return alike(message, "delta", "event_id")
 
     def farewell(self) -> bytes:
         """`session.close`."""

@@ -18,6 +18,7 @@ from protocol.alike import Alike, alike
 from protocol.dialect import Dialect, SessionSettings, websocket_url
 from protocol.events import Event
 from protocol.fields import without_none
+from protocol.rfc6455 import Opcode
 
 SAMPLE_RATE: Final = 24_000
 """Hz; the only rate that the API takes for PCM."""
@@ -88,9 +89,9 @@ class OpenAIRealtime(Dialect):
         """Asks for a response, where the session does not create them by itself."""
         return b'{"type":"response.create"}'
 
-    def alike(self, message: bytes) -> Alike | None:
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
         """Audio deltas of one content part differ in `event_id` and `delta`."""
-        return alike(message, "event_id", "delta")
+        return alike(message, "delta", "event_id")
 
     def decode(self, message: bytes) -> Event:
         """The event in one message, of GA or beta name. Raises MalformedMessage."""

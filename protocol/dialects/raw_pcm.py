@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from protocol.alike import BINARY, Alike, alike
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, websocket_url
 from protocol.encoded import samples
 from protocol.events import (
@@ -90,6 +91,13 @@ class RawPcm(Dialect):
             return whole
         told = within(chosen.input_field, b2a_base64(whole, newline=False).decode())
         return orjson.dumps(merged(within(chosen.type_field, chosen.input_type), told) if chosen.input_type else told)
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """Binary messages are audio; those in JSON differ in theirs."""
+        chosen: Options = self.options
+        if chosen.output_wav or opcode is Opcode.BINARY:
+            return None if chosen.output_wav else BINARY
+        return alike(message, chosen.audio_field.rpartition(".")[2])
 
     def farewell(self) -> bytes | None:
         """`goodbye`, where there is one."""

@@ -18,10 +18,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from protocol.alike import Alike, alike
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, sayable, websocket_url
 from protocol.encoded import samples
 from protocol.events import AudioDelta, Cleared, Event, Mark
 from protocol.fields import need, read, unknown
+from protocol.rfc6455 import Opcode
 
 RATE: Final = 8_000
 """Hz; the only rate of the telephone network."""
@@ -109,6 +111,10 @@ class Twilio(Dialect):
         before = self._samples
         self._samples = before + len(message) // 4 * 3 - message.count(b"=", -2)
         return self._media % (self._messages, self._chunks, before // _PER_MS, message)
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """A bot's `media` messages differ in their payload."""
+        return alike(message, "payload")
 
     def played(self, mark: str) -> bytes:
         """`mark`, given back."""

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from protocol.access import Recipe, literal
+from protocol.alike import BINARY, Alike
 from protocol.dialect import Dialect, Encoding, Fact, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
@@ -96,6 +97,10 @@ class Ultravox(Dialect):
     def farewell(self) -> bytes | None:
         """`hang_up`."""
         return b'{"type":"hang_up"}'
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """Binary messages are audio."""
+        return BINARY if opcode is Opcode.BINARY else None
 
     def decode_binary(self, message: bytes) -> Event | list[Event]:
         """The agent's audio."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from protocol.access import Recipe, literal
+from protocol.alike import BINARY, Alike
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, call_url
 from protocol.events import (
     AudioDelta,
@@ -115,6 +116,10 @@ class Vapi(Dialect):
     def farewell(self) -> bytes | None:
         """`hangup`."""
         return b'{"type":"hangup"}'
+
+    def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
+        """By ear: binary messages are audio. Else they may be silence of no response."""
+        return BINARY if self.by_ear and opcode is Opcode.BINARY else None
 
     def decode_binary(self, message: bytes) -> Event | list[Event]:
         """The assistant's audio. Silence while it does not speak is of no response."""

@@ -205,3 +205,10 @@ def session(outcome: SessionOutcome = SessionOutcome.HUNG_UP, **facts: Any) -> S
 
 def token(**facts: Any) -> TokenRecord:
     return record(TokenRecord, **facts)
+
+
+def piece(seconds: float, level: int = 8000, silence: float = 0.0) -> AudioDelta:
+    """A message of sound behind some silence, of no response and no item."""
+    made = audio(None, seconds, silence) if level == 8000 else audio(None, 0.0, seconds)
+    assert isinstance(made, AudioDelta)
+    return made._replace(item_id=None)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from metrics_script import RATE, Happening, Stage, audio, barges_in, created, done, mumbles, ns, says, sec, text
+from metrics_script import RATE, Happening, Stage, audio, barges_in, created, done, mumbles, ns, piece, says, sec, text
 
 from audio import encode
 from metrics.by_ear import BREAK_S, QUIET_S, ByEar
@@ -23,13 +20,6 @@ from protocol.events import AudioDelta, Cleared, Event, Ignored, ResponseDone
 from protocol.events import TextDelta as Text
 
 Row = tuple[float, Happening]
-
-
-def piece(seconds: float, level: int = 8000, silence: float = 0.0) -> AudioDelta:
-    """A message of sound behind some silence, of no response and no item."""
-    made = audio(None, seconds, silence) if level == 8000 else audio(None, 0.0, seconds)
-    assert isinstance(made, AudioDelta)
-    return made._replace(item_id=None)
 
 
 def sound(start: float, end: float, every: float = 0.1, level: int = 8000) -> list[Row]:
@@ -340,70 +330,6 @@ def test_broken_audio_is_told() -> None:
 def test_what_is_no_audio_passes() -> None:
     assert ByEar(RATE, "pcm16").heard(5, Ignored("x"), None) == [(5, Ignored("x"))]
     assert ByEar(RATE, "pcm16").heard(5, Text(None, None, "x"), None) == [], "nobody has asked for words"
-
-
-spans = st.lists(st.tuples(st.sampled_from(["sound", "hush", "gap"]), st.integers(1, 25)), min_size=1, max_size=12)
-cuts = st.lists(st.integers(1, 9), min_size=1, max_size=5)
-
-
-def _timeline(spans: list[tuple[str, int]]) -> list[tuple[float, int]]:
-    """Pieces of 100 ms as (second, level)."""
-    at, pieces = 1.2, []
-    for what, tenths in spans:
-        pieces += [] if what == "gap" else [(round(at + i / 10, 1), 8000 if what == "sound" else 0) for i in range(tenths)]
-        at += tenths / 10
-    return pieces
-
-
-@settings(max_examples=60, deadline=None)
-@given(spans=spans, cut=cuts, extra=st.sampled_from(["none", "barge-in", "false alarm", "cleared"]), at=st.integers(13, 60))
-def test_records_hang_on_the_sound_and_not_on_how_it_is_cut(spans: list[tuple[str, int]], cut: list[int], extra: str, at: int) -> None:
-    """One message or many at an instant make the same records, but for the number of messages and their spacing."""
-
-    def run(sizes: list[int]) -> list[dict[str, Any]]:
-        rows: list[Row] = [(0.0, says(1.0))]
-        for t, level in _timeline(spans):
-            left = 10
-            while left:
-                for size in sizes:
-                    rows += [(t, piece(min(size, left) / 100, level))] if left else []
-                    left -= min(size, left)
-        if extra == "cleared":
-            rows.append((at / 10 + 0.05, Cleared()))
-        stage = Stage(ear=ByEar(RATE, "pcm16"))
-        rows.sort(key=lambda row: row[0])
-        before = [row for row in rows if row[0] <= at / 10]
-        stage.play(before).until(at / 10)
-        if extra in ("barge-in", "false alarm") and stage.tracker.answered:
-            stage.play([(at / 10, (barges_in if extra == "barge-in" else mumbles)(0.6))])
-        stage.play(rows[len(before) :]).until(60.0)
-        as_one = {"chunks": 0, "jitter_s": None, "rfc3550_jitter_s": None}
-        return [asdict(replace(turn, **as_one)) for turn in stage.turns]
-
-    assert run([10]) == run(cut)
-
-
-@settings(max_examples=60, deadline=None)
-@given(spans=spans)
-def test_every_sound_is_told_once_and_in_order(spans: list[tuple[str, int]]) -> None:
-    ear, told, ended = ByEar(RATE, "pcm16"), [], 0
-    pieces = _timeline(spans)
-    for number, (at, level) in enumerate(pieces):
-        marked = piece(0.1, level)._replace(content_index=number)
-        for _, event in ear.heard(ns(at), marked, None):
-            if isinstance(event, AudioDelta):
-                told.append(event)
-            ended += isinstance(event, ResponseDone)
-    ended += len(ear.quiet(ns(600), None))
-    numbers = [event.content_index for event in told]
-    loud = [number for number, (_, level) in enumerate(pieces) if level]
-    assert numbers == sorted(set(numbers)), "none twice, none out of order"
-    assert set(loud) <= set(numbers), "no sound is lost"
-    assert ended == len({event.response_id for event in told})
-    for name in {event.response_id for event in told}:
-        own = [event.content_index for event in told if event.response_id == name]
-        assert own == list(range(own[0], own[-1] + 1)), "what lies within it is of it"
-        assert {own[0], own[-1]} <= set(loud), "silence at its ends is not"
 
 
 def test_the_windows_fit_one_another() -> None:

@@ -23,9 +23,9 @@ def read(data: bytes, masked: bool, limit: int, step: int) -> tuple[list[Message
     messages: list[Message] = []
     for at in range(0, len(data), step):
         piece = data[at : at + step]
-        text = decoder.whole(piece)
-        if text is not None:
-            messages.append(Message(Opcode.TEXT, text))
+        whole = decoder.whole(piece)
+        if whole is not None:
+            messages.append(whole)
             continue
         try:
             messages += decoder.feed(piece)

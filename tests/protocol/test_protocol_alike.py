@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import MalformedMessage, OpenAIRealtime, OpenAIRealtimeBeta
-from protocol.alike import Alike, alike
+from audio.codecs import ENCODINGS, loud, surely_loud
+from protocol import MalformedMessage, Opcode, OpenAIRealtime, OpenAIRealtimeBeta
+from protocol.alike import BINARY, Alike, alike
 from protocol.events import AudioDelta
 
 DIALECT = OpenAIRealtime()
@@ -29,7 +30,7 @@ def pcm(samples: int) -> str:
 @pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("samples", [1, 2, 3, 959, 960, 961])
 def test_samples_are_those_of_the_decoded_event(samples: int, compact: bool) -> None:
-    known = OpenAIRealtimeBeta().alike(delta(pcm(960), compact=compact))
+    known = OpenAIRealtimeBeta().alike(delta(pcm(960), compact=compact), Opcode.TEXT)
     assert known is not None
     message = delta(pcm(samples), "event_of_another_length", compact)
     event = DIALECT.decode(message)
@@ -60,7 +61,7 @@ ODD = [
 
 @pytest.mark.parametrize("message", ODD)
 def test_what_differs_in_anything_else_has_to_be_decoded(message: bytes) -> None:
-    known = DIALECT.alike(delta(pcm(960)))
+    known = DIALECT.alike(delta(pcm(960)), Opcode.TEXT)
     assert known is not None
     assert known.samples(message) is None
 
@@ -70,7 +71,7 @@ def test_a_message_that_is_alike_decodes_to_the_same(spoilt: bytes, at: int, cut
     """Bytes of a message are replaced: either it must be decoded, or decoding tells the same."""
     whole = delta(pcm(60))
     message = whole[:at] + spoilt + whole[at + cut :]
-    known = DIALECT.alike(whole)
+    known = DIALECT.alike(whole, Opcode.TEXT)
     assert known is not None
     samples = known.samples(message)
     if samples is not None:
@@ -94,8 +95,57 @@ def test_a_message_that_is_alike_decodes_to_the_same(spoilt: bytes, at: int, cut
     ],
 )
 def test_what_cannot_be_told_has_no_likeness(message: bytes) -> None:
-    assert alike(message, "event_id", "delta") is None
+    assert alike(message, "delta", "event_id") is None
 
 
 def test_an_id_is_not_needed() -> None:
-    assert alike(b'{"type":"audio","delta":"AAAA"}', "event_id", "delta") == Alike((b'{"type":"audio","delta":"', b'"}'))
+    assert alike(b'{"type":"audio","delta":"AAAA"}', "delta", "event_id") == Alike((b"", b'{"type":"audio","delta":"', b'"}'))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "audio", "samples"),
+    [
+        ("pcm16", b"\xff\x01" * 200, None),  # 511: it has to be listened to
+        ("pcm16", b"\x00\x02" + bytes(398), 200),  # 512
+        ("pcm16", bytes(398) + b"\xff\xfd", 200),  # -513
+        ("pcm16", bytes(398) + b"\x00\xfe", None),  # -512
+        ("pcm16", b"\x00\x02" * 100 + b"\0", None),  # half a sample
+        ("pcm16", b"\x02\x00" * 200, None),  # the other byte
+        ("mulaw", b"\xff" * 199 + b"\x80", 200),
+        ("mulaw", b"\xff" * 200, None),
+        ("alaw", b"\xd5" * 199 + b"\x2a", 200),
+        ("alaw", b"\xd5" * 200, None),
+    ],
+)
+def test_what_is_asked_of_the_audio(encoding: str, audio: bytes, samples: int | None) -> None:
+    flags = surely_loud(encoding)
+    assert BINARY.asking(flags).samples(audio) == samples
+    known = alike(b'{"type":"audio","delta":"AAAA"}', "delta")
+    assert known is not None
+    assert not known.binary
+    assert known.asking(flags).samples(b'{"type":"audio","delta":"%b"}' % b64encode(audio)) == samples
+
+
+@pytest.mark.parametrize(
+    ("audio", "samples"),
+    [(b"////" + b"@AAA", 3), (b"@AAA" + b"////", None), (b"//@/" + b"AAAA", None), (b"AAAA" + b"//==", 2), (b"AAA=" + b"==//", None)],
+)
+def test_base64_is_listened_to_up_to_where_it_is_broken(audio: bytes, samples: int | None) -> None:
+    loud = bytes(256) + b"\1" * 256
+    known = alike(b'{"delta":"AAAA"}', "delta")
+    assert known is not None
+    assert known.asking(loud).samples(b'{"delta":"%b"}' % audio) == samples
+
+
+def test_binary_messages_are_audio_and_nothing_else() -> None:
+    assert BINARY.binary
+    assert [BINARY.samples(bytes(size)) for size in (0, 1, 2, 1920)] == [None, None, 1, 960]
+
+
+@given(st.sampled_from(ENCODINGS), st.binary(max_size=64))
+def test_what_is_surely_loud_is_loud(encoding: str, audio: bytes) -> None:
+    samples = BINARY.asking(surely_loud(encoding)).samples(audio)
+    if samples is not None:
+        assert loud(encoding, audio)
+    elif encoding != "pcm16":
+        assert not loud(encoding, audio)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol import Encoding, Fact, MalformedMessage, SessionSettings, make
+from protocol import Encoding, Fact, MalformedMessage, Opcode, SessionSettings, make
 from protocol.dialects.twilio import Twilio
 from protocol.events import AudioDelta, Cleared, Mark, Unknown
 
@@ -181,4 +181,4 @@ def test_what_the_wire_is() -> None:
     assert (call.input_rate, call.output_rate, call.input_encoding, call.output_encoding) == (8000, 8000, Encoding.MULAW, Encoding.MULAW)
     assert call.stamps and call.ready_at_once and call.by_ear and not call.flushes
     assert Fact.CANCELLED not in call.untold and Fact.DONE in call.untold
-    assert (call.cancel(None), call.truncate("i", 0, 1), call.alike(b"{}")) == (None, None, None)
+    assert (call.cancel(None), call.truncate("i", 0, 1), call.alike(b"{}", Opcode.TEXT)) == (None, None, None)

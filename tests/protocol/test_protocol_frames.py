@@ -270,18 +270,19 @@ def test_messages_are_the_same_however_the_stream_is_cut(sent, step):
     got = []
     for message in wanted:
         data = encode(message.opcode, message.payload, None)
-        text = one_each.whole(data)
-        assert (text is None) is (message.opcode is Opcode.BINARY or len(message.payload) <= 125)
-        got += one_each.feed(data) if text is None else [Message(Opcode.TEXT, text)]
+        whole = one_each.whole(data)
+        assert whole == (message if len(message.payload) > 125 else None)
+        got += one_each.feed(data) if whole is None else [whole]
     assert got == wanted
     assert [m for i in range(0, len(raw), step) for m in cut.feed(raw[i : i + step])] == wanted
 
 
-def test_only_a_whole_text_message_amid_nothing_else_is_whole():
-    long, longest = encode(Opcode.TEXT, bytes(126), None), encode(Opcode.TEXT, bytes(65535), None)
-    assert FrameDecoder().whole(long) == bytes(126)
-    assert FrameDecoder().whole(longest) == bytes(65535)
-    for data in (b"", b"\x81", long[:3], long[:-1], long + b"\x81", longest[:-1], encode(Opcode.TEXT, bytes(65536), None)):
+def test_only_a_whole_message_amid_nothing_else_is_whole():
+    long, longest = encode(Opcode.TEXT, bytes(126), None), encode(Opcode.BINARY, bytes(65535), None)
+    assert FrameDecoder().whole(long) == Message(Opcode.TEXT, bytes(126))
+    assert FrameDecoder().whole(longest) == Message(Opcode.BINARY, bytes(65535))
+    pings = encode(Opcode.PING, bytes(125), None)
+    for data in (b"", b"\x81", long[:3], long[:-1], long + b"\x81", longest[:-1], encode(Opcode.TEXT, bytes(65536), None), pings):
         assert FrameDecoder().whole(data) is None
     assert FrameDecoder(max_message=125).whole(long) is None
     assert FrameDecoder(expect_masked=True).whole(long) is None

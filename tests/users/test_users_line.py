@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import select
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from users_lines import MAKES, Noting, both
 
+from audio.codecs import surely_loud
 from protocol import FrameDecoder, Opcode, OpenAIRealtime, PreparedFrame, encode
+from protocol.alike import BINARY, alike
 from users import line as python
 from users.clock import now_ns
 
@@ -147,7 +150,7 @@ def delta(event: int, audio: str = "AAAA" * 60, response: str = "r1") -> bytes:
 @pytest.mark.skipif(len(MAKES) < 2, reason="the line was not built in C")
 def test_the_line_in_c_holds_what_is_alike_and_hands_over_the_rest() -> None:
     with a_line(MAKES[-1]) as (line, far, owner):
-        line.alike = OpenAIRealtime().alike(delta(0))
+        line.alike = OpenAIRealtime().alike(delta(0), Opcode.TEXT)
         sent = [
             delta(1),
             delta(2, response="r2"),
@@ -180,7 +183,7 @@ def test_the_line_in_c_holds_what_is_alike_and_hands_over_the_rest() -> None:
 @given(st.binary(max_size=40), st.integers(0, 450), st.integers(0, 12), st.integers(0, 80))
 def test_c_tells_likeness_as_python_does(spoilt: bytes, at: int, cut: int, audio: int) -> None:
     """Whatever comes from outside: bytes of a message are replaced, its audio has any length."""
-    known = OpenAIRealtime().alike(delta(0))
+    known = OpenAIRealtime().alike(delta(0), Opcode.TEXT)
     whole = delta(1, "QUJD" * audio + "Q=="[: audio % 4])
     text = whole[:at] + spoilt + whole[at + cut :]
     with a_line(MAKES[-1]) as (line, far, owner):
@@ -190,6 +193,54 @@ def test_c_tells_likeness_as_python_does(spoilt: bytes, at: int, cut: int, audio
         samples = known.samples(text) if known is not None and len(text) > 125 else None
         assert line.held[1::2] == ([] if samples is None else [samples])
         assert len(owner.data) == (samples is None)
+
+
+SURELY_LOUD = [b"", surely_loud("pcm16"), surely_loud("mulaw"), surely_loud("alaw")]
+known_of = pytest.mark.parametrize("flags", SURELY_LOUD, ids=["whatever", "pcm16", "mulaw", "alaw"])
+
+
+@pytest.mark.skipif(len(MAKES) < 2, reason="the line was not built in C")
+@known_of
+@given(data=st.data())
+def test_c_hears_as_python_does(flags: bytes, data: st.DataObject) -> None:
+    """Audio that is loud late or never, in binary and in base64 that may be broken or padded."""
+    quiet = {0: b"\0", 1: b"\xff", 2: b"\xd5"}[SURELY_LOUD[1:].index(flags) if flags else 0]
+    audio = quiet * data.draw(st.integers(0, 300)) + data.draw(st.binary(max_size=6)) + quiet * data.draw(st.integers(0, 300))
+    encoded = bytearray(base64.b64encode(audio))
+    for at in data.draw(st.lists(st.integers(0, 800), max_size=2)):
+        encoded[at : at + 1] = data.draw(st.sampled_from([b"=", b"@", b"\xff", b"", b"A"]))
+    text = b'{"event_id":"e","delta":"%b"}' % bytes(encoded)
+    for opcode, payload, known in ((Opcode.BINARY, audio, BINARY), (Opcode.TEXT, text, alike(b'{"event_id":"e","delta":"AA=="}', "delta"))):
+        assert known is not None
+        with a_line(MAKES[-1]) as (line, far, owner):
+            line.alike = known.asking(flags)
+            far.send(encode(opcode, payload, None))
+            line.read()
+            samples = line.alike.samples(payload) if len(payload) > 125 else None
+            assert line.held[1::2] == ([] if samples is None else [samples])
+            assert len(owner.data) == (samples is None)
+
+
+@pytest.mark.skipif(len(MAKES) < 2, reason="the line was not built in C")
+def test_the_line_in_c_holds_binary_messages_that_are_loud_and_soon() -> None:
+    loud, quiet = b"\0\x10" * 80, b"\x10\0" * 80
+    with a_line(MAKES[-1]) as (line, far, _):
+
+        def comes(opcode: Opcode, payload: bytes) -> bool:
+            before = line.messages
+            far.send(encode(opcode, payload, None))
+            line.read()
+            return bool(line.messages > before)
+
+        line.alike, line.lull_ns, line.heard_ns = BINARY.asking(surely_loud("pcm16")), 10**10, now_ns()
+        held = [comes(Opcode.BINARY, loud), comes(Opcode.BINARY, quiet), comes(Opcode.BINARY, loud + b"\0"), comes(Opcode.TEXT, loud)]
+        assert held == [True, False, False, False], "nor what is no whole sample, nor text"
+        assert line.held == [line.heard_ns, 80]
+        line.heard_ns -= 2 * 10**10
+        assert not comes(Opcode.BINARY, loud), "too late"
+        line.lull_ns = 0
+        assert comes(Opcode.BINARY, loud), "none is too late"
+        assert line.held[2] == line.heard_ns
 
 
 class Spoken:

@@ -228,7 +228,7 @@ def test_audio_that_is_held_and_messages_keep_their_order(at_once: bool) -> None
     holds only what is handed over after the first, when further audio is under way already."""
     ids = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
     delta = [{"type": "response.output_audio.delta", "event_id": f"e{i}", **ids, "delta": "AAAA" * (50 + i)} for i in range(60)]
-    alike = OpenAIRealtime().alike(orjson.dumps(delta[0]))
+    alike = OpenAIRealtime().alike(orjson.dumps(delta[0]), Opcode.TEXT)
     go = threading.Event()
 
     def script(peer: Peer) -> None:

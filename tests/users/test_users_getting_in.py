@@ -62,7 +62,6 @@ def test_each_session_has_a_url_of_its_own(tmp_path: Path, caplog: pytest.LogCap
     assert "v3ndor-k3y-of-a-test" not in everything
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(("expires_in", "requests"), [(3600, 1), (2, 3)])
 def test_a_token_is_kept_until_it_expires(tmp_path: Path, expires_in: float, requests: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -70,7 +69,7 @@ def test_a_token_is_kept_until_it_expires(tmp_path: Path, expires_in: float, req
     vendor = Vendor([ok(access_token=SECRET, expires_in=expires_in)], once=False)
     access = {**GRANT, "session_headers": {"X-Token": "${TOKEN}"}}
     with served(vendor) as server:
-        run = run_at(server.host, tmp_path, access, conversation=AGAIN, limits={"response_s": 2})
+        run = run_at(server.host, tmp_path, access, conversation=AGAIN)
         with locust_running(run, Talker) as (_, heard):
             until(lambda: len(heard.sessions) >= 3)
     assert len([session for session in heard.sessions[:3] if session.outcome is SessionOutcome.HUNG_UP]) == 3
@@ -80,11 +79,10 @@ def test_a_token_is_kept_until_it_expires(tmp_path: Path, expires_in: float, req
     assert SECRET not in shown(heard, run, caplog)
 
 
-@pytest.mark.alone
 def test_a_url_that_is_kept_though_it_may_be_used_once_is_asked_for_again(tmp_path: Path) -> None:
     vendor = Vendor([JOIN])
     with served(vendor) as server:
-        run = run_at(server.host, tmp_path, {**URL, "reuse": "talker"}, conversation=AGAIN, limits={"response_s": 2})
+        run = run_at(server.host, tmp_path, {**URL, "reuse": "talker"}, conversation=AGAIN)
         with locust_running(run, Talker) as (_, heard):
             until(lambda: len(heard.sessions) >= 3)
     first, refused, back = heard.sessions[:3]

@@ -9,7 +9,7 @@ import gevent
 import gevent.ssl
 import pytest
 import trustme
-from users_peers import Peer, free_port, read_post, served, until
+from users_peers import Peer, free_port, read_http, served, until
 from users_vendors import SECRET, Vendor, ok
 
 from metrics.records import ErrorKind, TokenRecord
@@ -27,7 +27,7 @@ SERVER_TLS = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_SERVER)
 
 def replying(status: str, body: str = "", headers: str = "") -> Callable[[Peer], None]:
     def script(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         peer.refuse(status, headers, body)
 
     return script
@@ -69,7 +69,7 @@ def test_the_request() -> None:
     seen: list[tuple[str, dict[str, str], bytes]] = []
 
     def script(peer: Peer) -> None:
-        seen.append(read_post(peer))
+        seen.append(read_http(peer))
         peer.refuse("201 Created", body='{"value": "ek_1"}')
 
     with served(script) as server:
@@ -120,7 +120,7 @@ def test_no_token(status: str, headers: str, body: str, kind: ErrorKind, wait_s:
 )
 def test_not_http_or_broken_off(reply: bytes) -> None:
     def script(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         peer.raw(reply)
 
     with served(script) as server:
@@ -140,12 +140,12 @@ def test_no_such_host() -> None:
 
 
 def silent(peer: Peer) -> None:
-    read_post(peer)
+    read_http(peer)
     assert peer.sock.recv(1) == b""
 
 
 def dripping(peer: Peer) -> None:
-    read_post(peer)
+    read_http(peer)
     with pytest.raises(OSError, match=r"Broken pipe|reset"):
         peer.raw(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         while True:

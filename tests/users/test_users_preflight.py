@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trustme
 from users_assistants import Assistant, a_run, listening
-from users_peers import Peer, free_port, read_post, served, until
+from users_peers import Peer, free_port, read_http, served, until
 
 from scenarios import ScenarioError
 from users.preflight import preflight
@@ -124,7 +124,7 @@ def test_it_refuses_the_settings(tmp_path: Path) -> None:
 )
 def test_no_token(status: str, told_of: str, advice: str, tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         peer.refuse(status)
 
     with served(script) as server:
@@ -137,7 +137,7 @@ def test_the_token_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     seen: list[dict[str, str]] = []
 
     def mint(peer: Peer) -> None:
-        seen.append(read_post(peer)[1])
+        seen.append(read_http(peer)[1])
         peer.refuse("200 OK", body='{"value": "ek_1"}')
 
     with served(mint, lambda peer: Assistant(peer).ready().until_gone()) as server:

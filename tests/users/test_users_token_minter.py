@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from users_assistants import a_run, locust_running
-from users_peers import Peer, read_post, served, until
+from users_peers import Peer, read_http, served, until
 
 from metrics.records import ErrorKind
 from users.token_minter import TokenMinter
@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def good(peer: Peer) -> None:
-    read_post(peer)
+    read_http(peer)
     peer.refuse("200 OK", body='{"value": "ek_1"}')
 
 
@@ -26,7 +26,7 @@ def minting(per_s: float) -> dict[str, dict[str, float]]:
 
 def test_a_slow_server_does_not_slow_the_timetable(tmp_path: Path) -> None:
     def slow(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         threading.Event().wait(0.4)
         peer.refuse("200 OK", body='{"value": "ek_1"}')
 
@@ -48,7 +48,7 @@ def test_a_wait_for_a_connection_counts(tmp_path: Path) -> None:
         concurrency = 1
 
     def slow(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         threading.Event().wait(0.2)
         peer.refuse("200 OK", body='{"value": "ek_1"}')
 
@@ -63,7 +63,7 @@ def test_a_wait_for_a_connection_counts(tmp_path: Path) -> None:
 
 def test_retry_after_is_waited_out_and_the_timetable_goes_on(tmp_path: Path) -> None:
     def busy(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         peer.refuse("429 Too Many Requests", "Retry-After: 1\r\n")
 
     with served(busy, good) as server:
@@ -95,7 +95,7 @@ def test_what_is_under_way_comes_in_when_it_is_stopped(tmp_path: Path) -> None:
     asked = threading.Event()
 
     def slow(peer: Peer) -> None:
-        read_post(peer)
+        read_http(peer)
         asked.set()
         threading.Event().wait(0.3)
         peer.refuse("200 OK", body='{"value": "ek_1"}')

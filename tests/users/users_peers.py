@@ -122,17 +122,25 @@ class Peer:
 Script = Callable[[Peer], None]
 
 
-def read_post(peer: Peer) -> tuple[str, dict[str, str], bytes]:
-    """Request line, headers and body of one POST."""
+def read_http(peer: Peer) -> tuple[str, dict[str, str], bytes]:
+    """Request line, headers and body of one request, with or without a body. Raises ConnectionError where it ends before."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += peer.sock.recv(65536)
+        data += _more(peer.sock)
     head, _, body = data.partition(b"\r\n\r\n")
     line, *lines = head.decode().split("\r\n")
-    headers = {k.lower(): v for k, v in (x.split(": ", 1) for x in lines)}
-    while len(body) < int(headers["content-length"]):
-        body += peer.sock.recv(65536)
+    headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in lines)}
+    assert len(headers) == len(lines), f"a header is there twice: {lines}"
+    while len(body) < int(headers.get("content-length", 0)):
+        body += _more(peer.sock)
     return line, headers, body
+
+
+def _more(sock: socket.socket) -> bytes:
+    data = sock.recv(65536)
+    if not data:
+        raise ConnectionError("the talker left before it had asked")
+    return data
 
 
 def frame(opcode: Opcode, payload: bytes, fin: bool = True) -> bytes:

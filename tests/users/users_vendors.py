@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from users_assistants import Assistant, Gone
-from users_peers import Peer
+from users_peers import Peer, read_http
 
 TLS_HELLO = b"\x16\x03"
 SECRET = "s3cr3t-of-a-vendor"
@@ -35,12 +35,12 @@ class Vendor:
 
     def __call__(self, peer: Peer) -> None:
         head = peek(peer.sock)
-        if head.startswith(TLS_HELLO):
+        if not head or head.startswith(TLS_HELLO):  # the talker left before it asked for anything, or wants TLS
             return
         if b"Upgrade: websocket" in head:
             self._session(peer)
             return
-        line, headers, body = read_plain(peer)
+        line, headers, body = read_http(peer)
         with self.lock:
             number = len(self.requests)
             self.requests.append((line, headers, body))
@@ -71,30 +71,14 @@ class Vendor:
 
 
 def peek(sock: socket.socket) -> bytes:
-    """The head of a request that is still to be read."""
+    """The head of a request that is still to be read, or what there is of it after a second; empty where none comes any more."""
     data = b""
-    while b"\r\n\r\n" not in data and not data.startswith(TLS_HELLO):
-        more = sock.recv(65536, socket.MSG_PEEK)
-        if more == data:
-            if not more:
-                return data
-            threading.Event().wait(0.001)
-        data = more
+    for _ in range(1000):
+        data = sock.recv(65536, socket.MSG_PEEK)
+        if not data or b"\r\n\r\n" in data or data.startswith(TLS_HELLO):
+            break
+        threading.Event().wait(0.001)
     return data
-
-
-def read_plain(peer: Peer) -> tuple[str, dict[str, str], bytes]:
-    """Request line, headers and body of one request, with or without a body."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += peer.sock.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    line, *lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in lines)}
-    assert len(headers) == len(lines), f"a header is there twice: {lines}"
-    while len(body) < int(headers.get("content-length", 0)):
-        body += peer.sock.recv(65536)
-    return line, headers, body
 
 
 def ok(headers: str = "", **reply: Any) -> tuple[str, str, str]:

@@ -64,7 +64,7 @@ def _how_it_gets_in(made: Callable[[], Dialect]) -> Iterator[str]:
         if not url.startswith(f"{scheme}voice.example"):
             yield f"endpoint of {base} is {url!r:.100}, and not below {scheme}voice.example"
     for base in ("ftp://voice.example", "http://", "voice.example"):
-        if not _refuses(lambda base=base: one.endpoint(base, None)):  # type: ignore[misc]
+        if not _refuses(lambda base=base: one.endpoint(base, None)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             yield f"endpoint takes {base!r}: it should raise ValueError"
     for secret in (None, _SECRET):
         told = one.headers(secret)

@@ -100,7 +100,7 @@ class ElevenLabs(Wire):
     def audio_delta(self, frame: tuple[str, str], chunk: Message) -> Told:
         """An `audio` message around base64 text that is ready."""
         self.number += 1
-        return f'{{"type":"audio","audio_event":{{"audio_base_64":"{chunk}","event_id":{self.number}}}}}'  # type: ignore[str-bytes-safe]
+        return f'{{"type":"audio","audio_event":{{"audio_base_64":"{chunk}","event_id":{self.number}}}}}'  # type: ignore[str-bytes-safe]  # text, on this wire
 
     def text_delta(self, frame: tuple[str, str], text: str) -> Told:
         """A piece of the answer, behind its start where it is the first."""

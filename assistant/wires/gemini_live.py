@@ -98,7 +98,7 @@ class GeminiLive(Wire):
     def audio_delta(self, frame: tuple[str, str], chunk: Message) -> Told:
         """A part of the model's turn."""
         head = '{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"'
-        return f'{head}{chunk}"}}}}]}}}}}}'.encode()  # type: ignore[str-bytes-safe]
+        return f'{head}{chunk}"}}}}]}}}}}}'.encode()  # type: ignore[str-bytes-safe]  # text, on this wire
 
     def text_delta(self, frame: tuple[str, str], text: str) -> Told:
         """The words of the audio, where they were asked for."""

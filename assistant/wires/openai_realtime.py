@@ -110,7 +110,7 @@ class OpenAIRealtime(Wire):
     def audio_delta(self, frame: tuple[str, str], chunk: Message) -> str:
         """A delta around base64 text that is ready."""
         self.number += 1
-        return f'{frame[0]}{self.number}{frame[1]}{chunk}"}}'  # type: ignore[str-bytes-safe]
+        return f'{frame[0]}{self.number}{frame[1]}{chunk}"}}'  # type: ignore[str-bytes-safe]  # text, on this wire
 
     def text_delta(self, frame: tuple[str, str], text: str) -> str:
         self.number += 1

@@ -41,7 +41,7 @@ class Twilio(Wire):
 
     def audio_delta(self, frame: tuple[str, str], chunk: Message) -> Told:
         """A `media` message around base64 text that is ready."""
-        return f'{{"event":"media","streamSid":"{self.stream}","media":{{"payload":"{chunk}"}}}}'  # type: ignore[str-bytes-safe]
+        return f'{{"event":"media","streamSid":"{self.stream}","media":{{"payload":"{chunk}"}}}}'  # type: ignore[str-bytes-safe]  # text, on this wire
 
     def received(self, message: Message) -> list[Received]:
         """Sound of the caller, or the end of the call. What is no message of Twilio's is passed over: the wire has no word for an error."""

@@ -103,6 +103,7 @@ def test_a_mere_text_is_a_model() -> None:
         (WRITTEN + "  options: {seed: 3}\n", "e.yml, line 7: variant_b.options: seed: the experiment sets it by itself"),
         ("name: [", "e.yml, line 1: broken YAML: "),
         ("- a", "e.yml: it must be a mapping"),
+        (WRITTEN + "metrics: &all [*all]\n", "e.yml: broken YAML: Circular reference detected"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_is_allowed(text: str, told: str) -> None:

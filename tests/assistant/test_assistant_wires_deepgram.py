@@ -121,7 +121,7 @@ def test_latencies_are_told_where_they_are_asked_for() -> None:
     wire.event("response.created", response={})
     wire.text_delta(FRAME, "Yes")
     hears(wire, 0.2)
-    first, sound = wire.audio_delta(FRAME, b"abc")  # type: ignore[misc]
+    first, sound = wire.audio_delta(FRAME, b"abc")  # type: ignore[misc]  # it is a list here
     assert json.loads(first) == {"type": "AgentStartedSpeaking", "total_latency": 0.5, "ttt_latency": 0.3, "tts_latency": 0.2}
     assert (sound, wire.audio_delta(FRAME, b"abc")) == (b"abc", b"abc")
 

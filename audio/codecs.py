@@ -48,7 +48,7 @@ def loud(encoding: str, audio: bytes) -> bool:
 @cache
 def surely_loud(encoding: str) -> bytes:
     """256 flags for each byte of a sample: 1 where a sample with this byte there is above -40 dBFS, whatever its other bytes. Of PCM16 that
-    leaves some open that are: between 327 and 511. Raises ValueError for an unknown encoding."""
+    leaves some open that are: from 328 to 511, and from -512 to -328. Raises ValueError for an unknown encoding."""
     if encoding == PCM16:
         return bytes(256) + bytes(2 <= high < 0xFE for high in range(256))
     values = np.abs(_value_of(encoding).astype(np.int32))

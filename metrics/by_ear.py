@@ -55,6 +55,7 @@ class ByEar:
         "_rate",
         "_sound_ns",
         "begins_ns",
+        "lull_ns",
         "on_over",
         "pauses",
     )
@@ -64,6 +65,8 @@ class ByEar:
         self._delay_ns = round(delay_s * SECOND_NS)
         self._encoding = encoding
         self._quiet_ns = round(quiet_s * SECOND_NS)
+        self.lull_ns = min(self._quiet_ns, round(BREAK_S * SECOND_NS))
+        """A loud piece that comes no later than this after the one before is of the same response, whatever is said meanwhile."""
         self._count = 0
         self.on_over: Callable[[], None] | None = None
         """Called when a response is over: from then on every piece has to be heard; None: nobody is."""
@@ -106,8 +109,8 @@ class ByEar:
         return None if self._sound_ns is None or self._pending else self._identity
 
     def goes_on(self, instants_ns: Sequence[int], pieces: Sequence[int]) -> None:
-        """That response went on by loud pieces: when each came, no more than BREAK_S after the one before, and how many samples it has. As
-        `heard` with as many AudioDeltas. Raises RuntimeError where there is none."""
+        """That response went on by loud pieces: when each came, no more than `lull_ns` after the one before, and how many samples it has.
+        As `heard` with as many AudioDeltas. Raises RuntimeError where there is none."""
         sound_ns = self._sound_ns
         if sound_ns is None or self._pending:
             raise RuntimeError("no response is heard")

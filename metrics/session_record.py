@@ -71,7 +71,7 @@ class SessionRecord:
     unknown_events: int
     """Events with a type that the dialect does not know."""
     malformed_messages: int
-    """Messages that the dialect does not allow; they were passed over."""
+    """Messages that the dialect does not allow; they were passed over. What is taken for audio without being decoded is none of them."""
     benign_errors: int
     """Errors of a race that every client meets, such as cancelling a response that has just ended."""
     assistant_errors: int

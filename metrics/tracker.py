@@ -145,7 +145,7 @@ class Tracker:
 
     def goes_on(self, response_id: str | None, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
         """Audio of a response that is audible already goes on: when its pieces came, and how many samples each has. As `event` with as
-        many AudioDeltas of the item that became audible. By ear, they are loud, and none came later than BREAK_S after the one before."""
+        many AudioDeltas of the item that became audible. By ear: of `heard_id`, loud, and none later than its `lull_ns`."""
         if self.ear is not None:
             self.ear.goes_on(instants_ns, samples)
         response = self._responses.find(response_id)

@@ -175,7 +175,12 @@ class Dialect:
         return None
 
     def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
-        """What the messages that go on with the audio of this one have in common with it; None where that cannot be told."""
+        """What the messages that go on with the audio of this one have in common with it; None where that cannot be told, and each is
+        decoded.
+
+        Messages like it are taken for audio of the same response, and not decoded, until another one tells a ResponseCreated, a
+        ResponseDone or a Cleared: what changes whose audio comes next has to tell one of them. By ear, only those that are loud.
+        """
         return None
 
     def decode(self, message: bytes) -> Event | list[Event]:

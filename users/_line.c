@@ -1,7 +1,7 @@
 /* `users/line.py` in C: what is done for every frame that is sent and every message that is read of a plain socket.
  *
  * Same classes, same functions, same results; what they mean is said there. Only the usual case is done here: the kernel takes a whole
- * frame; a read gives one whole text message that may be held. Everything else is handed to the line's owner in Python.
+ * frame; a read gives one whole message that may be held. Everything else is handed to the line's owner in Python.
  * All of it runs on the event loop's thread, under the interpreter's lock: the buffers are static.
  */
 #define PY_SSIZE_T_CLEAN

@@ -71,8 +71,8 @@ class Line:
 
     `alike`: what the messages share of which only arrival instant and samples are held, one after the other in `held` (numbers alone,
     which Python's collector need not follow); `messages` counts them; None: none are. The owner holds them; the line in C does it itself,
-    as long as `between` tells it that what is read next begins a message. `heard_ns`: when the last of them arrived; one that arrives more
-    than `lull_ns` after it is not held; 0: none is too late.
+    as long as `between` tells it that what is read next begins a message. `heard_ns`: when the last that goes on, held or not,
+    arrived; one that arrives more than `lull_ns` after it is not held; `lull_ns` 0: none is too late.
 
     `stamp`: makes of each audio frame, before it is sent, this session's own; None: all sessions send the same.
 

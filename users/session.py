@@ -29,7 +29,7 @@ from users.speaking import Speaking
 from users.wired import Wired
 
 _FAREWELL_S = 0.5
-_FIRST_AUDIO, _AUDIBLE, _WAKING = int(Notice.FIRST_AUDIO), int(Notice.AUDIBLE), Notice.AUDIBLE | Notice.CLOSED
+_FIRST_AUDIO, _WAKING = int(Notice.FIRST_AUDIO), Notice.AUDIBLE | Notice.CLOSED
 
 
 class Session:
@@ -212,6 +212,8 @@ class Session:
             event = hidden_in(event, self._secrets)
         try:
             notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
+            if self._held is not None and self._tape is None:  # what is held is not on the tape
+                self._held.told(arrived_ns, event, notice, payload, opcode)
         except MalformedMessage:
             self._wired.counted.malformed_messages += 1
             return
@@ -225,8 +227,6 @@ class Session:
                 self._begin(self._setup.ready_ns)
             self.wake.set()
             return
-        if self._held is not None and self._tape is None:  # what is held is not on the tape
-            self._held.told(arrived_ns, event, notice, payload, opcode)
         if notice:
             if notice & _FIRST_AUDIO and self._link is not None:
                 round_trip_s = self._link.round_trip_s()
@@ -253,7 +253,7 @@ class Session:
         else:
             self._tracker = self._tape.tracker(facts, waits, done, ready_ns, ear, limits.quiet_s)
         if self._held is not None:
-            self._held.tracker = self._tracker
+            self._held.begin(self._tracker)
 
     def _on_closed(self, error: RemoteError | None) -> None:
         if error is not None:

@@ -1,6 +1,6 @@
 """Messages over one socket on the event loop: reads them as they arrive, writes without ever blocking. What they mean is its link's.
 
-The process's inbox tells when there is something to read, and each text message is handed with its arrival instant to `on_message`;
+The process's inbox tells when there is something to read, and each message is handed with its arrival instant to `on_message`;
 there is no greenlet switch per message. Audio frames go out by the line, all else by the outbox or, behind a network profile, by its path.
 """
 

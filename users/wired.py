@@ -64,7 +64,7 @@ class Wired:
                 self._marked().audio(arrived_ns, event.samples)
         return events
 
-    def held(self, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
+    def audio_held(self, instants_ns: Sequence[int], samples: Sequence[int]) -> None:
         """Audio came that was held, by so many samples at these instants."""
         self.counted.audio_samples_received += sum(samples)
         if self._marking:

@@ -155,7 +155,7 @@ class Deepgram(Dialect):
         return Ignored(kind) if kind in _UNMEASURED else unknown(kind)
 
     def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
-        """Binary messages are audio."""
+        """Binary messages are audio: of the same response, but for one that was broken off, which ends without a word."""
         return BINARY if opcode is Opcode.BINARY and self._late is None else None
 
     def decode_binary(self, message: bytes) -> Event:

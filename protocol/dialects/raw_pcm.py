@@ -95,9 +95,9 @@ class RawPcm(Dialect):
     def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
         """Binary messages are audio; those in JSON differ in theirs."""
         chosen: Options = self.options
-        if chosen.output_wav or opcode is Opcode.BINARY:
-            return None if chosen.output_wav else BINARY
-        return alike(message, chosen.audio_field.rpartition(".")[2])
+        if chosen.output_wav:
+            return None
+        return BINARY if opcode is Opcode.BINARY else alike(message, chosen.audio_field.rpartition(".")[2])
 
     def farewell(self) -> bytes | None:
         """`goodbye`, where there is one."""

@@ -49,7 +49,8 @@ class Spoken:
         rate, encoding = self.dialect.output_rate, self.dialect.output_encoding
         facts = SessionFacts(0, "s", "user", rate, 0.06, 0.0, "", None, encoding)
         ear = ByEar(rate, encoding) if self.dialect.by_ear else None
-        self.tracker = self.held.tracker = Tracker(facts, Limits(), self.turns.append, 0, ear)
+        self.tracker = Tracker(facts, Limits(), self.turns.append, 0, ear)
+        self.held.begin(self.tracker)
         self.tracker.speak(Utterance(TurnKind.UTTERANCE, 0, 0, "clip", "awb", "words", 0, S))
 
     def comes(self, at_s: float, message: bytes, opcode: Opcode = Opcode.BINARY) -> bool:
@@ -73,6 +74,7 @@ def spoken(request: pytest.FixtureRequest) -> Iterator[Spoken]:
     session.far.close()
 
 
+told = pytest.mark.parametrize("spoken", [("raw-pcm", {"output_rate": 24000, "begins_type": "begin", "ends_type": "end"})], indirect=True)
 by_ear = pytest.mark.parametrize("spoken", [("raw-pcm", {"output_rate": 24000})], indirect=True)
 
 
@@ -95,9 +97,16 @@ def test_loud_audio_of_what_is_heard_is_held(spoken: Spoken) -> None:
 
 
 @by_ear
-def test_nothing_is_held_behind_a_network(spoken: Spoken) -> None:
+def test_by_ear_nothing_is_held_behind_a_network(spoken: Spoken) -> None:
     spoken.line.path = cast(NetworkPath, object())
     assert not spoken.comes(1.6, LOUD)
+
+
+@by_ear
+def test_a_piece_without_audio_is_none(spoken: Spoken) -> None:
+    assert spoken.comes(1.6, LOUD)
+    assert spoken.comes(1.7, b"")
+    assert spoken.line.heard_ns == 1_600_000_000
 
 
 @by_ear
@@ -112,7 +121,7 @@ def test_what_is_cleared_is_held_no_longer(spoken: Spoken) -> None:
     assert not spoken.comes(1.65, b'{"type":"clear"}', Opcode.TEXT)
 
 
-@pytest.mark.parametrize("spoken", [("raw-pcm", {"output_rate": 24000, "begins_type": "begin", "ends_type": "end"})], indirect=True)
+@told
 def test_audio_of_a_response_that_was_told_is_held_whatever_its_sound(spoken: Spoken) -> None:
     assert not spoken.comes(1.5, b'{"type":"begin"}', Opcode.TEXT)
     assert spoken.comes(1.6, LOUD)
@@ -165,7 +174,8 @@ def test_real_sessions_come_to_the_same_records_as_where_nothing_is_held(path: P
             wired = Wired(dialect)
             made.append((wired, Held(line, wired)))
         wired, held = made[0]
-        held.tracker = tracker
+        if tracker is not None and held.tracker is None:
+            held.begin(tracker)
         t_ns, opcode, got = entry["t_ns"], Opcode(entry["opcode"]), entry["got"]
         message = got["text"].encode() if "text" in got else base64.b64decode(got["base64"])
         alike, late = line.alike, 0 < line.lull_ns < t_ns - line.heard_ns

@@ -40,8 +40,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "accuracy.md"
 BEGIN, END = "<!-- wires: begin -->", "<!-- wires: end -->"
 SCENARIO, PROFILE = Path(__file__).with_name("wires.yml"), Path(__file__).with_name("wires.profile.yml")
-HEAD = ("wire", "turns", "answered", "`e2e_latency` p50, p95, ms", "off by: median, p99", "`stop_by_ear` n, off by: median, p99",
-        "`underruns` n, wrong", "barge-ins n, wrong", "false alarms n, wrong, untold")  # fmt: skip
+HEAD = ("wire", "turns", "answered", "`e2e_latency` p50, p95, ms", "`e2e_latency` off by, ms: median, p99",
+        "`stop_by_ear` n, off by, ms: median, p99", "`underruns` n, wrong", "barge-ins n, wrong",
+        "false alarms n, wrong, untold")  # fmt: skip
 _WIRES = {wire.name: wire for wire in WIRES}
 _ATTEMPTS = 3
 _KEY = "WIRES_KEY"

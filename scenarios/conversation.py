@@ -28,7 +28,11 @@ class BargeIn(_Speech):
     not_before_s: NotNegative = Field(0.5, description="seconds of the assistant's speech that such a chance lets pass")
     share: Share | None = Field(None, description="instead: share of the answers into which the talker barges in; 1: every one")
     after_s: Draw | None = Field(None, description="with `share`: seconds of the assistant's speech until it does")
-    cancel: Switch = Field(False, description="the talker sends a cancel too; else the assistant has to notice by itself")
+    cancel: Switch = Field(
+        False,
+        description="the talker sends a cancel too, on OpenAI Realtime's, Azure's and xAI's wire; elsewhere, and without it, the assistant "
+        "has to notice by itself",
+    )
 
 
 class FalseAlarms(_Speech):

@@ -20,13 +20,17 @@ from scenarios.target import Target
 class Session(Part):
     """What a talker asks of the assistant. null leaves the assistant's own default."""
 
-    model: str | None = Field(None, description="model named in the URL")
+    model: str | None = Field(
+        None, description="model that answers, told as the wire has it; `twilio`, `raw-pcm`, `pipecat` and `vapi` are told none"
+    )
     instructions: str | None = Field(None, description="what the assistant is told to be and do")
     voice: str | None = Field(None, description="voice that the assistant speaks with")
     transcription_model: str | None = Field("whisper-1", description="model that transcribes what the talker says")
     vad_threshold: Share | None = Field(0.5, description="how sure the assistant's VAD must be to hear speech")
     prefix_padding_ms: Annotated[Count, Field(le=5000)] | None = Field(300, description="audio before the start of speech that it keeps")
-    silence_duration_ms: Annotated[Count, Field(le=10000)] | None = Field(500, description="silence after which it takes a turn as over")
+    silence_duration_ms: Annotated[Count, Field(le=10000)] | None = Field(
+        500, description="silence after which it takes a turn as over; told on OpenAI Realtime's, Azure's, xAI's and Gemini's wire only"
+    )
     interrupt_response: Switch = Field(True, description="the assistant is to stop by itself when it hears the talker")
     wire: dict[str, str | int | float | bool] = Field(
         {}, description="options of the dialect, name: value, such as `{input_rate: 8000}`; [dialects](dialects.md) has them"

@@ -56,7 +56,9 @@ class Target(Part):
     """Where the target tells of itself, and what is read off it."""
 
     metrics_url: Place | None = Field(
-        None, description="where the target shows its metrics in Prometheus's text format: a URL, or a path below the host such as /metrics"
+        None,
+        description="where the target shows its metrics in Prometheus's text format: a URL, or a path such as /metrics below the host, "
+        "whose own path is included",
     )
     health_url: Place | None = Field(None, description="page that answers with a 2xx status while the target is well: a URL, or a path")
     every_s: Period = Field(1.0, description="seconds between two looks at it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ from assistant.profile import Profile, profile_names
 from assistant.timetable import Changes
 from metrics.criteria import parse
 from protocol import find
+from protocol.__main__ import given
 from protocol.alone import violations
-from scenarios import parse_scenario
+from scenarios import load_scenario, parse_scenario
 from scenarios.criteria import check_criteria
 from users.options import add_options
 
@@ -117,6 +119,25 @@ def test_the_scenario_in_the_readme_could_run() -> None:
     scenario = parse_scenario(text, "README.md", "mine")
     assert [criterion.text for criterion in check_criteria(scenario, parse)] == list(scenario.criteria)
     assert [name for _, name in scenario.load.timetable] == ["calm", "rush"]
+
+
+def test_options_on_the_command_line_are_those_of_the_page() -> None:
+    page = text("docs/dialects.md")
+    (bound,) = re.findall(r"^locust .* (--set 'criteria.*)$", page, re.MULTILINE)
+    (run,) = re.findall(r"^locust \.\.\. (--set .*)$", page, re.MULTILINE)
+    (check,) = re.findall(r"^python -m protocol check raw-pcm \S+ (--option .*)$", page, re.MULTILINE)
+    scenario = load_scenario("baseline", changes=[*shlex.split(bound)[1::2], *shlex.split(run)[1::2]])
+    assert scenario.criteria == ("e2e_latency p50 < 1200 ms", "success > 95 %")
+    assert scenario.session.wire == {"hello": '{"type": "start"}', "clear_type": ""}
+    assert given(find("raw-pcm"), shlex.split(check)[1::2]) == scenario.session.wire
+
+
+def test_a_key_in_another_header(tmp_path: Path) -> None:
+    (written,) = blocks("docs/getting-in.md", "python")
+    (mine := tmp_path / "keyed.py").write_text(written)
+    ours = find(str(mine))
+    assert violations(ours) == []
+    assert (ours.key_variable, ours().headers(None), ours().headers("k")) == ("VOICE_KEY", {}, {"X-API-Key": "k"})
 
 
 def test_the_dialect_of_the_page_holds_a_conversation(tmp_path: Path) -> None:

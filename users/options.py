@@ -20,7 +20,7 @@ from users.run import Options, Run
 
 _HELP = {
     "scenario": f"what is run: {', '.join(names())}, or a .yml file",
-    "dialect": f"the assistant's wire: {', '.join(DIALECTS)}",
+    "dialect": f"the assistant's wire: {', '.join(DIALECTS)}, or a file such as ./my_dialect.py",
     "frame_ms": "duration of a microphone frame in ms: 10 to 200, in steps of 10; longer frames cost less",
     "corpus": "folder with WAV or FLAC clips and transcripts.tsv to speak instead of the built-in corpus",
     "seed": "seed of all plans: the same seed, the same talkers",

@@ -7,6 +7,7 @@ from metrics_script import (
     Stage,
     answer,
     audio,
+    barges_in,
     cancelled,
     created,
     done,
@@ -118,6 +119,20 @@ class TestLateEvents:
         rows = [(0.0, says(3.0)), (1.2, heard("one", "i1")), (3.2, heard("two", "i2")), (3.3, heard(None, "i3")), *answer("r1", 3.4)]
         (turn,) = play(rows)
         assert (turn.transcript, sec(turn.transcribed_ns)) == ("one two", 3.2)
+
+    def test_a_transcript_in_pieces_is_joined_as_it_is_and_there_with_the_last(self) -> None:
+        rows = [(0.0, says(1.0)), (0.6, heard("Hel")), (1.2, heard("lo", goes_on=True)), *answer("r1", 1.5),
+                (1.8, heard(" there", goes_on=True)), (1.9, heard("", goes_on=True)), (2.0, heard("Well?"))]  # fmt: skip
+        (turn,) = play(rows)
+        assert (turn.transcript, sec(turn.transcribed_ns)) == ("Hello there Well?", 2.0)
+        (turn,) = play(rows[:-1])
+        assert (turn.transcript, sec(turn.transcribed_ns)) == ("Hello there", 1.9)
+
+    def test_pieces_of_a_transcript_are_of_what_was_begun_last(self) -> None:
+        rows = [(0.0, says(1.0)), (1.2, heard("One")), *answer("r1", 1.5, 5.0), (2.0, heard(" tail", goes_on=True)), (2.5, barges_in(1.0)),
+                (2.6, heard("", goes_on=True)), (2.8, cancelled("r1")), (3.0, heard("Two", goes_on=True)), *answer("r2", 3.9)]  # fmt: skip
+        first, second = play(rows)
+        assert (first.transcript, second.transcript, sec(second.transcribed_ns)) == ("One tail", "Two", 3.0)
 
     def test_failed_transcription_alone_is_no_transcript(self) -> None:
         (turn,) = play([(0.0, says(1.0)), (1.2, heard(None, "i1")), *answer("r1", 1.5)])

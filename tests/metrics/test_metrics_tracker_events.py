@@ -152,6 +152,8 @@ class TestLateEvents:
                 (2.6, heard("", goes_on=True)), (2.8, cancelled("r1")), (3.0, heard("Two", goes_on=True)), *answer("r2", 3.9)]  # fmt: skip
         first, second = play(rows)
         assert (first.transcript, second.transcript, sec(second.transcribed_ns)) == ("One tail", "Two", 3.0)
+        _, second = play([row for row in rows if row[0] != 3.0])
+        assert (second.transcript, second.transcribed_ns) == (None, None)
 
     def test_failed_transcription_alone_is_no_transcript(self) -> None:
         (turn,) = play([(0.0, says(1.0)), (1.2, heard(None, "i1")), *answer("r1", 1.5)])

@@ -143,6 +143,8 @@ def test_the_first_piece_may_be_ahead_of_the_word_that_the_bot_speaks() -> None:
         ended("r2"),
     ]
     assert told(dialect, audio(b"\1\0"), ANSWERS, BEGINS, audio(b"\3\0")) == [ResponseCreated("r3"), sound("r3", b"\3\0")]
+    silent_at_its_end = [ANSWERS, BEGINS, audio(), STOPS, audio(b"\0\0"), ANSWERED]
+    assert told(Pipecat(), *silent_at_its_end, BEGINS) == [ResponseCreated("r1"), sound("r1"), ended("r1")]
     assert told(Pipecat(), ANSWERS, audio(b"\0\0"), BEGINS) == [ResponseCreated("r1"), sound("r1", b"\0\0")]
 
 

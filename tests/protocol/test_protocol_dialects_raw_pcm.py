@@ -119,7 +119,7 @@ def test_a_talkative_server() -> None:
         (said("end"), Ignored("end")),
         (said("begin"), [ResponseCreated("r2")]),
         (said("clear"), [Cleared(), ResponseDone("r2", "cancelled", "cleared", None)]),
-        (said("speech", data=text(PCM)), AudioDelta("r2", None, 0, 32, text(PCM))),
+        (said("speech", data=text(PCM)), AudioDelta("r2", None, 0, 32, PCM)),
         (said("clear"), [Cleared()]),
         (said("begin"), [ResponseCreated("r3")]),
         (said("begin"), [ResponseDone("r3", "cancelled", "replaced", None), ResponseCreated("r4")]),
@@ -131,6 +131,30 @@ def test_a_talkative_server() -> None:
     ]
     assert [wire.decode(message) for message, _ in table] == [event for _, event in table]
     assert isinstance(wire.decode_binary(PCM), AudioDelta)
+
+
+@pytest.mark.parametrize(
+    ("options", "zeros", "quiet"),
+    [
+        ({}, bytes(640), b"\1" + bytes(639)),
+        ({"output_encoding": "mulaw"}, b"\xff\x7f" * 80, b"\xfe" * 160),
+        ({"output_encoding": "alaw"}, b"\xd5\x55" * 80, b"\xd4" * 160),
+    ],
+)
+def test_silence_between_responses_is_of_none(options: dict[str, Any], zeros: bytes, quiet: bytes) -> None:
+    wire = make(RawPcm, {"begins_type": "begin", "ends_type": "end", **options})
+    begin, end, packed = b'{"type":"begin"}', b'{"type":"end"}', json.dumps({"type": "audio", "audio": text(zeros)}).encode()
+    for number in (0, 1):
+        assert [wire.decode_binary(zeros), wire.decode(packed)] == [Ignored("silence")] * 2
+        assert wire.alike(zeros, Opcode.BINARY) is None
+        wire.decode(begin)
+        for told in (wire.decode_binary(zeros), wire.decode(packed)):
+            assert isinstance(told, AudioDelta)
+            assert (told.response_id, told.audio()) == (f"r{number + 1}", zeros)
+        assert wire.alike(zeros, Opcode.BINARY) is not None
+        wire.decode(end)
+        assert isinstance(wire.decode_binary(quiet), AudioDelta)
+    assert isinstance(make(RawPcm, options).decode_binary(zeros), AudioDelta)
 
 
 def test_words_that_open_and_close_a_session() -> None:

@@ -41,7 +41,7 @@ class Ultravox(Wire):
         """At the rates that are asked for."""
         wire = cls(tag)
         heard = query.get(IN_RATE, "")
-        spoken = query.get(OUT_RATE, heard)
+        spoken = query.get(OUT_RATE) or heard
         if heard in map(str, RATES) and spoken in map(str, RATES):
             wire.input, wire.output = Format(int(heard), base64=False), Format(int(spoken), base64=False)
         return wire

@@ -31,7 +31,8 @@ class Mouth:
         request = peer.read_request()
         headers = {key.lower(): value for key, value in request.headers.raw_items()}
         offered = [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",") if one.strip()]
-        self.wire = BY_NAME[name].opened(f"s{peer.number}", headers, dict(parse_qsl(urlsplit(request.path).query)), offered)
+        query = dict(parse_qsl(urlsplit(request.path).query, keep_blank_values=True))
+        self.wire = BY_NAME[name].opened(f"s{peer.number}", headers, query, offered)
         self.broken = 0
         self._session = Settings("gpt-realtime").echo("sess_1", beta=self.wire.beta, expires_at=0)
         self._heard = False

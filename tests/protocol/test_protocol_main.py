@@ -45,7 +45,7 @@ def test_a_dialect_that_does_not_conform_calls_nobody(tmp_path: Path, capsys: py
         (["twilio", "ftp://x"], "URL must begin with http://"),
         (["twilio", "http://h", "--option", "x"], "--option x: write NAME=VALUE"),
         (["raw-pcm", "--option", "json=yes"], "--option json=yes: it takes true or false"),
-        (["raw-pcm", "--option", "input_rate=fast"], "--option input_rate=fast: it takes a number"),
+        (["raw-pcm", "--option", "input_rate=fast"], "--option input_rate=fast: it takes a whole number"),
         (["raw-pcm", "--option", "input_rate=7"], "input_rate 7: there are 8000, 16000, 24000, 48000"),
         (["raw-pcm", "--option", "colour=red"], "raw-pcm has no option 'colour'"),
         (["openai-realtime", "http://h", "--api-key-env", "NO_SUCH"], "--api-key-env: the environment variable NO_SUCH is not set"),

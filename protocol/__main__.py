@@ -21,14 +21,14 @@ from typing import Any
 from websocket import WebSocketBadStatusException, WebSocketException
 
 from protocol import table
-from protocol.alone import violations
+from protocol.alone import notes, violations
 from protocol.conformance import redacted
 from protocol.dialect import Dialect
 from protocol.dialects import DIALECTS
 from protocol.options import kinds, read
 from protocol.registry import find, make
 from protocol.rehearsal import rehearse
-from protocol.verdict import conforms, shown, shown_alone
+from protocol.verdict import conforms, shown, shown_alone, shown_notes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +69,8 @@ def _check(chosen: argparse.Namespace) -> int:
     options = given(dialect, chosen.option)
     one = make(dialect, options)
     wrong = violations(lambda: make(dialect, options))
+    if not wrong:
+        print(shown_notes(notes(lambda: make(dialect, options))), end="")
     if chosen.url is None or wrong:
         print(shown_alone(one, wrong), end="")
         return 1 if wrong else 0

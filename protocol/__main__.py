@@ -16,18 +16,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from websocket import WebSocketBadStatusException, WebSocketException
 
 from protocol import table
-from protocol.alone import violations
+from protocol.alone import notes, violations
 from protocol.conformance import redacted
 from protocol.dialect import Dialect
 from protocol.dialects import DIALECTS
+from protocol.options import kinds, read
 from protocol.registry import find, make
 from protocol.rehearsal import rehearse
-from protocol.verdict import conforms, shown, shown_alone
+from protocol.verdict import conforms, shown, shown_alone, shown_notes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,6 +69,8 @@ def _check(chosen: argparse.Namespace) -> int:
     options = given(dialect, chosen.option)
     one = make(dialect, options)
     wrong = violations(lambda: make(dialect, options))
+    if not wrong:
+        print(shown_notes(notes(lambda: make(dialect, options))), end="")
     if chosen.url is None or wrong:
         print(shown_alone(one, wrong), end="")
         return 1 if wrong else 0
@@ -88,17 +91,16 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def given(dialect: type[Dialect], texts: Sequence[str]) -> dict[str, Any]:
     """Options written as NAME=VALUE, in the types that the dialect's have. Raises ValueError; whether they fit, `make` tells."""
-    types = get_type_hints(dialect.Options)
+    asked = kinds(dialect)
     made: dict[str, Any] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
             raise ValueError(f"--option {text}: write NAME=VALUE")
-        kind = types.get(name, str)
         try:
-            made[name] = {"true": True, "false": False}[value] if kind is bool else kind(value)
-        except (KeyError, ValueError):
-            raise ValueError(f"--option {text}: it takes {'true or false' if kind is bool else 'a number'}") from None
+            made[name] = read(asked.get(name, str), value)
+        except ValueError as error:
+            raise ValueError(f"--option {text}: {error}") from None
     return made
 
 

@@ -175,7 +175,11 @@ def test_words_that_open_and_close_a_session() -> None:
         ({"audio_field": "a..b"}, "audio_field 'a..b': write a name"),
         ({"transcript_field": ""}, "transcript_field ''"),
         ({"text_type": "audio"}, "text_type and audio_type are both 'audio'"),
-        ({"json": True, "input_field": "type.audio"}, "cannot both be in a message"),
+        ({"json": True, "input_field": "type.audio"}, "input_field 'type.audio' and type_field 'type' cannot both be in a message"),
+        ({"audio_field": "type.audio"}, "audio_field 'type.audio' and type_field 'type' cannot both be"),
+        ({"type_field": "a", "error_type": "e", "error_field": "a.b"}, "error_field 'a.b' and type_field 'a' cannot both be"),
+        ({"type_field": "a.b", "text_type": "t", "text_field": "a"}, "text_field 'a' and type_field 'a.b' cannot both be"),
+        ({"transcript_type": "t", "transcript_field": "type"}, "transcript_field 'type' and type_field 'type' cannot both be"),
         ({"json": "yes"}, "option json of raw-pcm must be true or false, not 'yes'"),
         ({"rate": 8000}, "raw-pcm has no option 'rate': there are path, hello"),
     ],
@@ -185,6 +189,20 @@ def test_options_that_do_not_fit(options: dict[str, Any], told: str) -> None:
         make(RawPcm, options)
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"error_field": "type.why"},
+        {"audio_type": "", "audio_field": "type"},
+        {"input_field": "type"},
+        {"json": True, "input_type": "", "input_field": "type"},
+        {"text_type": "t", "text_field": "typed"},
+    ],
+)
+def test_a_field_may_lie_where_the_type_does_if_no_message_has_both(options: dict[str, Any]) -> None:
+    assert make(RawPcm, options).name == "raw-pcm"
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,9 @@ class Session:
         self._link, self._held = link, Held(link.line, self._wired)
         self._wired.join(link)
         self._attempt.started_ns = link.opening.started_ns
+        messages = dialect.configure(run.settings)  # first, as something may have come already
         link.start()
-        for message in dialect.configure(run.settings):
+        for message in messages:
             self._wired.send(message)
         if dialect.ready_at_once:
             self._told(now_ns(), now_ns(), SessionUpdated({}), b"", Opcode.TEXT)

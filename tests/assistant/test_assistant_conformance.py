@@ -99,7 +99,7 @@ def _babbles(connection: ServerConnection) -> None:
 
 
 def _ends_what_never_began(connection: ServerConnection) -> None:
-    connection.send(b"\0\0")
+    connection.send(b"\0\x40")
     connection.send('{"type":"ready"}')
     connection.send('{"type":"end"}')
     connection.send('{"type":"begin"}')

@@ -168,17 +168,18 @@ def test_a_turn_is_told_so_that_the_talkers_dialect_reads_it() -> None:
         SpeechStarted(None, 1250),
         Transcribed(None, "What?"),
     ]
-    assert events[5] == AudioDelta("r1", None, 0, 32, base64.b64encode(PCM).decode())
-    assert events[6] == AudioDone("r1", None)
-    assert isinstance(events[7], ResponseDone)
-    usage = events[7].usage or {}
+    assert events[4] == Transcribed(None, "", goes_on=True)  # that it is all
+    assert events[6] == AudioDelta("r1", None, 0, 32, base64.b64encode(PCM).decode())
+    assert events[7] == AudioDone("r1", None)
+    assert isinstance(events[8], ResponseDone)
+    usage = events[8].usage or {}
     assert (usage["input_tokens"], usage["output_tokens"], usage["input_token_details"], usage["output_token_details"]) == (
         30,
         87,
         {"audio_tokens": 20, "cached_tokens": 5},
         {"audio_tokens": 80},
     )
-    assert events[8] == Cleared()
+    assert events[9] == Cleared()
 
 
 def test_words_are_told_where_they_were_asked_for() -> None:

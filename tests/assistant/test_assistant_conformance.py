@@ -212,3 +212,21 @@ def test_a_redirection_is_told_and_the_key_goes_nowhere_else(
     assert line.startswith(f"doubletalk: ws://{place}")
     assert line.endswith(" cannot be called: it redirects to another address: name that one\n")
     assert asked == ["Bearer sk-of-ours"]
+
+
+def test_options_are_filled_from_the_environment_and_not_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_TOKEN", "sk of ours")
+    heard: list[str] = []
+
+    def echoes(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        heard.extend((connection.request.path, str(connection.recv())))
+        connection.close(1008, f"what is {heard[0]} or {heard[1]}?")
+
+    with hostile(echoes) as url:
+        assert main(["check", "raw-pcm", url, "--option", "hello=${OUR_TOKEN}", "--option", "path=/a/${OUR_TOKEN}"]) == 1
+    assert heard == ["/a/sk%20of%20ours", "sk of ours"]
+    told = capsys.readouterr().out
+    assert f"raw-pcm at {url.replace('http', 'ws')}/a/[secret]: a turn" in told
+    assert "code 1008, what is /a/[secret] or [secret]?" in told
+    assert "ours" not in told

@@ -131,9 +131,9 @@ class Session:
         return self._tracker is not None
 
     @property
-    def ready_told(self) -> bool:
-        """Whether the assistant told that it was: there are wires that have no word for it."""
-        return self.ready and not self._dialect.ready_at_once
+    def ready_shown(self) -> bool:
+        """Whether the assistant showed that it was: by its word for it or, on a wire that has none, by audio."""
+        return self.ready and (not self._dialect.ready_at_once or self._wired.counted.audio_samples_received > 0)
 
     def ready_s(self, t_ns: int) -> float:
         """For how long it has been ready to converse by this instant."""
@@ -171,7 +171,8 @@ class Session:
         if outcome is SessionOutcome.REFUSED:
             self._setup.ready_ns = None
         if self._tracker is not None:
-            self.tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
+            broken = outcome in (SessionOutcome.LOST, SessionOutcome.REFUSED)
+            self.tracker.close(t_ns, Outcome.CONNECTION_LOST if broken else Outcome.CUT_BY_RUN_END)
             if error is not None and error.kind is ErrorKind.CHAOS:
                 self.turns[:] = broken_by_chaos(self.turns, error)
         if self._link is not None:

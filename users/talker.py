@@ -165,12 +165,11 @@ class Talker(User):
         return None
 
     def _had(self, session: Session, error: RemoteError) -> bool:
-        """Whether the talker had this session, which this error ended. On a wire without a word for ready, one that was accepted, closed
-        before it had lasted, and brought no turn was none: so does a server that is full, or lets nobody in."""
-        if session.ready_told or error.kind not in _REFUSED:
+        """Whether the talker had this session, which this error ended. On a wire without a word for ready, one that was accepted, and closed
+        before it had lasted or brought any audio, was none: so does a server that is full, or lets nobody in."""
+        if session.ready_shown or error.kind not in _REFUSED:
             return session.ready
-        self._held |= session.ready_s(now_ns()) >= _LASTED_S or any(record.outcome in SUCCESSES for record in session.turns)
-        return self._held
+        return session.ready_s(now_ns()) >= _LASTED_S
 
     def _converse(self, session: Session, turns: int) -> bool:
         """Take so many turns; False: the talker has lost its patience before. Raises RemoteError where the session ends."""

@@ -165,8 +165,8 @@ class Talker(User):
         return None
 
     def _had(self, session: Session, error: RemoteError) -> bool:
-        """Whether the talker had this session, which this error ended. On a wire without a word for ready, one that was accepted, and closed
-        before it had lasted or brought any audio, was none: so does a server that is full, or lets nobody in."""
+        """Whether the talker had this session, which this error ended. On a wire without a word for ready, one that was accepted, and
+        closed before it had lasted or brought any audio, was none: so does a server that is full, or lets nobody in."""
         if session.ready_shown or error.kind not in _REFUSED:
             return session.ready
         return session.ready_s(now_ns()) >= _LASTED_S

@@ -16,7 +16,7 @@ help:
 	@echo "make demo     talk to the bundled assistant for a minute and print what the callers noticed"
 	@echo "make test     run every test"
 	@echo "make check    lint, types and import rules"
-	@echo "make bench    what a talker costs, against other ways (60 minutes on an idle machine; 3 minutes: BENCH=--quick)"
+	@echo "make bench    what a talker costs, against other ways (60 minutes on an idle machine; 5 minutes: BENCH=--quick)"
 	@echo "make format   format the code"
 	@echo "make docs     write the generated pages of docs/ anew"
 	@echo "make monitoring  write dashboards, recording rules and the table of alerts anew"

@@ -7,11 +7,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
+from assistant.bodies import BodyError, read_json
 from assistant.endpoint import DEFAULT_MODEL, Endpoint
 from assistant.hub import Hub
 from assistant.minting import Unminted, mint
@@ -21,19 +21,9 @@ from assistant.shapes import RefusedError, ensure_writable
 from assistant.wires import WIRES
 from assistant.wires.base import Wire
 
-MAX_BODY = 256 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 DEFAULT_TTL_S = 600
 TTL_RANGE_S = (10, 7200)
-
-
-class BodyError(Exception):
-    """A request body that cannot be used."""
-
-    def __init__(self, status: int, text: str, param: str | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.param = param
 
 
 class HttpMetrics:
@@ -73,19 +63,6 @@ def error(status: int, text: str, code: str, param: str | None = None, **headers
     kind = "server_error" if status >= 500 else "invalid_request_error"
     content = {"error": {"message": text, "type": kind, "code": code, "param": param}}
     return JSONResponse(content, status, {**NO_STORE, **headers})
-
-
-async def read_json(request: Request) -> Any:
-    """The body as JSON, {} where it is empty. Raises BodyError."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise BodyError(413, f"The body exceeds {MAX_BODY} bytes.")
-    try:
-        return orjson.loads(body) if body.strip() else {}
-    except orjson.JSONDecodeError as wrong:
-        raise BodyError(422, f"The body is not JSON: {wrong}") from None
 
 
 class Routes:

@@ -32,7 +32,8 @@ class Endpoint:
         hub, kind = self._hub, self._wire
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         protocols: list[str] = scope["subprotocols"]
-        query = {**dict(parse_qsl(scope["query_string"].decode("latin-1"))), **scope.get("path_params", {})}
+        asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = {**dict(asked), **scope.get("path_params", {})}
         secret = kind.secret(headers, query, protocols)
         if not (hub.tokens.accepts(secret, time.monotonic()) or kind.admits_anyone()):
             text = "Incorrect or expired token: mint one at /rt-token or /v1/realtime/client_secrets."
@@ -46,7 +47,7 @@ class Endpoint:
         if (protocol := kind.accepted(protocols)) is not None:
             accept["subprotocol"] = protocol
         settings = Settings(DEFAULT_MODEL, hub.tokens.config(secret))
-        if "model" in query:
+        if query.get("model"):
             settings.config = {**settings.config, "model": query["model"]}
         wire = kind.opened(secrets.token_hex(8), headers, query, protocols)
         client = (headers.get("x-client-id") or None) and headers["x-client-id"][:MAX_CLIENT_ID]

@@ -25,6 +25,7 @@ from audio import decode
 SLICE_MS = 200  # a longer message is heard in slices, so that clips in it are told apart and others get their turn
 MIN_COMMIT_S = 0.1
 CLOSE_TIMEOUT_S = 3.0
+MAX_REASON_BYTES = 123  # RFC 6455, 5.5: of 125, two are the code
 NORMAL, GOING_AWAY, ABNORMAL = 1000, 1001, 1006
 
 RESPONSE = optional(fields({}, metadata=optional(texts), output_modalities=spoken, modalities=spoken))
@@ -111,14 +112,15 @@ class Session:
         return call.settings.echo(call.session_id, beta=call.wire.beta, expires_at=self._expires_at)
 
     async def close(self, code: int, reason: str) -> None:
-        """Closes the connection with a code; the receive loop then ends."""
+        """Closes the connection with a code, and as much of the reason as a close frame holds; the receive loop then ends."""
         if self._close_code is None:
             self._close_code = code
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self._call.outbox.flush()
                     self._call.outbox.close()
-                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                    held = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+                    await self._send({"type": "websocket.close", "code": code, "reason": held})
             except (TimeoutError, OSError):  # a client that does not read, or is gone
                 self._call.aborted.set()
 

@@ -219,7 +219,7 @@ def asked(arguments: Sequence[str] | None) -> Asked:
     parser.add_argument("--frames", default="20,40,100", help="frame durations in ms (default %(default)s)")
     parser.add_argument("--rounds", type=int, help="rounds: of searches at 40 ms, and at fixed numbers of talkers (default 3; --quick: 1)")
     parser.add_argument("--seconds", type=float, default=10.0, help="steady window of a run (default 10)")
-    parser.add_argument("--quick", action="store_true", help="one frame duration, no search for the most talkers: under five minutes")
+    parser.add_argument("--quick", action="store_true", help="one frame duration, no search for the most talkers: about a minute a way")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for the result (default %(default)s)")
     parser.add_argument("--talkers", type=int, default=1000, help="talkers at which CPU and memory are measured (default %(default)s)")
     parser.add_argument("--few", type=int, default=100, help="talkers that they are compared with (default %(default)s)")

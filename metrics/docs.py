@@ -46,6 +46,8 @@ What the talker hears is computed from when the assistant's audio arrived, witho
   *underrun*: the speaker is silent until then, and what follows is shifted.
 - A response is *audible* from its first sound: the first {WINDOW_MS} ms whose RMS is above {THRESHOLD_DBFS:g} dBFS and stays there for
   {HOLD_MS} ms, looked for in steps of 1 ms (Pipecat's time-to-first-audio rule). Leading silence counts as waiting.
+- Audio that comes when the end of its response has been told already is of it as far as its last sound: the silence behind that, nothing of
+  it above {THRESHOLD_DBFS:g} dBFS, may go on for as long as the assistant says nothing.
 - Where clients do so themselves (OpenAI Realtime's, Azure's and xAI's wire), the speaker is silenced and its queue dropped when the
   talker's own voice activity detector hears the talker barge in; on other wires it is when the assistant says so."""
 

@@ -51,7 +51,10 @@ def _note(t_ns: int, event: SpeechStarted | SpeechStopped | Committed | Transcri
             said.speech_stopped_ns = t_ns
         case Committed():
             said.committed_ns = t_ns
-        case Transcribed(transcript=text):
-            if text is not None:
+        case Transcribed(transcript=text, goes_on=True) if said.transcripts:
+            said.transcribed_ns = t_ns
+            said.transcripts[-1] += text or ""
+        case Transcribed(transcript=text, goes_on=goes_on):
+            if text or (text is not None and not goes_on):
                 said.transcribed_ns = t_ns
                 said.transcripts.append(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from audio import FirstSound, Gap, Playout, decode
+from audio import FirstSound, Gap, Playout, decode, loud
 from audio.codecs import PCM16
 from protocol import MalformedMessage
 from protocol.events import AudioDelta, ResponseDone
@@ -22,6 +22,9 @@ class Response:
     rate of its audio in Hz, `not_before_ns` the instant until which the speaker is busy with the response before, `encoding` how its audio
     is written (audio.codecs). `done_by_ear`: its end was heard, not told. `pauses`: of one told by ear, where it was
     silent for longer than FALSE_STOP_S, whether audio came or not.
+
+    Audio may come when the end has been told already. Silence in it counts once it goes on, silence at its end is not of it: an assistant
+    may send silence for as long as it says nothing.
     """
 
     __slots__ = (
@@ -29,6 +32,7 @@ class Response:
         "_before_sound",
         "_encoding",
         "_first_sound",
+        "_late_silence",
         "_mean_s",
         "_rate",
         "_spread",
@@ -87,6 +91,7 @@ class Response:
         self._encoding = encoding
         self._before_sound = 0  # samples that were played before the first sound was looked for afresh
         self._first_sound: FirstSound | None = FirstSound(rate)
+        self._late_silence: list[tuple[int, int]] = []  # behind the end: when it came, and how many samples
         self._audio_before = 0
         self._mean_s = 0.0
         self._spread = 0.0
@@ -106,21 +111,29 @@ class Response:
     def audio(self, t_ns: int, delta: AudioDelta) -> None:
         """A piece of audio arrived. Raises MalformedMessage where its base64 turns out to be broken, and counts nothing of it.
 
-        Decoded only until the first sound is found: later pieces are needed by length alone.
+        Decoded only until the first sound is found, and behind the end: other pieces are needed by length alone.
         """
         sound: int | None = None
-        if self._first_sound is not None:
-            try:
+        silent = False
+        try:
+            if self._first_sound is not None:
                 sound = self._first_sound.feed(decode(self._encoding, delta.audio()))
-            except ValueError as error:
-                raise MalformedMessage(f"audio delta: {error}") from None
+            if self.done_ns is not None:
+                silent = sound is None and not loud(self._encoding, delta.audio())
+        except ValueError as error:
+            raise MalformedMessage(f"audio delta: {error}") from None
+        if silent:
+            if delta.samples:
+                self._late_silence.append((t_ns, delta.samples))
+            return
         self.last_event_ns = t_ns
         if not delta.samples:
             return
         self.item_id, self.content_index = delta.item_id, delta.content_index
+        pieces, self._late_silence = [*self._late_silence, (t_ns, delta.samples)], []
         if self.first_audio_ns is None:
-            self.first_audio_ns = t_ns
-        self.goes_on((t_ns,), (delta.samples,))
+            self.first_audio_ns = pieces[0][0]
+        self.goes_on([came_ns for came_ns, _ in pieces], [samples for _, samples in pieces])
         if sound is not None:
             self.first_audible_ns = self.playout.instant_of(self._before_sound + sound)
             self._first_sound = None
@@ -154,6 +167,7 @@ class Response:
     def clear(self, t_ns: int) -> None:
         """The assistant has the speaker drop what it has not played."""
         self.playout.clear(t_ns)
+        self._late_silence = []
         if self._first_sound is not None:
             self._first_sound, self._before_sound = FirstSound(self._rate), self.playout.samples
 

@@ -16,20 +16,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import quote
 
 from websocket import WebSocketBadStatusException, WebSocketException
 
 from protocol import table
 from protocol.access import filled_options, read_named
-from protocol.alone import violations
+from protocol.alone import notes, violations
 from protocol.conformance import redacted
 from protocol.dialect import Dialect
 from protocol.dialects import DIALECTS
+from protocol.options import kinds, read
 from protocol.registry import find, make
 from protocol.rehearsal import rehearse
-from protocol.verdict import conforms, shown, shown_alone
+from protocol.verdict import conforms, shown, shown_alone, shown_notes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +71,8 @@ def _check(chosen: argparse.Namespace) -> int:
     options = given(dialect, chosen.option)
     one = make(dialect, options)
     wrong = violations(lambda: make(dialect, options))
+    if not wrong:
+        print(shown_notes(notes(lambda: make(dialect, options))), end="")
     if chosen.url is None or wrong:
         print(shown_alone(one, wrong), end="")
         return 1 if wrong else 0
@@ -78,7 +81,10 @@ def _check(chosen: argparse.Namespace) -> int:
     held = [*([] if secret is None else [secret]), *named.values()]
     secrets = list(dict.fromkeys(text for value in held for text in (value, quote(value, safe=":"))))
     if named:
-        one = make(dialect, filled_options(options, named))
+        try:
+            one = make(dialect, filled_options(options, named))
+        except ValueError:  # whose text may show what they hold
+            raise ValueError(f"what {', '.join(sorted(named))} holds is nothing that {one.name} takes") from None
     url = one.endpoint(chosen.url, chosen.model)
     place = url.partition("?")[0]
     for text in secrets:
@@ -96,17 +102,16 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def given(dialect: type[Dialect], texts: Sequence[str]) -> dict[str, Any]:
     """Options written as NAME=VALUE, in the types that the dialect's have. Raises ValueError; whether they fit, `make` tells."""
-    types = get_type_hints(dialect.Options)
+    asked = kinds(dialect)
     made: dict[str, Any] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
             raise ValueError(f"--option {text}: write NAME=VALUE")
-        kind = types.get(name, str)
         try:
-            made[name] = {"true": True, "false": False}[value] if kind is bool else kind(value)
-        except (KeyError, ValueError):
-            raise ValueError(f"--option {text}: it takes {'true or false' if kind is bool else 'a number'}") from None
+            made[name] = read(asked.get(name, str), value)
+        except ValueError as error:
+            raise ValueError(f"--option {text}: {error}") from None
     return made
 
 

@@ -119,7 +119,7 @@ def variables(recipe: Recipe) -> dict[str, str]:
 
 def filled(recipe: Recipe, values: Mapping[str, str]) -> Request:
     """The request with values in place of names: percent-encoded in the URL (RFC 3986). `values` has all `variables`, and KEY where the run
-    has one. Raises ValueError, with one line that shows no value, where a header cannot carry one."""
+    has one. Raises ValueError, with one line that shows no value, where a header cannot carry one, or JSON cannot hold the body."""
     headers: dict[str, str] = {}
     for name, text in recipe.headers.items():
         if KEY in names(text) and KEY not in values:
@@ -130,7 +130,10 @@ def filled(recipe: Recipe, values: Mapping[str, str]) -> Request:
     for name, text in (recipe.session_headers or {}).items():
         if not in_header(fill(text, {TOKEN: "a token", **values})):
             raise ValueError(f"session_headers.{name}: it is empty or has characters that a header cannot carry, such as a line end")
-    body = orjson.dumps(_fill_all(recipe.body, values)) if recipe.method == "POST" else None
+    try:
+        body = orjson.dumps(_fill_all(recipe.body, values)) if recipe.method == "POST" else None
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"body: it cannot be sent as JSON: {error}") from None
     return Request(recipe.method, fill(recipe.url, values, in_url=True), headers, body)
 
 

@@ -6,11 +6,14 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
+from inspect import signature
 from typing import Any, Final, get_args
 
+from protocol.alike import Alike
 from protocol.conformance import excerpt
 from protocol.dialect import Dialect, Encoding, Fact, MalformedMessage, SessionSettings, wrong_rates
-from protocol.events import Event
+from protocol.events import AudioDelta, Event
+from protocol.rfc6455 import Opcode
 
 _FRAME_S: Final = 0.02
 _SECRET: Final = "not-a-secret"
@@ -34,12 +37,20 @@ RUBBISH: Final[tuple[bytes, ...]] = (
 def violations(made: Callable[[], Dialect]) -> list[str]:
     """What is wrong with a dialect, a line each; `made` gives a fresh one."""
     found: list[str] = []
-    for part in (_what_it_is, _how_it_gets_in, _what_it_sends, _what_it_hears):
+    for part in (_what_it_is, _how_it_gets_in, _what_it_sends, _what_it_hears, _what_is_alike):
         try:
             found += part(made)
         except Exception as error:
             found.append(f"{part.__name__.strip('_').replace('_', ' ')}: raised {type(error).__name__}: {error}")
     return found
+
+
+def notes(made: Callable[[], Dialect]) -> list[str]:
+    """What may be right or wrong with a dialect that has no violations, a line each."""
+    audio = _audio(made(), 7)
+    if _holds(_sent(made(), audio), audio):
+        return []
+    return ["the message of append does not hold the audio, as it is or in base64: right only if the server takes what is there instead"]
 
 
 def _what_it_is(made: Callable[[], Dialect]) -> Iterator[str]:
@@ -80,18 +91,20 @@ def _what_it_sends(made: Callable[[], Dialect]) -> Iterator[str]:
     one, other = made(), made()
     if not all(isinstance(message, bytes) for message in one.configure(SessionSettings())):
         yield "configure gives what is no bytes"
-    samples = round(one.input_rate * _FRAME_S)
-    audio = bytes(at * 7 % 251 for at in range(samples * one.input_encoding.sample_bytes))
+    audio = _audio(one, 7)
     message = one.append(audio)
     if not isinstance(message, bytes):
         yield "append gives no bytes"
         return
     if message != one.append(audio) or message != other.append(audio):
         yield "append gives other bytes for the same audio: what differs from message to message belongs into stamp"
-    sent = one.stamp(message) if one.stamps else message
-    if not _holds(sent, audio):
-        yield "the message of append does not hold the audio, as it is or in base64"
-    if one.stamps and one.stamp(message) == sent:
+    sent = _sent(made(), audio)
+    if not isinstance(sent, bytes):
+        yield "stamp gives no bytes"
+        return
+    if sent == _sent(made(), _audio(one, 11)):
+        yield "append gives the same message for different audio"
+    if one.stamps and one.stamp(message) == one.stamp(message):
         yield "stamps, though stamp gives the same message twice"
     says = (one.cancel(None), one.cancel("r"), one.truncate("i", 0, 100), one.played("m"), one.farewell())
     if not all(told is None or isinstance(told, bytes) for told in says):
@@ -109,6 +122,21 @@ def _what_it_hears(made: Callable[[], Dialect]) -> Iterator[str]:
         yield from (f"{name} {wrong} for {excerpt(message)!r}" for wrong, message in first.items())
 
 
+def _what_is_alike(made: Callable[[], Dialect]) -> Iterator[str]:
+    """`alike` is asked of messages that were decoded as audio, and of no others."""
+    try:
+        signature(made().alike).bind(b"", Opcode.TEXT)
+    except TypeError as error:
+        yield f"alike does not take a message and its opcode: {error}"
+        return
+    for name, opcode in (("decode", Opcode.TEXT), ("decode_binary", Opcode.BINARY)):
+        one = made()
+        told = (one.alike(message, opcode) for message in RUBBISH if _is_audio(getattr(one, name), message))
+        wrong = next((found for found in told if not (found is None or isinstance(found, Alike))), None)
+        if wrong is not None:
+            yield f"alike gives {type(wrong).__name__} for a message of {name}: it is an Alike or None"
+
+
 def _decoding(decode: Callable[[bytes], Any], message: bytes) -> str | None:
     """What is wrong with how a message is met; None where nothing is."""
     try:
@@ -120,6 +148,26 @@ def _decoding(decode: Callable[[bytes], Any], message: bytes) -> str | None:
     listed = events if isinstance(events, list) else [events]
     wrong = [type(event).__name__ for event in listed if not isinstance(event, _EVENTS)]
     return f"gave {wrong[0]}, which is no event," if wrong else None
+
+
+def _is_audio(decode: Callable[[bytes], Any], message: bytes) -> bool:
+    try:
+        events = decode(message)
+    except Exception:  # which `_what_it_hears` tells
+        return False
+    return any(isinstance(event, AudioDelta) and event.samples for event in (events if isinstance(events, list) else [events]))
+
+
+def _audio(one: Dialect, step: int) -> bytes:
+    """A frame of microphone audio; another `step`, other audio."""
+    samples = round(one.input_rate * _FRAME_S)
+    return bytes(at * step % 251 for at in range(samples * one.input_encoding.sample_bytes))
+
+
+def _sent(one: Dialect, audio: bytes) -> bytes:
+    """The message of this audio, as it goes out."""
+    message = one.append(audio)
+    return one.stamp(message) if one.stamps else message
 
 
 def _holds(message: bytes, audio: bytes) -> bool:

@@ -52,11 +52,18 @@ class Encoding(StrEnum):
         """Bytes of a sample."""
         return 2 if self is Encoding.PCM16 else 1
 
+    def silent(self, audio: bytes) -> bool:
+        """Whether these are nothing but zeros, which G.711 writes in two ways each."""
+        return not audio.strip(_ZEROS[self])
+
     def samples(self, size: int) -> int:
         """Samples in `size` bytes. Raises MalformedMessage where they are no whole number."""
         if size % self.sample_bytes:
             raise MalformedMessage(f"{size} bytes of audio are no whole {self} samples")
         return size // self.sample_bytes
+
+
+_ZEROS: Final = {Encoding.PCM16: b"\0", Encoding.MULAW: b"\xff\x7f", Encoding.ALAW: b"\xd5\x55"}
 
 
 class Fact(StrEnum):

@@ -62,10 +62,14 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """Final transcript of a user's turn. May come before, during or after the response. None: transcription failed."""
+    """Final transcript of a user's turn. May come before, during or after the response. None: transcription failed.
+
+    `goes_on`: a further piece of the transcript that was told last, to be joined to it as it is; "": nothing is to come any more.
+    """
 
     item_id: str | None
     transcript: str | None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

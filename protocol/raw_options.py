@@ -7,8 +7,13 @@ from typing import Any, Final
 
 from protocol.dialect import RATES, Encoding, Fact
 
-_FIELDS: Final = {"transcript_type": "transcript_field", "text_type": "text_field", "error_type": "error_field"}
-"""Types of messages that hold text, and where."""
+_FIELDS: Final = {
+    "audio_type": "audio_field",
+    "transcript_type": "transcript_field",
+    "text_type": "text_field",
+    "error_type": "error_field",
+}
+"""Types of messages that hold something, and where."""
 _FACTS: Final = {
     "speech_started_type": Fact.SPEECH_STARTED,
     "speech_stopped_type": Fact.SPEECH_STOPPED,
@@ -90,11 +95,12 @@ class Options:
         if bool(self.begins_type) != bool(self.ends_type):
             given, lacking = ("begins_type", "ends_type") if self.begins_type else ("ends_type", "begins_type")
             raise ValueError(f"{given} without {lacking}: give both, or neither, and responses are told apart by ear")
-        for name in ("type_field", "input_field", "audio_field", *_FIELDS.values()):
+        for name in ("type_field", "input_field", *_FIELDS.values()):
             if not all(getattr(self, name).split(".")):
                 raise ValueError(f"{name} {getattr(self, name)!r:.60}: write a name, or names with dots between them")
-        if self.json and self.input_type and _clash(self.type_field, self.input_field):
-            raise ValueError(f"input_field {self.input_field!r:.60} and type_field {self.type_field!r:.60} cannot both be in a message")
+        for kind, name in {**_FIELDS, **({"input_type": "input_field"} if self.json else {})}.items():
+            if getattr(self, kind) and _clash(self.type_field, getattr(self, name)):
+                raise ValueError(f"{name} {getattr(self, name)!r:.60} and type_field {self.type_field!r:.60} cannot both be in a message")
         self._check_types()
 
     def _check_types(self) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from protocol.dialect import Dialect
 from protocol.dialects import DIALECTS
+from protocol.options import fits, kinds, told
 
 ENTRY_POINTS: Final = "doubletalk.dialects"
 """Group of the entry points by which an installed package offers dialects: name to class."""
@@ -39,24 +40,24 @@ def find(name: str) -> type[Dialect]:
 
 def make(dialect: type[Dialect], options: Mapping[str, Any]) -> Dialect:
     """A dialect for one session. `options`: those that differ from its defaults. Raises ValueError with one line for what does not fit."""
-    types = get_type_hints(dialect.Options)
+    asked = kinds(dialect)
     known = [field.name for field in fields(dialect.Options)]
     for name, value in options.items():
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "it has none"
             raise ValueError(f"{dialect.name} has no option {name!r}: {there}")
-        wanted = types[name]
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise ValueError(f"option {name} of {dialect.name} must be {_TYPES.get(wanted, wanted.__name__)}, not {value!r:.60}")
+        try:
+            fine, wanted = fits(asked[name], value), told(asked[name])
+        except ValueError as error:
+            raise ValueError(f"option {name} of {dialect.name}: {error}") from None
+        if not fine:
+            raise ValueError(f"option {name} of {dialect.name} must be {wanted}, not {value!r:.60}")
     try:
         return dialect(dialect.Options(**options))
     except ValueError:
         raise
     except Exception as error:
         raise ValueError(f"{dialect.name} cannot be made: {type(error).__name__}: {error}") from None
-
-
-_TYPES: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _in_file(path: Path) -> type[Dialect]:

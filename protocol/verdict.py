@@ -21,6 +21,11 @@ def shown(watch: Watch) -> str:
     return "\n".join(_lines(watch)) + "\n"
 
 
+def shown_notes(notes: list[str]) -> str:
+    """What may be right or wrong with a dialect."""
+    return "".join(f"note          {line}\n" for line in notes)
+
+
 def shown_alone(dialect: Dialect, violations: list[str]) -> str:
     """What is wrong with a dialect that was checked without a server."""
     lines = [f"violation     {line}" for line in violations]

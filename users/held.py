@@ -117,4 +117,4 @@ class Held:
 
 
 def _names(alike: Alike, response_id: str) -> bool:
-    return any(response_id.encode() in literal for literal in alike[1:])
+    return any(b'"%b"' % response_id.encode() in literal for literal in alike[1:])

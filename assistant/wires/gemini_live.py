@@ -16,6 +16,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from assistant.bodies import BodyError, read_json
 from assistant.minting import Unminted, mint
 from assistant.wires.base import RATES, Asked, Bye, Format, Message, Received, Sound, Told, Tuned, Wire
 
@@ -62,9 +63,10 @@ class GeminiLive(Wire):
             key = request.headers.get("x-goog-api-key") or request.query_params.get("key")
             if not hub.tokens.may_mint(key):
                 return _refused(401, "UNAUTHENTICATED", "API key not valid. Please pass a valid API key.")
-            life_s = _life_s(await request.body())
-            if life_s is None:
-                return _refused(400, "INVALID_ARGUMENT", "newSessionExpireTime must be a time less than 20 hours ahead.")
+            try:
+                life_s = _life_s(await read_json(request, 400))
+            except BodyError as wrong:
+                return _refused(wrong.status, "INVALID_ARGUMENT", str(wrong))
             token = await mint(hub, request, "/v1alpha/auth_tokens", life_s)
             if isinstance(token, Unminted):
                 return _refused(token.status, "RESOURCE_EXHAUSTED" if token.status == 429 else "INTERNAL", token.text, token.headers)
@@ -237,15 +239,16 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _life_s(body: bytes) -> float | None:
-    """How long a token of this request may begin sessions; None where the request cannot be met."""
+def _life_s(asked: Any) -> float:
+    """How long a token of this request may begin sessions. Raises BodyError."""
     try:
-        asked = orjson.loads(body or b"{}")
         until = _named(asked).get("newSessionExpireTime")
         life_s = LIFE_S if until is None else datetime.fromisoformat(until).timestamp() - time.time()
     except (ValueError, AttributeError, TypeError):
-        return None
-    return life_s if 0 < life_s < LONGEST_LIFE_S else None
+        life_s = 0.0
+    if not 0 < life_s < LONGEST_LIFE_S:
+        raise BodyError(400, "newSessionExpireTime must be a time less than 20 hours ahead.")
+    return life_s
 
 
 def _refused(code: int, status: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -26,6 +26,8 @@ TYPES = {
 """Options that name a message, and the event that it tells."""
 DEFAULTS = {"type_field": "type", "clear_type": "clear", "transcript_field": "text", "text_field": "text", "error_field": "message"}
 AUDIO = {"input_type": "audio", "input_field": "audio", "audio_type": "audio", "audio_field": "audio"}
+FIELDS = {"audio_type": "audio_field", "transcript_type": "transcript_field", "text_type": "text_field", "error_type": "error_field"}
+"""Options that name a message which holds something, and the options that say where."""
 
 
 class RawPcm(Wire):
@@ -37,12 +39,11 @@ class RawPcm(Wire):
 
     def __init__(self, tag: str, query: Mapping[str, str] | None = None) -> None:
         super().__init__(tag)
-        self._asked = {**DEFAULTS, **AUDIO, **(query or {})}
-        self._json = self._flag("json")
-        self._wav_in, self._wav_out = self._flag("input_wav"), self._flag("output_wav")
-        self._wrong = next((f"{name}={value}" for name, value in (query or {}).items() if not _fits(name, value)), None)
-        if self._wrong is None:
-            self.input, self.output = self._format("input", False), self._format("output", self._json and not self._wav_out)
+        self._wrong = _wrong(query or {})
+        self._asked = {**DEFAULTS, **AUDIO, **((query or {}) if self._wrong is None else {})}
+        self._json = _true(self._asked, "json")
+        self._wav_in, self._wav_out = _true(self._asked, "input_wav"), _true(self._asked, "output_wav")
+        self.input, self.output = self._format("input", False), self._format("output", self._json and not self._wav_out)
         self._words = {event: self._asked[name] for name, event in TYPES.items() if self._asked.get(name)}
 
     @classmethod
@@ -94,7 +95,7 @@ class RawPcm(Wire):
     def received(self, message: Message) -> list[Received]:
         """Audio; other text says nothing here. A query that cannot be used ends the session."""
         if self._wrong is not None:
-            return [Bye(1008, f"the query cannot be used: {self._wrong}"[:120])]
+            return [Bye(1008, f"the query cannot be used: {self._wrong}")]
         if isinstance(message, str):
             return self._said(message)
         return self._heard(message)
@@ -134,14 +135,31 @@ class RawPcm(Wire):
     def _format(self, side: str, base64: bool) -> Format:
         return Format(int(self._asked.get(f"{side}_rate", 16_000)), self._asked.get(f"{side}_encoding", PCM16), base64)
 
-    def _flag(self, name: str) -> bool:
-        return self._asked.get(name, "false").lower() == "true"
+
+def _wrong(query: Mapping[str, str]) -> str | None:
+    """What of a query cannot be used; None where all can."""
+    for name, value in query.items():
+        if not _fits(name, value):
+            return f"{name}={value}"
+    asked = {**DEFAULTS, **AUDIO, **query}
+    kind = asked["type_field"]
+    for word, name in {**FIELDS, **({"input_type": "input_field"} if _true(query, "json") else {})}.items():
+        field = asked[name]
+        if asked.get(word) and (f"{field}.".startswith(f"{kind}.") or f"{kind}.".startswith(f"{field}.")):
+            return f"{name}={field} lies where type_field={kind} does"
+    return None
 
 
 def _fits(name: str, value: str) -> bool:
     if name.endswith("_rate"):
         return value in map(str, RATES)
+    if name.endswith("_field"):
+        return all(value.split("."))
     return value in ENCODINGS if name.endswith("_encoding") else True
+
+
+def _true(query: Mapping[str, str], name: str) -> bool:
+    return query.get(name, "false").lower() == "true"
 
 
 def _at(fields: Any, name: str) -> Any:

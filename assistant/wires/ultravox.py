@@ -10,6 +10,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from assistant.bodies import BodyError, read_json
 from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import RATES, Answer, Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 
@@ -41,7 +42,7 @@ class Ultravox(Wire):
         """At the rates that are asked for."""
         wire = cls(tag)
         heard = query.get(IN_RATE, "")
-        spoken = query.get(OUT_RATE, heard)
+        spoken = query.get(OUT_RATE) or heard
         if heard in map(str, RATES) and spoken in map(str, RATES):
             wire.input, wire.output = Format(int(heard), base64=False), Format(int(spoken), base64=False)
         return wire
@@ -53,13 +54,13 @@ class Ultravox(Wire):
         async def create(request: Request) -> Response:
             if not hub.tokens.may_mint(request.headers.get("x-api-key")):
                 return JSONResponse({"detail": "Incorrect API key provided."}, 401)
+            try:
+                rates = _rates(await read_json(request, 400))
+            except BodyError as wrong:
+                return JSONResponse({wrong.param or "detail": [str(wrong)]}, wrong.status)
             token = await mint(hub, request, "/api/calls", TTL_S)
             if isinstance(token, Unminted):
                 return JSONResponse({"detail": token.text}, token.status, token.headers)
-            try:
-                rates = _rates(orjson.loads(await request.body()))
-            except ValueError as wrong:
-                return JSONResponse({"medium": [str(wrong)]}, 400)
             where = f"/calls/{token}/server_web_socket?{IN_RATE}={rates[0]}&{OUT_RATE}={rates[1]}"
             medium = {"serverWebSocket": {IN_RATE: rates[0], OUT_RATE: rates[1]}}
             call = {"callId": token, "created": datetime.now(UTC).isoformat(), "joined": None, "ended": None, "medium": medium}
@@ -122,13 +123,13 @@ class Ultravox(Wire):
 
 
 def _rates(body: Any) -> tuple[int, int]:
-    """Those that the body of a request asks for: heard and spoken. Raises ValueError."""
+    """Those that the body of a request asks for: heard and spoken. Raises BodyError."""
     match body:
         case {"medium": {"serverWebSocket": {"inputSampleRate": int() as heard, **others}}}:
             spoken = others.get(OUT_RATE, heard)
             if heard in RATES and spoken in RATES:
                 return heard, spoken
-    raise ValueError(f"serverWebSocket with {IN_RATE} and perhaps {OUT_RATE}, of {RATES}, is the only medium here")
+    raise BodyError(400, f"serverWebSocket with {IN_RATE} and perhaps {OUT_RATE}, of {RATES}, is the only medium here", "medium")
 
 
 def _json(**fields: Any) -> str:

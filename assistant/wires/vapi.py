@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from assistant.bodies import BodyError, read_json
 from assistant.minting import Unminted, mint, session_url
 from assistant.wires.base import RATES, Bye, Format, Message, Received, Sound, Told, Wire, fields_of
 from audio.codecs import MULAW, PCM16
@@ -51,14 +53,15 @@ class Vapi(Wire):
         async def create(request: Request) -> Response:
             if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
                 return JSONResponse({"message": "Incorrect API key provided.", "statusCode": 401}, 401)
+            try:
+                body = await read_json(request, 400)
+                audio = _format(body)
+            except BodyError as wrong:
+                what = HTTPStatus(wrong.status).phrase
+                return JSONResponse({"message": [str(wrong)], "error": what, "statusCode": wrong.status}, wrong.status)
             token = await mint(hub, request, "/call", TTL_S)
             if isinstance(token, Unminted):
                 return JSONResponse({"message": token.text, "statusCode": token.status}, token.status, token.headers)
-            try:
-                body = orjson.loads(await request.body())
-                audio = _format(body)
-            except ValueError as wrong:
-                return JSONResponse({"message": [str(wrong)], "error": "Bad Request", "statusCode": 400}, 400)
             where = session_url(request, f"/{token}/transport?format={audio['format']}&sampleRate={audio['sampleRate']}")
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             call = {
@@ -112,14 +115,14 @@ class Vapi(Wire):
 
 
 def _format(body: Any) -> dict[str, Any]:
-    """The `audioFormat` that the body of a request asks for, in full. Raises ValueError."""
+    """The `audioFormat` that the body of a request asks for, in full. Raises BodyError."""
     match body:
         case {"transport": {"provider": "vapi.websocket", **transport}}:
             asked = transport.get("audioFormat", {})
             kind, rate = (asked.get("format", "pcm_s16le"), asked.get("sampleRate")) if isinstance(asked, dict) else (None, None)
             if isinstance(kind, str) and kind in ENCODINGS and (rate is None or rate in RATES):
                 return {"format": kind, "container": "raw", "sampleRate": rate or DEFAULTS[kind]}
-    raise ValueError(f"transport.provider must be vapi.websocket, with an audioFormat of {tuple(ENCODINGS)} at one of {RATES}")
+    raise BodyError(400, f"transport.provider must be vapi.websocket, with an audioFormat of {tuple(ENCODINGS)} at one of {RATES}")
 
 
 def _json(**fields: Any) -> str:

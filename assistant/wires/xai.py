@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from assistant.bodies import BodyError, read_json
 from assistant.minting import Unminted, mint
 from assistant.wires.base import RATES, Asked, Format, Message, Received, Sound, Told, Tuned, Wire
 from assistant.wires.openai_realtime import OpenAIRealtime
@@ -52,9 +52,10 @@ class XAI(OpenAIRealtime):
         async def client_secrets(request: Request) -> JSONResponse:
             if not hub.tokens.may_mint(Wire.secret(request.headers, {}, [])):
                 return _refused(401, "Incorrect API key provided.")
-            life_s = _life_s(await request.body())
-            if life_s is None:
-                return _refused(400, f"expires_after.seconds must be a whole number from 1 to {LONGEST_LIFE_S}.")
+            try:
+                life_s = _life_s(await read_json(request, 400))
+            except BodyError as wrong:
+                return _refused(wrong.status, str(wrong))
             token = await mint(hub, request, f"{cls.paths[0]}/client_secrets", life_s)
             if isinstance(token, Unminted):
                 return _refused(token.status, token.text, token.headers)
@@ -118,18 +119,16 @@ class XAI(OpenAIRealtime):
         return self._event(kind, **fields) or ""
 
 
-def _life_s(body: bytes) -> int | None:
-    """How long a token of this request lives; None where the request cannot be met."""
-    try:
-        asked = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError:
-        return None
+def _life_s(asked: Any) -> int:
+    """How long a token of this request lives. Raises BodyError."""
     match asked:
-        case {"expires_after": {"seconds": int(seconds)}}:
-            return seconds if 0 < seconds <= LONGEST_LIFE_S else None
+        case {"expires_after": {"seconds": int(seconds)}} if 0 < seconds <= LONGEST_LIFE_S:
+            return seconds
         case {"expires_after": _}:
-            return None
-    return LIFE_S if isinstance(asked, dict) else None
+            raise BodyError(400, f"expires_after.seconds must be a whole number from 1 to {LONGEST_LIFE_S}.")
+        case dict():
+            return LIFE_S
+    raise BodyError(400, "The body must be an object.")
 
 
 def _refused(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

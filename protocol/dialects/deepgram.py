@@ -21,6 +21,7 @@ from protocol.events import (
     Cleared,
     Event,
     Ignored,
+    Reply,
     ResponseDone,
     SessionCreated,
     SessionUpdated,
@@ -28,7 +29,7 @@ from protocol.events import (
     TextDelta,
     Transcribed,
 )
-from protocol.fields import Json, need, read, unknown
+from protocol.fields import Json, may, need, read, unknown
 from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
@@ -41,7 +42,6 @@ _UNMEASURED: Final = frozenset(
         "EndOfThought",
         "FrustrationDetected",
         "FunctionCallCancelled",
-        "FunctionCallRequest",
         "FunctionCallResponse",
         "History",
         "InjectionRefused",
@@ -81,8 +81,8 @@ class Options:
 
 
 class Deepgram(Dialect):
-    """The wire of one session: `_late` is the response that was broken off and may have audio on its way yet, `_asked` whether the talker
-    has been heard since the last response ended."""
+    """The wire of one session: `_settings` is what answers Welcome, `_late` the response that was broken off and may have audio on its way
+    yet, `_asked` whether the talker has been heard since the last response ended."""
 
     name = "deepgram"
     Options = Options
@@ -102,6 +102,7 @@ class Deepgram(Dialect):
         chosen: Options = self.options
         self.input_encoding, self.input_rate = _ENCODINGS[chosen.input_encoding], chosen.input_rate
         self.output_encoding, self.output_rate = _ENCODINGS[chosen.output_encoding], chosen.output_rate
+        self._settings: bytes | None = None
         self._responses = Numbered()
         self._late: str | None = None
         self._asked = False
@@ -115,7 +116,8 @@ class Deepgram(Dialect):
         return {} if secret is None else {"Authorization": f"Token {sayable(secret)}"}
 
     def configure(self, settings: SessionSettings) -> list[bytes]:
-        """`Settings`. Turn detection is the listening model's own, so the settings for it are not told."""
+        """Nothing: the agent speaks first. `Settings` go in answer to its `Welcome`. Turn detection is the listening model's own, so the
+        settings for it are not told."""
         chosen: Options = self.options
         message: Json = {
             "type": "Settings",
@@ -127,7 +129,8 @@ class Deepgram(Dialect):
         }
         if chosen.experimental:
             message["experimental"] = True
-        return [orjson.dumps(message)]
+        self._settings = orjson.dumps(message)
+        return []
 
     def append(self, audio: bytes) -> bytes:
         """The audio."""
@@ -145,9 +148,11 @@ class Deepgram(Dialect):
             case "AgentAudioDone":
                 return self._ended("completed", None) or Ignored(kind)
             case "Welcome":
-                return SessionCreated(need(kind, fields, "request_id", str), {})
+                return self._welcomed(need(kind, fields, "request_id", str))
             case "SettingsApplied":
                 return SessionUpdated({})
+            case "FunctionCallRequest":
+                return [reply for one in need(kind, fields, "functions", list) for reply in _no_function(one)] or Ignored(kind)
             case "Error":
                 return self._failed(need(kind, fields, "code", str), need(kind, fields, "description", str))
             case "Warning":
@@ -162,6 +167,10 @@ class Deepgram(Dialect):
         """Audio of the response that is under way, else of the one broken off, else of the next. Raises MalformedMessage."""
         samples = self.output_encoding.samples(len(message))
         return AudioDelta(self._late or self._responses.begun(), None, 0, samples, message)
+
+    def _welcomed(self, session: str) -> list[Event]:
+        settings, self._settings = self._settings, None
+        return [SessionCreated(session, {}), *([] if settings is None else [Reply(settings)])]
 
     def _said(self, role: str, content: str) -> Event | list[Event]:
         self._late = None
@@ -208,3 +217,13 @@ def _provider(model: str) -> dict[str, str]:
     """A Deepgram model, of whose two families one must be told by its version."""
     provider = {"type": "deepgram", "model": model}
     return {**provider, "version": "v2"} if model.startswith("flux") else provider
+
+
+def _no_function(function: object) -> list[Event]:
+    """What a talker answers where the agent waits for one of its functions: it has none. Functions of the server's are none of its."""
+    if type(function) is not dict:
+        raise MalformedMessage("FunctionCallRequest: a function is no object")
+    if not may("FunctionCallRequest", function, "client_side", bool, "functions."):
+        return []
+    called = {name: need("FunctionCallRequest", function, name, str, "functions.") for name in ("id", "name")}
+    return [Reply(orjson.dumps({"type": "FunctionCallResponse", **called, "content": "error: this client has no functions"}))]

@@ -102,8 +102,10 @@ class ElevenLabs(Dialect):
         self.output_rate = 16_000
         self._dropped: int | None = None
 
-    def access(self, settings: SessionSettings) -> Recipe:
-        """The request for a signed URL of the agent."""
+    def access(self, settings: SessionSettings) -> Recipe | None:
+        """The request for a signed URL of the agent; None where the host's URL names it, which then opens the session itself."""
+        if not self.options.agent:
+            return None
         return Recipe(
             method="GET",
             url=f"/v1/convai/conversation/get-signed-url?agent_id={quote(self.options.agent, safe='')}",

@@ -67,7 +67,8 @@ class Options:
 
 
 class GeminiLive(Dialect):
-    """The wire of one session: it numbers responses, and gathers the pieces of what was understood of the talker."""
+    """The wire of one session: it numbers responses. What was understood of the talker is told piece by piece, as only some services say
+    when it is all (`finished`)."""
 
     name = "gemini-live"
     Options = Options
@@ -88,7 +89,7 @@ class GeminiLive(Dialect):
         super().__init__(options)
         self._responses = Numbered()
         self._interrupted = False  # the open response
-        self._understood = ""  # of the talker, and not told yet
+        self._understood = False  # the next piece of what was understood of the talker goes on with the last
         self._usage: Json | None = None
 
     def endpoint(self, base_url: str, model: str | None) -> str:
@@ -165,13 +166,11 @@ class GeminiLive(Dialect):
     def _content(self, content: Json) -> list[Event]:
         told: list[Event] = []
         if may("serverContent", content, "interrupted", bool):
-            self._interrupted = self._responses.open is not None
+            self._interrupted, self._understood = self._responses.open is not None, False
             told.append(Cleared())
         heard = may("serverContent", content, "inputTranscription", dict)
         if heard is not None:
-            self._understood += may("inputTranscription", heard, "text", str) or ""
-            if may("inputTranscription", heard, "finished", bool):
-                told += self._transcribed()
+            told += self._transcribed(heard)
         said = may("serverContent", content, "outputTranscription", dict)
         words = None if said is None else may("outputTranscription", said, "text", str)
         if words:
@@ -208,34 +207,37 @@ class GeminiLive(Dialect):
         return []
 
     def _begun(self) -> list[Event]:
-        """What comes before a piece of a response: the end of an interrupted one that was not told, and the talker's words."""
+        """What comes before a piece of a response: the end of an interrupted one that was not told."""
         told: list[Event] = []
         if self._responses.open is not None and self._interrupted:
             told += self._over(None)
-        if self._responses.open is None:
-            told += self._transcribed()
-            self._responses.begun()
+        self._responses.begun()
         return told
 
     def _over(self, reason: str | None) -> list[Event]:
         """The model's turn is over."""
         identity = self._responses.over()
         interrupted, self._interrupted = self._interrupted, False
+        self._understood = self._understood and interrupted
         usage, self._usage = self._usage, None
         why = None if reason in _FINE else str(reason).lower()[:100]
         if identity is not None and interrupted:
             return [ResponseDone(identity, "cancelled", "turn_detected", usage)]
-        told: list[Event] = self._transcribed()
         if why is None:
-            return told if identity is None else [*told, ResponseDone(identity, "completed", None, usage)]
+            return [] if identity is None else [ResponseDone(identity, "completed", None, usage)]
         if identity is None:  # nothing of it has come
             self._responses.begun()
             identity = self._responses.over()
-        return [*told, ResponseDone(identity, "failed" if why in _REFUSED else "incomplete", why, usage)]
+        return [ResponseDone(identity, "failed" if why in _REFUSED else "incomplete", why, usage)]
 
-    def _transcribed(self) -> list[Event]:
-        text, self._understood = self._understood.strip(), ""
-        return [Transcribed(None, text)] if text else []
+    def _transcribed(self, heard: Json) -> list[Event]:
+        """A piece of what was understood. The first one of a transcript begins with a word."""
+        text, goes_on = may("inputTranscription", heard, "text", str) or "", self._understood
+        finished = may("inputTranscription", heard, "finished", bool) or False
+        if not goes_on:
+            text = text.lstrip()
+        self._understood = (goes_on or bool(text)) and not finished
+        return [Transcribed(None, text, goes_on)] if text or (goes_on and finished) else []
 
 
 def _ready(setup: Json) -> list[Event]:

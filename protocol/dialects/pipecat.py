@@ -3,8 +3,10 @@
 Frames: `pipecat/frames/frames.proto` of pipecat-ai. Messages: https://docs.pipecat.ai/client/rtvi-standard (RTVI 2.2).
 The way in: https://docs.pipecat.ai/api-reference/client/js/transports/websocket
 
-A bot's turn has no id; it is told by its events. It begins with the language model's answer, or with audio; it is over when the bot has
-stopped speaking and the model has stopped, too: between two sentences that come slowly the bot stops speaking for a moment.
+A bot's turn has no id; it is told by its events. It begins with the language model's answer, when the bot begins to speak, or with audio of
+a bot that has not told before that it speaks. It is over when the bot has stopped speaking and the model has stopped, too: between two
+sentences that come slowly the bot stops speaking for a moment. A bot with an `audio_out_mixer` sends audio all the time: of what comes
+while it does not speak, silence is of no turn, and sound of none but one that the model has begun.
 """
 
 from __future__ import annotations
@@ -125,6 +127,8 @@ class Pipecat(Dialect):
         self._thinking = False  # the model's answer is not over
         self._speaking = False
         self._spoke = False  # the open response has audio
+        self._tells = False  # when it begins to speak: the bot has told so before
+        self._ahead: AudioDelta | None = None  # what came last while it did not speak, and is of no response
         self._transcript: str | None = None  # the type of message that tells what was understood
         self._usage: Json | None = None
 
@@ -162,7 +166,7 @@ class Pipecat(Dialect):
             return self._interrupted()
         return Unknown("frame") if kind is None else Ignored(f"frame.{kind}")
 
-    def _audio(self, frame: Any) -> AudioDelta:
+    def _audio(self, frame: Any) -> Event:
         audio: bytes = frame.audio
         if frame.sample_rate != self.output_rate:
             raise MalformedMessage(f"audio of {frame.sample_rate} Hz, where the option output_rate is {self.output_rate}")
@@ -171,10 +175,19 @@ class Pipecat(Dialect):
         if audio.startswith(b"RIFF"):
             audio = samples_of(audio, self.output_rate)
         samples = Encoding.PCM16.samples(len(audio))
+        piece = AudioDelta(None, None, 0, samples, audio)
         if self.by_ear:
-            return AudioDelta(None, None, 0, samples, audio)
-        self._speaking = self._spoke = True
-        return AudioDelta(self._responses.begun(), None, 0, samples, audio)
+            return piece
+        if not self._speaking and (self.output_encoding.silent(audio) or (self._tells and self._responses.open is None)):
+            self._ahead = piece
+            return Ignored("audio")
+        if not self._tells:
+            self._speaking = self._spoke = True
+        return self._said(piece)
+
+    def _said(self, piece: AudioDelta) -> AudioDelta:
+        self._ahead = None
+        return piece._replace(response_id=self._responses.begun())
 
     def _message(self, data: str) -> Event | list[Event]:
         fields = read(data.encode())
@@ -190,6 +203,7 @@ class Pipecat(Dialect):
     def _over(self, status: str, reason: str | None = None) -> list[Event]:
         over, usage, self._usage = self._responses.over(), self._usage, None
         self._thinking = self._speaking = self._spoke = False
+        self._ahead = None
         return [] if over is None else [ResponseDone(over, status, reason, usage)]
 
     def _interrupted(self) -> list[Event]:
@@ -208,10 +222,12 @@ class Pipecat(Dialect):
         self._transcript = self._transcript or kind
         return Transcribed(None, need(kind, data, "text", str, "data.")) if kind == self._transcript else Ignored(kind)
 
-    def _told_model_started(self, kind: str, data: Json) -> Event:
-        self._thinking = True
+    def _told_model_started(self, kind: str, data: Json) -> Event | list[Event]:
+        """What was heard of a bot that has not told yet that it speaks was none of its answer."""
+        before = self._over("completed") if self._spoke and not (self._tells or self._thinking) else []
+        self._thinking, self._ahead = True, None
         begun = self._responses.open is None and not self.by_ear
-        return ResponseCreated(self._responses.begun()) if begun else Ignored(kind)
+        return [*before, ResponseCreated(self._responses.begun())] if begun else Ignored(kind)
 
     def _told_model_text(self, kind: str, data: Json) -> Event:
         return TextDelta(None if self.by_ear else self._responses.begun(), None, need(kind, data, "text", str, "data."))
@@ -220,9 +236,16 @@ class Pipecat(Dialect):
         self._thinking = False
         return self._over("completed") if self._spoke and not self._speaking else Ignored(kind)
 
-    def _told_bot_speaking(self, kind: str, data: Json) -> Event | list[Event]:
-        self._speaking = kind == "bot-started-speaking"
-        return Ignored(kind) if self._speaking or self._thinking or not self._spoke else self._over("completed")
+    def _told_bot_started(self, kind: str, data: Json) -> Event:
+        """It is sent beside the first of the audio, mostly behind it."""
+        if self.by_ear:
+            return Ignored(kind)
+        self._tells = self._speaking = self._spoke = True
+        return Ignored(kind) if self._ahead is None else self._said(self._ahead)
+
+    def _told_bot_stopped(self, kind: str, data: Json) -> Event | list[Event]:
+        self._speaking = False
+        return Ignored(kind) if self._thinking or not self._spoke else self._over("completed")
 
     def _told_metrics(self, kind: str, data: Json) -> Event:
         """Tokens of the model, as the Realtime API counts them, kept for the end of the response."""
@@ -259,8 +282,8 @@ _TOLD: Final[dict[str, Callable[[Pipecat, str, Json], Event | list[Event]]]] = {
     "bot-llm-text": Pipecat._told_model_text,
     "llm-raw-text": Pipecat._told_model_text,
     "bot-llm-stopped": Pipecat._told_model_stopped,
-    "bot-started-speaking": Pipecat._told_bot_speaking,
-    "bot-stopped-speaking": Pipecat._told_bot_speaking,
+    "bot-started-speaking": Pipecat._told_bot_started,
+    "bot-stopped-speaking": Pipecat._told_bot_stopped,
     "metrics": Pipecat._told_metrics,
     "error": Pipecat._told_error,
 }

@@ -40,7 +40,8 @@ Told = Event | list[Event]
 
 
 class RawPcm(Dialect):
-    """Audio, and what the options say besides. Its state: the response under way, where the server tells of it."""
+    """Audio, and what the options say besides. Its state: the response under way, where the server tells of it. Where it does, a server may
+    send silence between its responses, which is of none."""
 
     name = "raw-pcm"
     Options = Options
@@ -93,9 +94,9 @@ class RawPcm(Dialect):
         return orjson.dumps(merged(within(chosen.type_field, chosen.input_type), told) if chosen.input_type else told)
 
     def alike(self, message: bytes, opcode: Opcode) -> Alike | None:
-        """Binary messages are audio; those in JSON differ in theirs."""
+        """Binary messages are audio; those in JSON differ in theirs. Behind the end of a response they may be silence of none."""
         chosen: Options = self.options
-        if chosen.output_wav:
+        if chosen.output_wav or not (self.by_ear or self._open):
             return None
         return BINARY if opcode is Opcode.BINARY else alike(message, chosen.audio_field.rpartition(".")[2])
 
@@ -125,16 +126,19 @@ class RawPcm(Dialect):
 
     def _audio(self, fields: dict[str, Any]) -> Told:
         encoded = self._text(fields, self.options.audio_field)
-        if not self.options.output_wav:
+        if not self.options.output_wav and (self.by_ear or self._open):
             return AudioDelta(self._response(), None, 0, samples(encoded, self.output_encoding), encoded)
         try:
             whole = b64decode(encoded, validate=True)
         except ValueError:
             raise MalformedMessage(f"audio of {len(encoded)} characters is not base64") from None
-        return self._heard(samples_of(whole, self.output_rate))
+        return self.decode_binary(whole)
 
-    def _heard(self, audio: bytes) -> AudioDelta:
-        return AudioDelta(self._response(), None, 0, self.output_encoding.samples(len(audio)), audio)
+    def _heard(self, audio: bytes) -> Told:
+        size = self.output_encoding.samples(len(audio))
+        if not (self.by_ear or self._open) and self.output_encoding.silent(audio):
+            return Ignored("silence")
+        return AudioDelta(self._response(), None, 0, size, audio)
 
     def _response(self) -> str | None:
         """The response that comes, or came last; None where none is told."""

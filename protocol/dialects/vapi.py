@@ -30,7 +30,6 @@ from protocol.numbered import Numbered
 from protocol.rfc6455 import Opcode
 
 _FORMATS: Final = {"pcm_s16le": Encoding.PCM16, "mulaw": Encoding.MULAW}
-_SILENCE: Final = {Encoding.PCM16: b"\0", Encoding.MULAW: b"\xff\x7f"}
 _TURNS: Final = ("events", "ear")
 _IGNORED: Final = frozenset(
     (
@@ -90,7 +89,6 @@ class Vapi(Dialect):
         self.by_ear = self.options.turns == "ear"
         if self.by_ear:
             self.untold = self.untold | {Fact.DONE}
-        self._silence = _SILENCE[self.output_encoding]
         self._responses = Numbered()
         self._speaking = False
         self._cut: str | None = None  # the response that was broken off, until another begins
@@ -126,7 +124,7 @@ class Vapi(Dialect):
         samples = self.output_encoding.samples(len(message))
         if self.by_ear:
             return AudioDelta(None, None, 0, samples, message)
-        if not self._speaking and not message.strip(self._silence):
+        if not self._speaking and self.output_encoding.silent(message):
             return Ignored("silence")
         return AudioDelta(self._cut or self._responses.begun(), None, 0, samples, message)
 

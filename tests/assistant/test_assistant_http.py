@@ -14,7 +14,7 @@ import websockets
 from assistant_harness import Running, profile, running
 from openai.types.realtime import ClientSecretCreateResponse
 
-from assistant.app import MAX_BODY
+from assistant.bodies import MAX_BODY
 
 
 @pytest.fixture(scope="module")

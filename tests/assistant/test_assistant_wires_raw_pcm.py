@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from assistant_harness import running
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from assistant.wires.base import Bye, Sound
 from assistant.wires.raw_pcm import RawPcm
@@ -120,6 +124,48 @@ def test_without_a_query_it_says_clear_alone() -> None:
 def test_a_query_that_cannot_be_used_ends_the_session(query: dict[str, str]) -> None:
     (name, value), *_ = query.items()
     assert RawPcm.opened("t", {}, query, []).received(PCM) == [Bye(1008, f"the query cannot be used: {name}={value}")]
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ({"type_field": "a", "error_type": "e", "error_field": "a.b"}, "error_field=a.b lies where type_field=a does"),
+        ({"type_field": "a.b", "text_type": "t", "text_field": "a"}, "text_field=a lies where type_field=a.b does"),
+        ({"transcript_type": "t", "transcript_field": "type"}, "transcript_field=type lies where type_field=type does"),
+        ({"audio_field": "type.audio"}, "audio_field=type.audio lies where type_field=type does"),
+        ({"json": "true", "input_field": "type"}, "input_field=type lies where type_field=type does"),
+        ({"type_field": ""}, "type_field="),
+        ({"error_type": "e", "error_field": "a..b"}, "error_field=a..b"),
+    ],
+)
+def test_fields_of_which_one_lies_where_another_is_end_the_session(query: dict[str, str], why: str) -> None:
+    wire = RawPcm.opened("t", {}, query, [])
+    assert wire.received(PCM) == [Bye(1008, f"the query cannot be used: {why}")]
+    assert (wire.error("no"), wire.text_delta(("", ""), "x")) == (None, None)
+    with pytest.raises(ValueError):
+        make(DIALECT, {name: value == "true" if name == "json" else value for name, value in query.items()})
+
+
+@pytest.mark.parametrize("query", [{"error_field": "type.why"}, {"input_field": "type"}, {"audio_type": "", "audio_field": "type"}])
+def test_a_field_may_lie_where_the_type_does_if_no_message_has_both(query: dict[str, str]) -> None:
+    assert RawPcm.opened("t", {}, query, []).received(PCM) == [Sound(PCM)]
+
+
+def test_an_empty_option_of_the_url_is_empty(tmp_path: Path) -> None:
+    place = f"/raw?json=true&input_type=&ready_type={'é' * 100}"
+    with running(tmp_path) as server, connect(f"ws://127.0.0.1:{server.port}{place}&error_type=oops") as socket:
+        assert json.loads(socket.recv(5)) == {"type": "é" * 100}
+        socket.send(json.dumps({"audio": base64.b64encode(b"odd").decode()}))
+        assert json.loads(socket.recv(5))["type"] == "oops"
+
+
+def test_a_long_reason_is_cut_to_what_a_close_frame_holds(tmp_path: Path) -> None:
+    with running(tmp_path) as server, connect(f"ws://127.0.0.1:{server.port}/raw?output_rate={'é' * 100}") as socket:
+        socket.send(PCM)
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(5)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, f"the query cannot be used: output_rate={'é' * 42}")
 
 
 @given(

@@ -9,6 +9,7 @@ from interop_environment import assistant, held, python_with, questions, told
 
 from protocol import SessionSettings
 from protocol.dialects.deepgram import Deepgram, Options
+from protocol.events import Reply
 
 pytestmark = pytest.mark.interop
 
@@ -18,9 +19,12 @@ SDK = "deepgram-sdk>=7.16,<8"
 def test_a_turn_a_barge_in_and_a_turn(tmp_path: Path) -> None:
     python = python_with(SDK)
     first, second = questions(tmp_path, 24_000)
-    (settings,) = Deepgram(Options(experimental=True)).configure(SessionSettings(instructions="Be brief."))
+    dialect = Deepgram(Options(experimental=True))
+    dialect.configure(SessionSettings(instructions="Be brief."))
+    _, settings = dialect.decode(b'{"type":"Welcome","request_id":"q"}')
+    assert isinstance(settings, Reply)
     with assistant(tmp_path, "ideal") as (url, truth):
-        seen = held(python, "deepgram_client.py", url, settings.decode(), str(first), str(second))
+        seen = held(python, "deepgram_client.py", url, settings.message.decode(), str(first), str(second))
     assert seen["wrong"] == []
     assert seen["expires_in"] == 30
     thinks = ["ConversationText", "AgentThinking", "ConversationText", "AgentStartedSpeaking", "audio"]

@@ -161,8 +161,8 @@ def committed(item: str | None = None) -> Event:
     return Committed(item)
 
 
-def heard(transcript: str | None, item: str | None = None) -> Event:
-    return Transcribed(item, transcript)
+def heard(transcript: str | None, item: str | None = None, goes_on: bool = False) -> Event:
+    return Transcribed(item, transcript, goes_on)
 
 
 def error(code: str, benign: bool = False) -> Event:

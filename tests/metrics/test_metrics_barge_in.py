@@ -98,6 +98,12 @@ def test_late_deltas_after_the_cancel_count_for_the_interrupted_response() -> No
     assert (host.chunks, sec(host.last_audio_ns)) == (7, 2.3)
 
 
+def test_silence_behind_the_cancel_is_not_its_last_byte() -> None:
+    silence = [(2.3 + i * 0.1, audio("r1", 0.0, 0.1)) for i in range(300)]
+    host, said = over((2.1, audio("r1", 0.1)), (2.2, cancelled("r1")), *silence, *ANSWER)
+    assert (sec(said.stop_byte_ns), host.chunks, said.outcome) == (2.1, 6, Outcome.COMPLETED)
+
+
 def test_a_late_transcript_stays_with_the_interrupted_utterance() -> None:
     host, said = over((2.1, cancelled("r1")), (2.3, started("i2")), (2.4, heard("late", "i1")), (3.2, heard("stop", "i2")), *ANSWER)
     assert (host.transcript, said.transcript) == ("one late", "stop")

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metrics_script import RATE, audio, done, ns
+from metrics_script import RATE, audio, done, ns, piece
 
 from metrics.response import Response
+from protocol import MalformedMessage
+from protocol.events import AudioDelta
 
 GAPS = st.lists(st.integers(0, 400_000_000), min_size=1, max_size=40)
 
@@ -93,3 +95,23 @@ def test_the_place_that_the_assistant_is_told_about_is_that_of_the_last_audio() 
     response.done(5, done("r1", "cancelled", "turn_detected"))
     response.done(6, done("r1"))
     assert (response.done_ns, response.status, response.reason, response.usage) == (5, "cancelled", "turn_detected", {})
+
+
+@pytest.mark.parametrize(("level", "audible"), [(8000, 0.06), (0, 1.0)])
+def test_silence_behind_the_end_is_dropped_by_a_clear(level: int, audible: float) -> None:
+    response = Response("r1", 0, RATE, 0.06)
+    response.audio(0, piece(0.1, level))
+    response.done(ns(0.05), done("r1"))
+    response.audio(ns(0.1), piece(0.5, 0))
+    response.clear(ns(0.2))
+    response.audio(ns(1.0), piece(0.1))
+    assert (response.chunks, response.playout.audio_s) == (2, pytest.approx(0.2))
+    assert response.first_audible_ns == ns(audible)
+
+
+def test_late_audio_that_is_broken_is_malformed() -> None:
+    response = received([0, ns(0.02)], 0.1)
+    response.done(ns(0.05), done("r1"))
+    with pytest.raises(MalformedMessage, match="audio delta"):
+        response.audio(ns(0.1), AudioDelta("r1", None, 0, 3, "AA*A"))
+    assert response.chunks == 2

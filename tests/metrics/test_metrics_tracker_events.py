@@ -7,6 +7,7 @@ from metrics_script import (
     Stage,
     answer,
     audio,
+    barges_in,
     cancelled,
     created,
     done,
@@ -98,6 +99,25 @@ class TestLateEvents:
         assert stage.notices[-2:] == [Notice.NOTHING, Notice.NOTHING]
         assert stage.play(answer("r2", 5.5)).until(60).turns[1].response_id == "r2"
 
+    @pytest.mark.parametrize("answered", [[audio("r1", 1.0)], []])
+    def test_silence_without_end_behind_the_end_of_a_response_ends_the_turn_all_the_same(self, answered: list[AudioDelta]) -> None:
+        silence = [(1.7 + i * 0.1, audio("r1", 0.0, 0.1)) for i in range(300)]
+        rows = [(0.0, says(1.0)), (1.5, created("r1")), *[(1.5, piece) for piece in answered], (1.6, done("r1")), *silence]
+        (turn,) = play(rows)
+        assert (turn.outcome, turn.audio_s) == ((Outcome.COMPLETED, 1.0) if answered else (Outcome.NO_RESPONSE, 0.0))
+        if answered:
+            assert (sec(turn.playout_end_ns), turn.chunks, sec(turn.last_audio_ns)) == (2.56, 1, 1.5)
+        assert turn.span_s < 11.1
+
+    @pytest.mark.parametrize(("before", "audible"), [(audio("r1", 1.0), 1.56), (audio("r1", 0.0, 1.0), 3.36)])
+    def test_silence_behind_the_end_of_a_response_counts_once_it_goes_on(self, before: AudioDelta, audible: float) -> None:
+        silence = [(1.6 + i * 0.1, audio("r1", 0.0, 0.1)) for i in range(8)]
+        more = [(2.5 + i * 0.1, audio("r1", 0.0, 0.1)) for i in range(300)]
+        rows = [(0.0, says(1.0)), (1.5, created("r1")), (1.5, before), (1.55, done("r1")), *silence, (2.4, audio("r1", 0.5)), *more]
+        (turn,) = play(rows)
+        assert (turn.outcome, turn.underruns, turn.chunks, turn.audio_s) == (Outcome.COMPLETED, 0, 10, pytest.approx(2.3))
+        assert (sec(turn.first_audible_ns), sec(turn.last_audio_ns), sec(turn.playout_end_ns)) == (audible, 2.4, 3.86)
+
     def test_an_answer_that_comes_too_late_is_not_the_next_one(self) -> None:
         rows = [(0.0, says(1.0)), *answer("late", 11.5, 3.0), (12.5, says(1.0)), (13.0, text("late")), *answer("r2", 14.0)]
         first, second = play(rows)
@@ -118,6 +138,22 @@ class TestLateEvents:
         rows = [(0.0, says(3.0)), (1.2, heard("one", "i1")), (3.2, heard("two", "i2")), (3.3, heard(None, "i3")), *answer("r1", 3.4)]
         (turn,) = play(rows)
         assert (turn.transcript, sec(turn.transcribed_ns)) == ("one two", 3.2)
+
+    def test_a_transcript_in_pieces_is_joined_as_it_is_and_there_with_the_last(self) -> None:
+        rows = [(0.0, says(1.0)), (0.6, heard("Hel")), (1.2, heard("lo", goes_on=True)), *answer("r1", 1.5),
+                (1.8, heard(" there", goes_on=True)), (1.9, heard("", goes_on=True)), (2.0, heard("Well?"))]  # fmt: skip
+        (turn,) = play(rows)
+        assert (turn.transcript, sec(turn.transcribed_ns)) == ("Hello there Well?", 2.0)
+        (turn,) = play(rows[:-1])
+        assert (turn.transcript, sec(turn.transcribed_ns)) == ("Hello there", 1.9)
+
+    def test_pieces_of_a_transcript_are_of_what_was_begun_last(self) -> None:
+        rows = [(0.0, says(1.0)), (1.2, heard("One")), *answer("r1", 1.5, 5.0), (2.0, heard(" tail", goes_on=True)), (2.5, barges_in(1.0)),
+                (2.6, heard("", goes_on=True)), (2.8, cancelled("r1")), (3.0, heard("Two", goes_on=True)), *answer("r2", 3.9)]  # fmt: skip
+        first, second = play(rows)
+        assert (first.transcript, second.transcript, sec(second.transcribed_ns)) == ("One tail", "Two", 3.0)
+        _, second = play([row for row in rows if row[0] != 3.0])
+        assert (second.transcript, second.transcribed_ns) == (None, None)
 
     def test_failed_transcription_alone_is_no_transcript(self) -> None:
         (turn,) = play([(0.0, says(1.0)), (1.2, heard(None, "i1")), *answer("r1", 1.5)])

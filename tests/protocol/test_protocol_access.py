@@ -105,6 +105,17 @@ def test_what_a_header_cannot_carry(where: str, value: str) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"), [(2**64, "Integer exceeds 64-bit range"), (-(2**63) - 1, "Integer exceeds 64-bit range"), ("${A}", "surrogates")]
+)
+def test_what_json_cannot_hold(value: Any, told: str) -> None:
+    recipe = Recipe(url="/t", body={"a": [{"b": value}]}, token_pointers=("/t",))
+    with pytest.raises(ValueError, match=f"^body: it cannot be sent as JSON: .*{told}") as caught:
+        filled(recipe, {"A": f"{SECRET}\udcff"})
+    assert "\n" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
 @settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(PRINTABLE, min_size=12))
 def test_values_stay_in_their_places_and_are_never_shown(wild: str, tame: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import MalformedMessage, Opcode, SessionSettings, filled, find, found, make
+from protocol import Dialect, MalformedMessage, Opcode, SessionSettings, filled, find, found, make
 from protocol.dialects.deepgram import Deepgram, Options
 from protocol.events import (
     AssistantError,
@@ -17,6 +17,7 @@ from protocol.events import (
     Cleared,
     Event,
     Ignored,
+    Reply,
     ResponseDone,
     SessionCreated,
     SessionUpdated,
@@ -29,7 +30,7 @@ from protocol.events import (
 SOUND = b"\1\0" * 480
 
 
-def told(dialect: Deepgram, *messages: bytes | dict[str, Any]) -> list[Event]:
+def told(dialect: Dialect, *messages: bytes | dict[str, Any]) -> list[Event]:
     """What these messages come to, one after the other."""
     events: list[Event] = []
     for message in messages:
@@ -50,14 +51,21 @@ def heard(identity: str, samples: int = 480) -> AudioDelta:
     return AudioDelta(identity, None, 0, samples, b"\1\0" * samples)
 
 
+def settings_sent(dialect: Dialect, settings: SessionSettings) -> Any:
+    """What answers the agent's Welcome."""
+    assert dialect.configure(settings) == []
+    _, reply = told(dialect, of("Welcome", request_id="q-1"))
+    assert isinstance(reply, Reply)
+    return json.loads(reply.message)
+
+
 ASKED, DONE, INTERRUPTS = said("user", "Hello?"), of("AgentAudioDone"), of("UserStartedSpeaking")
 
 
 def test_the_settings_say_how_both_sides_speak() -> None:
     settings = SessionSettings(model="gpt-5-mini", instructions="Be brief.", voice="aura-2-andromeda-en")
     dialect = make(Deepgram, {"input_rate": 16_000, "output_encoding": "mulaw", "output_rate": 8000, "greeting": "Hello!"})
-    (message,) = dialect.configure(settings)
-    assert json.loads(message) == {
+    assert settings_sent(dialect, settings) == {
         "type": "Settings",
         "audio": {
             "input": {"encoding": "linear16", "sample_rate": 16_000},
@@ -74,10 +82,9 @@ def test_the_settings_say_how_both_sides_speak() -> None:
 
 
 def test_a_saved_agent_says_all_by_itself_and_flux_needs_its_version() -> None:
-    (message,) = Deepgram(Options(agent="a-1", experimental=True)).configure(SessionSettings(instructions="Be brief."))
-    assert (json.loads(message)["agent"], json.loads(message)["experimental"]) == ("a-1", True)
-    (message,) = Deepgram(Options(listen_model="flux-general-en", speak_model="flux-kit-en")).configure(SessionSettings())
-    agent = json.loads(message)["agent"]
+    sent = settings_sent(Deepgram(Options(agent="a-1", experimental=True)), SessionSettings(instructions="Be brief."))
+    assert (sent["agent"], sent["experimental"]) == ("a-1", True)
+    agent = settings_sent(Deepgram(Options(listen_model="flux-general-en", speak_model="flux-kit-en")), SessionSettings())["agent"]
     assert agent["listen"]["provider"] == {"type": "deepgram", "model": "flux-general-en", "version": "v2"}
     assert (agent["speak"]["provider"]["version"], "prompt" in agent["think"], "greeting" in agent) == ("v2", False, False)
 
@@ -102,8 +109,25 @@ def test_a_key_becomes_a_token_and_the_token_a_bearer() -> None:
 
 
 def test_a_session_is_ready_with_its_settings() -> None:
-    events = told(Deepgram(), of("Welcome", request_id="q-1"), of("SettingsApplied"))
-    assert events == [SessionCreated("q-1", {}), SessionUpdated({})]
+    dialect = Deepgram()
+    dialect.configure(SessionSettings())
+    created, reply, updated = told(dialect, of("Welcome", request_id="q-1"), of("SettingsApplied"))
+    assert (created, type(reply), updated) == (SessionCreated("q-1", {}), Reply, SessionUpdated({}))
+    assert told(dialect, of("Welcome", request_id="q-1")) == [created], "settings are sent once"
+
+
+def test_an_agent_that_waits_for_a_function_is_told_that_there_is_none() -> None:
+    asked = [
+        {"id": "f1", "name": "weather", "arguments": "{}", "client_side": True},
+        {"id": "f2", "name": "book", "arguments": "{}", "client_side": False},
+        {"id": "f3", "name": "pay", "arguments": "{}", "client_side": True},
+    ]
+    replies = told(Deepgram(), of("FunctionCallRequest", functions=asked))
+    assert [json.loads(reply.message) for reply in replies if isinstance(reply, Reply)] == [
+        {"type": "FunctionCallResponse", "id": identity, "name": name, "content": "error: this client has no functions"}
+        for identity, name in (("f1", "weather"), ("f3", "pay"))
+    ]
+    assert told(Deepgram(), of("FunctionCallRequest", functions=asked[1:2])) == [Ignored("FunctionCallRequest")]
 
 
 def test_a_turn_is_one_response_whatever_comes_of_it_first() -> None:
@@ -172,6 +196,9 @@ def test_an_error_fails_the_response_that_was_due() -> None:
         (b'{"type":"Welcome"}', "Welcome: request_id is missing; it must be a string"),
         (b'{"type":"ConversationText","role":"user","content":null}', "ConversationText: content is missing"),
         (b'{"type":"ConversationText","role":"tool","content":""}', "neither user nor assistant"),
+        (b'{"type":"FunctionCallRequest"}', "FunctionCallRequest: functions is missing"),
+        (b'{"type":"FunctionCallRequest","functions":["f"]}', "FunctionCallRequest: a function is no object"),
+        (b'{"type":"FunctionCallRequest","functions":[{"client_side":true,"id":"f"}]}', "FunctionCallRequest: functions.name is missing"),
         (b'{"type":"Error","code":1,"description":""}', "Error: code must be a string, not int"),
     ],
 )

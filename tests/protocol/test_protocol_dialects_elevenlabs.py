@@ -55,6 +55,7 @@ def test_where_and_how_a_session_is_opened() -> None:
 
 def test_a_key_becomes_a_signed_url_for_one_call() -> None:
     recipe = ElevenLabs(Options(agent="a&b")).access(SessionSettings())
+    assert recipe is not None
     request = filled(recipe, {"KEY": "k1"})
     assert (request.method, request.body) == ("GET", None)
     assert request.url == "/v1/convai/conversation/get-signed-url?agent_id=a%26b"
@@ -62,6 +63,10 @@ def test_a_key_becomes_a_signed_url_for_one_call() -> None:
     url = "wss://api.elevenlabs.io/v1/convai/conversation?agent_id=a&conversation_signature=s"
     grant = found(recipe, json.dumps({"signed_url": url}).encode(), 0.0, {})
     assert grant.url == url  # type: ignore[union-attr]
+
+
+def test_an_agent_that_the_host_names_is_opened_at_the_hosts_own_url() -> None:
+    assert ElevenLabs().access(SessionSettings()) is None
 
 
 def test_only_what_was_asked_for_is_overridden() -> None:

@@ -172,7 +172,8 @@ def test_a_turn_of_the_model_is_a_response() -> None:
         speaks(AUDIO),
     )
     assert [event for event in told if not isinstance(event, Ignored)] == [
-        Transcribed(None, "What time?"),
+        Transcribed(None, "What"),
+        Transcribed(None, " time?", goes_on=True),
         TextDelta("r1", None, "It is"),
         delta("r1"),
         delta("r1"),
@@ -211,8 +212,9 @@ def test_words_of_the_interrupter_are_kept_for_its_own_turn() -> None:
     assert [event for event in told if not isinstance(event, Ignored)] == [
         delta("r1"),
         Cleared(),
+        Transcribed(None, "No, "),
         ResponseDone("r1", "cancelled", "turn_detected", None),
-        Transcribed(None, "No, the other"),
+        Transcribed(None, "the other", goes_on=True),
         delta("r2"),
     ]
 
@@ -235,7 +237,22 @@ def test_usage_is_that_of_its_own_turn() -> None:
 
 
 def test_a_transcript_may_be_finished_by_word() -> None:
+    said, ends = content(inputTranscription={"text": " Yes."}), content(inputTranscription={"finished": True})
     assert events(GeminiLive(), content(inputTranscription={"text": "Yes.", "finished": True})) == [Transcribed(None, "Yes.")]
+    assert events(GeminiLive(), said, ends, said) == [
+        Transcribed(None, "Yes."),
+        Transcribed(None, "", goes_on=True),
+        Transcribed(None, "Yes."),
+    ]
+    assert events(GeminiLive(), ends, content(inputTranscription={"text": " "})) == [Ignored("serverContent")] * 2
+
+
+@pytest.mark.parametrize("ends", [content(turnComplete=True), content(interrupted=True)])
+def test_words_that_come_behind_the_answer_are_told_when_they_come(ends: dict[str, Any]) -> None:
+    said = content(inputTranscription={"text": " Well"})
+    told = events(GeminiLive(), said, speaks(AUDIO), said, ends, said)
+    words = [event for event in told if isinstance(event, Transcribed)]
+    assert words == [Transcribed(None, "Well"), Transcribed(None, " Well", goes_on=True), Transcribed(None, "Well")]
 
 
 @pytest.mark.parametrize(

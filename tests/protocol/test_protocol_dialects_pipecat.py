@@ -102,7 +102,50 @@ def test_a_turn_is_over_when_the_bot_stops_speaking() -> None:
     first = [rtvi("bot-llm-started"), rtvi("bot-llm-text", {"text": "A"}), rtvi("metrics", usage), rtvi("bot-llm-stopped")]
     spoken = [rtvi("bot-started-speaking"), audio(), rtvi("bot-stopped-speaking")]
     done = ResponseDone("r1", "completed", None, {"input_tokens": 90, "output_tokens": 12})
-    assert told(Pipecat(), *first, *spoken, audio()) == [ResponseCreated("r1"), TextDelta("r1", None, "A"), sound("r1"), done, sound("r2")]
+    assert told(Pipecat(), *first, *spoken) == [ResponseCreated("r1"), TextDelta("r1", None, "A"), sound("r1"), done]
+
+
+BEGINS, STOPS, ANSWERS, ANSWERED = (
+    rtvi(kind) for kind in ("bot-started-speaking", "bot-stopped-speaking", "bot-llm-started", "bot-llm-stopped")
+)
+
+
+def ended(response: str) -> ResponseDone:
+    return ResponseDone(response, "completed", None, None)
+
+
+def test_a_bot_that_always_sends_audio_answers_in_turns_all_the_same() -> None:
+    silence, first, voice = audio(bytes(6)), audio(b"\7\0"), audio(b"\5\0")
+    turn = [ANSWERS, ANSWERED, silence, first, BEGINS, voice, STOPS]
+    said = [sound("r1", b"\7\0"), sound("r1", b"\5\0")]
+    dialect = Pipecat()
+    assert told(dialect, silence, silence, *turn, silence, silence) == [ResponseCreated("r1"), *said, ended("r1")]
+    assert told(dialect, *turn, silence)[::3] == [ResponseCreated("r2"), ended("r2")]
+
+
+def test_the_sound_of_a_mixer_is_of_no_turn() -> None:
+    dialect = Pipecat()
+    first = told(dialect, audio(), audio(), ANSWERS, ANSWERED, BEGINS, audio(), STOPS, audio(), audio())
+    assert first == [sound("r1"), sound("r1"), ended("r1"), ResponseCreated("r2"), sound("r2"), ended("r2")]
+    assert told(dialect, audio(), audio(), ANSWERS, audio(), BEGINS, audio(), STOPS, audio(), ANSWERED, audio()) == [
+        ResponseCreated("r3"),
+        *[sound("r3")] * 3,
+        ended("r3"),
+    ]
+
+
+def test_the_first_piece_may_be_ahead_of_the_word_that_the_bot_speaks() -> None:
+    dialect = Pipecat()
+    told(dialect, BEGINS, audio(), STOPS)
+    assert told(dialect, audio(b"\1\0"), audio(b"\2\0"), BEGINS, audio(b"\3\0"), STOPS) == [
+        sound("r2", b"\2\0"),
+        sound("r2", b"\3\0"),
+        ended("r2"),
+    ]
+    assert told(dialect, audio(b"\1\0"), ANSWERS, BEGINS, audio(b"\3\0")) == [ResponseCreated("r3"), sound("r3", b"\3\0")]
+    silent_at_its_end = [ANSWERS, BEGINS, audio(), STOPS, audio(b"\0\0"), ANSWERED]
+    assert told(Pipecat(), *silent_at_its_end, BEGINS) == [ResponseCreated("r1"), sound("r1"), ended("r1")]
+    assert told(Pipecat(), ANSWERS, audio(b"\0\0"), BEGINS) == [ResponseCreated("r1"), sound("r1", b"\0\0")]
 
 
 def test_tokens_are_of_one_turn() -> None:

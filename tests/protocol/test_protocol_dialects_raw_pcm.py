@@ -119,7 +119,7 @@ def test_a_talkative_server() -> None:
         (said("end"), Ignored("end")),
         (said("begin"), [ResponseCreated("r2")]),
         (said("clear"), [Cleared(), ResponseDone("r2", "cancelled", "cleared", None)]),
-        (said("speech", data=text(PCM)), AudioDelta("r2", None, 0, 32, text(PCM))),
+        (said("speech", data=text(PCM)), AudioDelta("r2", None, 0, 32, PCM)),
         (said("clear"), [Cleared()]),
         (said("begin"), [ResponseCreated("r3")]),
         (said("begin"), [ResponseDone("r3", "cancelled", "replaced", None), ResponseCreated("r4")]),
@@ -131,6 +131,30 @@ def test_a_talkative_server() -> None:
     ]
     assert [wire.decode(message) for message, _ in table] == [event for _, event in table]
     assert isinstance(wire.decode_binary(PCM), AudioDelta)
+
+
+@pytest.mark.parametrize(
+    ("options", "zeros", "quiet"),
+    [
+        ({}, bytes(640), b"\1" + bytes(639)),
+        ({"output_encoding": "mulaw"}, b"\xff\x7f" * 80, b"\xfe" * 160),
+        ({"output_encoding": "alaw"}, b"\xd5\x55" * 80, b"\xd4" * 160),
+    ],
+)
+def test_silence_between_responses_is_of_none(options: dict[str, Any], zeros: bytes, quiet: bytes) -> None:
+    wire = make(RawPcm, {"begins_type": "begin", "ends_type": "end", **options})
+    begin, end, packed = b'{"type":"begin"}', b'{"type":"end"}', json.dumps({"type": "audio", "audio": text(zeros)}).encode()
+    for number in (0, 1):
+        assert [wire.decode_binary(zeros), wire.decode(packed)] == [Ignored("silence")] * 2
+        assert wire.alike(zeros, Opcode.BINARY) is None
+        wire.decode(begin)
+        for told in (wire.decode_binary(zeros), wire.decode(packed)):
+            assert isinstance(told, AudioDelta)
+            assert (told.response_id, told.audio()) == (f"r{number + 1}", zeros)
+        assert wire.alike(zeros, Opcode.BINARY) is not None
+        wire.decode(end)
+        assert isinstance(wire.decode_binary(quiet), AudioDelta)
+    assert isinstance(make(RawPcm, options).decode_binary(zeros), AudioDelta)
 
 
 def test_words_that_open_and_close_a_session() -> None:
@@ -151,7 +175,11 @@ def test_words_that_open_and_close_a_session() -> None:
         ({"audio_field": "a..b"}, "audio_field 'a..b': write a name"),
         ({"transcript_field": ""}, "transcript_field ''"),
         ({"text_type": "audio"}, "text_type and audio_type are both 'audio'"),
-        ({"json": True, "input_field": "type.audio"}, "cannot both be in a message"),
+        ({"json": True, "input_field": "type.audio"}, "input_field 'type.audio' and type_field 'type' cannot both be in a message"),
+        ({"audio_field": "type.audio"}, "audio_field 'type.audio' and type_field 'type' cannot both be"),
+        ({"type_field": "a", "error_type": "e", "error_field": "a.b"}, "error_field 'a.b' and type_field 'a' cannot both be"),
+        ({"type_field": "a.b", "text_type": "t", "text_field": "a"}, "text_field 'a' and type_field 'a.b' cannot both be"),
+        ({"transcript_type": "t", "transcript_field": "type"}, "transcript_field 'type' and type_field 'type' cannot both be"),
         ({"json": "yes"}, "option json of raw-pcm must be true or false, not 'yes'"),
         ({"rate": 8000}, "raw-pcm has no option 'rate': there are path, hello"),
     ],
@@ -161,6 +189,20 @@ def test_options_that_do_not_fit(options: dict[str, Any], told: str) -> None:
         make(RawPcm, options)
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"error_field": "type.why"},
+        {"audio_type": "", "audio_field": "type"},
+        {"input_field": "type"},
+        {"json": True, "input_type": "", "input_field": "type"},
+        {"text_type": "t", "text_field": "typed"},
+    ],
+)
+def test_a_field_may_lie_where_the_type_does_if_no_message_has_both(options: dict[str, Any]) -> None:
+    assert make(RawPcm, options).name == "raw-pcm"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,21 @@ def test_a_dialect_that_does_not_conform_calls_nobody(tmp_path: Path, capsys: py
     assert "mine: the dialect does not conform" in told
 
 
+def test_a_dialect_that_writes_audio_in_another_way_conforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from protocol import Dialect, websocket_url\nfrom protocol.events import Ignored\n\n\nclass Mine(Dialect):\n    name = 'mine'\n"
+        "    def endpoint(self, base_url, model): return websocket_url(base_url, '')\n"
+        "    def append(self, audio): return audio.hex().encode()\n"
+        "    def decode(self, message): return Ignored('text')\n"
+        "    decode_binary = decode\n"
+    )
+    assert main(["check", str(mine)]) == 0
+    told = capsys.readouterr().out
+    assert "note          the message of append does not hold the audio, as it is or in base64" in told
+    assert "mine: the dialect conforms" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -45,7 +60,7 @@ def test_a_dialect_that_does_not_conform_calls_nobody(tmp_path: Path, capsys: py
         (["twilio", "ftp://x"], "URL must begin with http://"),
         (["twilio", "http://h", "--option", "x"], "--option x: write NAME=VALUE"),
         (["raw-pcm", "--option", "json=yes"], "--option json=yes: it takes true or false"),
-        (["raw-pcm", "--option", "input_rate=fast"], "--option input_rate=fast: it takes a number"),
+        (["raw-pcm", "--option", "input_rate=fast"], "--option input_rate=fast: it takes a whole number"),
         (["raw-pcm", "--option", "input_rate=7"], "input_rate 7: there are 8000, 16000, 24000, 48000"),
         (["raw-pcm", "--option", "colour=red"], "raw-pcm has no option 'colour'"),
         (["raw-pcm", "http://h", "--option", "hello=${NO_SUCH}"], "hello needs ${NO_SUCH}: set the environment variable NO_SUCH"),

@@ -96,6 +96,7 @@ def test_the_way_in(asked: str, recipes: str | None, named: str, auth: str, bare
         ({"url": "/a?key=${KEY}"}, {}, "line 2: access.url needs ${KEY}: name the API key's environment variable: --api-key-env"),
         ({"headers": {"x": "${BROKEN}"}}, {}, "access.headers.x: it is empty or has characters that a header cannot carry"),
         ({"headers": {"x": "${A-B}"}}, {}, "line 3: access.headers.x: write ${NAME}, with the name of an environment variable"),
+        ({"body": {"n": 2**64}}, {}, "line 2: access.body: it cannot be sent as JSON: Integer exceeds 64-bit range"),
         ({"url": "https://x${BOT}:${MINE}/a"}, {}, "access.url: it is none that can be called"),
         ({"url": "http://x:0/a"}, {}, "access.url: it is none that can be called"),
         ({"url": "ws://x/a"}, {}, "access.url: write a path such as /rt-token, or a URL that begins with http:// or https://"),

@@ -20,7 +20,7 @@ import orjson
 import soundfile
 import yaml
 from users_peers import Peer, Script
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from audio import load_corpus
 from metrics.records import SessionRecord, TokenRecord, TurnRecord
@@ -34,6 +34,20 @@ TONE = (np.sin(np.arange(RATE * 4) * 2 * math.pi * 440 / RATE) * 8000).astype("<
 
 class Gone(ConnectionError):
     """The talker closed or left."""
+
+
+def next_frame(peer: Peer) -> Frame:
+    """What the talker sent. Raises Gone, behind an answer to its close."""
+    try:
+        got = peer.receive()
+    except ConnectionError:
+        got = None
+    if got is None or got.opcode is Opcode.CLOSE:
+        if got is not None:
+            with suppress(OSError):
+                peer.send(Opcode.CLOSE, got.data)
+        raise Gone
+    return got
 
 
 class Assistant:
@@ -56,15 +70,7 @@ class Assistant:
 
     def listen(self) -> bool:
         """Take in one message; whether it was audio with sound in it. Raises Gone."""
-        try:
-            got = self.peer.receive()
-        except ConnectionError:
-            got = None
-        if got is None or got.opcode is Opcode.CLOSE:
-            if got is not None:
-                with suppress(OSError):
-                    self.peer.send(Opcode.CLOSE, got.data)
-            raise Gone
+        got = next_frame(self.peer)
         message = orjson.loads(got.data)
         if message["type"] != "input_audio_buffer.append":
             self.messages.append(message)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from users_assistants import QUIET_FRAMES, Gone
+from users_assistants import QUIET_FRAMES, Gone, next_frame
 from users_peers import Peer
 from websockets.frames import Opcode
 
@@ -31,7 +31,8 @@ class Mouth:
         request = peer.read_request()
         headers = {key.lower(): value for key, value in request.headers.raw_items()}
         offered = [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",") if one.strip()]
-        self.wire = BY_NAME[name].opened(f"s{peer.number}", headers, dict(parse_qsl(urlsplit(request.path).query)), offered)
+        query = dict(parse_qsl(urlsplit(request.path).query, keep_blank_values=True))
+        self.wire = BY_NAME[name].opened(f"s{peer.number}", headers, query, offered)
         self.broken = 0
         self._session = Settings("gpt-realtime").echo("sess_1", beta=self.wire.beta, expires_at=0)
         self._heard = False
@@ -57,15 +58,7 @@ class Mouth:
 
     def listen(self) -> bool:
         """Take in one message; whether it was audio with sound in it. Raises Gone."""
-        try:
-            got = self.peer.receive()
-        except ConnectionError:
-            got = None
-        if got is None or got.opcode is Opcode.CLOSE:
-            if got is not None:
-                with suppress(OSError):
-                    self.peer.send(Opcode.CLOSE, got.data)
-            raise Gone
+        got = next_frame(self.peer)
         if got.opcode not in (Opcode.TEXT, Opcode.BINARY):
             return False
         message: Message = got.data.decode() if got.opcode is Opcode.TEXT else bytes(got.data)

@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from websocket import WebSocketBadStatusException, WebSocketException
 
 from protocol import table
+from protocol.access import filled_options, read_named
 from protocol.alone import notes, violations
 from protocol.conformance import redacted
 from protocol.dialect import Dialect
@@ -75,9 +77,18 @@ def _check(chosen: argparse.Namespace) -> int:
         print(shown_alone(one, wrong), end="")
         return 1 if wrong else 0
     secret = _secret(chosen.api_key_env)
-    secrets = [] if secret is None else [secret]
+    named = read_named(options, os.environ, chosen.api_key_env)
+    held = [*([] if secret is None else [secret]), *named.values()]
+    secrets = list(dict.fromkeys(text for value in held for text in (value, quote(value, safe=":"))))
+    if named:
+        try:
+            one = make(dialect, filled_options(options, named))
+        except ValueError:  # whose text may show what they hold
+            raise ValueError(f"what {', '.join(sorted(named))} holds is nothing that {one.name} takes") from None
     url = one.endpoint(chosen.url, chosen.model)
     place = url.partition("?")[0]
+    for text in secrets:
+        place = place.replace(text, "[secret]")
     print(f"{one.name} at {place}: a turn, a barge-in, a turn, a false alarm; about a minute", flush=True)
     try:
         watch = rehearse(one, url, one.headers(secret), secrets)

@@ -1,7 +1,8 @@
 """How a talker gets in, told as data: the request for a token or a session's URL, and where in the reply these are.
 
-A text of a recipe may hold `${NAME}`: the environment variable NAME, or, as `${KEY}`, the run's own API key; `$${` stands for `${` itself.
-Values are put in by `filled`, once for a run; a recipe itself holds their names only, so that it may be shown.
+A text of a recipe, and one among a dialect's options, may hold `${NAME}`: the environment variable NAME, or, as `${KEY}`, the run's own
+API key; `$${` stands for `${` itself. Values are put in by `filled`, once for a run, and by `filled_options`; recipe and options hold their
+names only, so that they may be shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ TOKEN: Final = "TOKEN"
 
 _NAME: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)\}", re.ASCII)
 _POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
+IN_URL: Final = frozenset({"path", "parameters"})
+"""Options of dialects that are written as they stand in a URL."""
 WS_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 """What the scheme of a session's URL becomes."""
 
@@ -75,8 +78,7 @@ class Recipe:
                 if not _POINTER.fullmatch(pointer):
                     raise ValueError(f"{name}: {pointer!r} is no JSON pointer: write /value, or /client_secret/value")
         for where, text in self.texts():
-            if "${" in _NAME.sub("-", text):
-                raise ValueError(f"{where}: write ${{NAME}}, with the name of an environment variable")
+            _check_names(where, text)
 
     @property
     def needs_token(self) -> bool:
@@ -135,6 +137,40 @@ def filled(recipe: Recipe, values: Mapping[str, str]) -> Request:
     return Request(recipe.method, fill(recipe.url, values, in_url=True), headers, body)
 
 
+def named(options: Mapping[str, Any]) -> dict[str, str]:
+    """The names that the texts among a dialect's options hold, each with the first option that holds it. Raises ValueError, with one line
+    that begins with the option, for what is no name."""
+    found: dict[str, str] = {}
+    for option, text in options.items():
+        if isinstance(text, str):
+            _check_names(option, text)
+            for name in sorted(names(text)):
+                found.setdefault(name, option)
+    return found
+
+
+def read_named(options: Mapping[str, Any], environment: Mapping[str, str], key_variable: str) -> dict[str, str]:
+    """What the environment holds for the names in a dialect's options. `key_variable`: which holds the run's own API key, "" for none.
+    Raises ValueError, as `named`, for one that is not set, and for one that cannot be sent."""
+    values: dict[str, str] = {}
+    for name, option in named(options).items():
+        variable = key_variable if name == KEY else name
+        value = environment.get(variable, "") if variable else ""
+        if not value:
+            missing = f"set the environment variable {variable}" if variable else "name the API key's environment variable: --api-key-env"
+            raise ValueError(f"{option} needs ${{{name}}}: {missing}")
+        if not value.isprintable():
+            raise ValueError(f"{option}: {variable} has characters that cannot be sent, such as a line end")
+        values[name] = value
+    return values
+
+
+def filled_options(options: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """A dialect's options with values in place of names: percent-encoded (RFC 3986) in those that are written as in a URL. `values` has all
+    that are `named`."""
+    return {name: fill(told, values, in_url=name in IN_URL) if isinstance(told, str) else told for name, told in options.items()}
+
+
 def fill(text: str, values: Mapping[str, str], in_url: bool = False) -> str:
     """The text with values in place of names. `in_url`: percent-encoded (RFC 3986)."""
 
@@ -158,6 +194,11 @@ def names(text: str) -> set[str]:
 def in_header(text: str) -> bool:
     """Whether the value of a header can be this text."""
     return bool(text) and text.isascii() and text.isprintable()
+
+
+def _check_names(where: str, text: str) -> None:
+    if "${" in _NAME.sub("-", text):
+        raise ValueError(f"{where}: write ${{NAME}}, with the name of an environment variable")
 
 
 def _has_host(url: str, schemes: tuple[str, ...]) -> bool:

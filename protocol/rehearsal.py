@@ -38,7 +38,7 @@ YIELD_S: Final = 2.0
 
 
 class Ended(Exception):
-    """The server ended the session, or it never became ready; the text says how."""
+    """The server ended the session, it never became ready, or the dialect broke; the text says how."""
 
 
 class Rehearsal:
@@ -186,6 +186,8 @@ class Rehearsal:
         except MalformedMessage as error:
             self._watch.broken(data, str(error))
             return
+        except Exception as error:  # of a dialect of a user's own
+            raise Ended(f"the dialect raised {type(error).__name__}: {error}") from None
         events = told if isinstance(told, list) else [told]
         self._watch.told(data, events)
         for event in events:
@@ -236,11 +238,20 @@ class Rehearsal:
 
 
 def rehearse(dialect: Dialect, url: str, headers: dict[str, str], secrets: list[str], speed: float = 1.0, **handshake: Any) -> Watch:
-    """The conversation with the server at this WebSocket URL. Raises OSError and WebSocketException where it cannot be called."""
+    """The conversation with the server at this WebSocket URL. Raises OSError and WebSocketException where it cannot be called, or redirects
+    to another address: that one is not told the secret."""
     watch = Watch(dialect, secrets)
     socket = WebSocket(enable_multithread=True, **handshake)
     socket.settimeout(READY_S)
-    socket.connect(url, header=headers, subprotocols=dialect.subprotocols() or None)
+    try:
+        socket.connect(url, header=headers, subprotocols=dialect.subprotocols() or None, redirect_limit=0)
+        if socket.getstatus() != 101:  # some versions of websocket-client take a redirection that they may not follow for success
+            raise WebSocketException("redirect")
+    except WebSocketException as error:
+        socket.shutdown()
+        if "redirect" in str(error).lower():
+            raise WebSocketException("it redirects to another address: name that one") from None
+        raise
     try:
         Rehearsal(dialect, socket, watch, speed).converse()
     except Ended as ended:

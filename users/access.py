@@ -27,7 +27,7 @@ class Mint:
     """Where tokens and session URLs come from. `base_url`: scheme, host and port; `path`: what is asked for there; `place`: the recipe's
     URL as it may be shown; `timeout_s`: limit of a whole request; `values`: what the environment holds for the recipe's names."""
 
-    recipe: Recipe
+    recipe: Recipe = field(repr=False)
     request: Request
     base_url: str
     path: str = field(repr=False)

@@ -6,12 +6,14 @@ import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib.metadata import entry_points
 from typing import Any
 
 from locust.util.timespan import parse_timespan
 
 from metrics.criteria import parse
 from protocol import DIALECTS
+from protocol.registry import ENTRY_POINTS
 from scenarios import ScenarioError, names
 from scenarios.checks import check_chaos
 from scenarios.criteria import check_criteria
@@ -85,18 +87,28 @@ def refuse_owners(form: Mapping[str, str]) -> None:
 
 
 def options_from(parsed: Namespace, host: str | None, form: Mapping[str, str] | None = None) -> Options:
-    """The options as chosen: on the command line, or in the web form where it has them. Raises ScenarioError for a wrong type."""
+    """The options as chosen: on the command line (`parsed`), or in the web form where it has them. Raises ScenarioError for a wrong type,
+    and for a form's dialect in a file that the command line does not name: it would be run here, and on every worker."""
     chosen: dict[str, Any] = {f.name: getattr(parsed, f.name) for f in fields(Options) if f.name != "host"}
     chosen["changes"] = tuple(chosen["changes"] or ())
     for name in _FORM:
         text = (form or {}).get(name)
         if text is None:
             continue
+        if name == "dialect":
+            _check_dialect(text, parsed.dialect)
         try:
             chosen[name] = type(chosen[name])(text)
         except ValueError:
             raise ScenarioError(f"{name}: {text!r} is not a number") from None
     return Options(**chosen, host=host)
+
+
+def _check_dialect(asked: str, named: str) -> None:
+    """Raises ScenarioError for a form's dialect that is neither installed here nor `named` on the command line."""
+    known = list(dict.fromkeys([*DIALECTS, *sorted(point.name for point in entry_points(group=ENTRY_POINTS)), named]))
+    if asked not in known:
+        raise ScenarioError(f"dialect: {asked[:60]!r} is none of {', '.join(known)}; a file is named on the command line only: --dialect")
 
 
 def apply_load(parsed: Namespace, run: Run) -> None:

@@ -9,6 +9,7 @@ from protocol import Grant
 from scenarios import ScenarioError
 from users.clock import now_ns
 from users.errors import LocalError, RemoteError
+from users.hidden import hidden, spelled
 from users.mint import http_client, request_grant
 from users.resolver import remember_names
 from users.run import Run
@@ -55,7 +56,7 @@ def preflight(run: Run) -> None:
             advice += f", or it has no WebSocket {_where(run)}: servers of FastAPI's kind answer so, too"
         if "certificate" in str(error):
             advice = "name the authority that signed it with --tls-ca FILE (or trust anything: --tls-insecure)"
-        raise ScenarioError(f"{run.place} cannot be called: {error}; {advice}") from None
+        raise ScenarioError(hidden(f"{run.place} cannot be called: {error}; {advice}", spelled(run.secrets.values()))) from None
     except LocalError as error:
         raise ScenarioError(f"--dialect {run.options.dialect}: {error}") from None
     finally:

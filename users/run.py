@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from metrics.criteria import Criterion, parse
 from metrics.stages import Stages
 from metrics.untold import untold
 from protocol import DIALECTS, Dialect, SessionSettings, find, make, wrong_rates
+from protocol.access import KEY, filled_options, read_named
 from protocol.alone import violations
 from scenarios import Planner, Scenario, ScenarioError, load_scenario
 from scenarios.checks import check_voices
@@ -84,6 +86,8 @@ class Run:
     tls: ssl.SSLContext
     mint: Mint | None
     key: str | None = field(repr=False)
+    named: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the environment holds for the names in `session.wire`."""
     roster: Numbers = field(default_factory=Roster)
     faults: Faults = field(default_factory=Faults)
     starts: Starts = field(default_factory=Starts)
@@ -124,7 +128,9 @@ class Run:
     @property
     def secrets(self) -> dict[str, str]:
         """The environment variables by which talkers get in, and what they hold, "" where that is not used."""
-        return {self.options.api_key_env: self.key or "", **(self.mint.secrets if self.mint is not None else {})}
+        key = self.options.api_key_env
+        named = {key if name == KEY else name: value for name, value in self.named.items()}
+        return {key: self.key or "", **(self.mint.secrets if self.mint is not None else {}), **named}
 
     def begin(self, began_ns: int) -> None:
         """The run begins, or did, at this instant."""
@@ -148,7 +154,7 @@ class Run:
 
     def dialect(self) -> Dialect:
         """A dialect for a new session."""
-        return make(self.wire, self.scenario.session.wire)
+        return make(self.wire, filled_options(self.scenario.session.wire, self.named))
 
     def tape(self, talker: int, session: int) -> Tape | None:
         """What takes a talker's session down, counted from 0 over all its calls; None: nothing does."""
@@ -175,7 +181,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     """Check everything that can be checked before a talker starts. `scenario`: where it is known already; None: it is read from the place
     that the options name. Raises ScenarioError with one line: what, where, what to do."""
     scenario = scenario or load_scenario(options.scenario, changes=options.changes)
-    wire, dialect = _dialect(options.dialect, scenario)
+    wire, dialect, named = _dialect(options, scenario)
     if options.arrivals not in CLOCKS:
         raise ScenarioError(f"--arrivals {options.arrivals!r}: there are {', '.join(CLOCKS)}")
     recipe = recipe_of(scenario, dialect, dialect.access(session_settings(scenario)), options.token_path)
@@ -202,7 +208,7 @@ def make_run(options: Options, scenario: Scenario | None = None) -> Run:
     key = read_key(options.auth, options.api_key_env, dialect)
     tls = _tls(options)
     mint = make_mint(scenario, recipe, host, tls, key) if recipe is not None and options.auth == TOKEN else None
-    return Run(options, scenario, criteria, host, wire, planner, Prepared(dialect, options.frame_ms), tls, mint, key)
+    return Run(options, scenario, criteria, host, wire, planner, Prepared(dialect, options.frame_ms), tls, mint, key, named=named)
 
 
 def refuse_commands(scenario: Scenario, allowed: bool) -> None:
@@ -215,23 +221,31 @@ def refuse_commands(scenario: Scenario, allowed: bool) -> None:
             )
 
 
-def _dialect(name: str, scenario: Scenario) -> tuple[type[Dialect], Dialect]:
-    """The dialect of this name, and one with the scenario's options. A user's own must be what every dialect is."""
+def _dialect(options: Options, scenario: Scenario) -> tuple[type[Dialect], Dialect, dict[str, str]]:
+    """The dialect of this name, one with the scenario's options, and what the environment holds for the names in these. The options must
+    fit as they are written, too: a tape has them so. A user's own must be what every dialect is."""
+    name, given, place = options.dialect, scenario.session.wire, scenario.place("session", "wire")
     try:
         wire = find(name)
     except ValueError as error:
         raise ScenarioError(f"--dialect: {error}") from None
     try:
-        made = make(wire, scenario.session.wire)
+        made = make(wire, given)
+        named = read_named(given, os.environ, options.api_key_env)
     except ValueError as error:
-        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {error}") from None
-    wrong = [] if wire in DIALECTS.values() else violations(lambda: make(wire, scenario.session.wire))
+        raise ScenarioError(f"{place}: session.wire: {error}") from None
+    if named:
+        try:
+            made = make(wire, filled_options(given, named))
+        except ValueError:  # whose text may show what they hold
+            raise ScenarioError(f"{place}: session.wire: what {', '.join(sorted(named))} holds is nothing that {wire.name} takes") from None
+    wrong = [] if wire in DIALECTS.values() else violations(lambda: make(wire, given))
     if wrong:
         raise ScenarioError(f"--dialect {name}: {wrong[0]:.200}; python -m protocol check {name} tells all that is wrong with it")
     rates = wrong_rates(made)
     if rates:
-        raise ScenarioError(f"{scenario.place('session', 'wire')}: session.wire: {wire.name}: {rates[0]}")
-    return wire, made
+        raise ScenarioError(f"{place}: session.wire: {wire.name}: {rates[0]}")
+    return wire, made, named
 
 
 def _host(host: str | None, dialect: Dialect) -> str:

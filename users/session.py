@@ -11,13 +11,13 @@ from metrics.by_ear import ByEar
 from metrics.records import ErrorKind, Outcome, SessionOutcome, SessionRecord, TurnKind, TurnRecord
 from metrics.tracker import Limits, Notice, Tracker
 from protocol import Grant, MalformedMessage, Opcode
-from protocol.events import AssistantError, Event, SessionUpdated
+from protocol.events import Event
 from users.access import door, secret_parameters
 from users.clock import epoch_s, now_ns
 from users.closing import Attempt, broken_by_chaos, emit, session_record
 from users.errors import LocalError, RemoteError
 from users.held import Held
-from users.hidden import hidden, hidden_in
+from users.hidden import hidden, hidden_in, spelled
 from users.link import Link
 from users.microphone import Microphone
 from users.opening import Target, connect
@@ -70,11 +70,12 @@ class Session:
     def open(self, grant: Grant) -> None:
         """Connect as granted, configure, and begin to stream. Blocks; raises RemoteError where no session comes of it in time."""
         run, dialect = self._run, self._dialect
-        self._secrets = (*grant.secrets, *run.secrets.values(), *secret_parameters(run.host))
-        if self._tape is not None:
-            self._tape.secrets = self._secrets
         limit_s = run.scenario.limits.setup_s
         url, headers = door(grant, dialect, run.host, run.scenario.session.model)
+        named = (*secret_parameters(url), *secret_parameters(run.host))
+        self._secrets = tuple(dict.fromkeys((*grant.secrets, *spelled(run.secrets.values()), *named)))
+        if self._tape is not None:
+            self._tape.secrets = self._secrets
         target = Target(url, {**headers, "X-Client-Id": self._client}, dialect.subprotocols(), run.tls, limit_s, run.options.arrivals)
         link = connect(target, run.inbox, self._on_message, self._on_closed, self._catch_up, self._network)
         self._link, self._held = link, Held(link.line, self._wired)
@@ -84,8 +85,9 @@ class Session:
         link.start()
         for message in messages:
             self._wired.send(message)
-        if dialect.ready_at_once:
-            self._told(now_ns(), now_ns(), SessionUpdated({}), b"", Opcode.TEXT)
+        if dialect.ready_at_once and self._tracker is None:
+            self._setup.ready_ns = now_ns()
+            self._begin(self._setup.ready_ns)
         until = link.opening.started_ns + round(limit_s * 1e9)
         while self._tracker is None:
             self.check()
@@ -129,6 +131,15 @@ class Session:
         """Whether the session was ever ready to converse."""
         return self._tracker is not None
 
+    @property
+    def ready_shown(self) -> bool:
+        """Whether the assistant showed that it was: by its word for it or, on a wire that has none, by audio."""
+        return self.ready and (not self._dialect.ready_at_once or self._wired.counted.audio_samples_received > 0)
+
+    def ready_s(self, t_ns: int) -> float:
+        """For how long it has been ready to converse by this instant."""
+        return 0.0 if self._setup.ready_ns is None else (t_ns - self._setup.ready_ns) / 1e9
+
     def check(self) -> None:
         """Raises the RemoteError or LocalError that ended the session, if one did."""
         if self._error is not None:
@@ -156,10 +167,13 @@ class Session:
             self.wake.wait(_FAREWELL_S + (self._network.round_trip_s if self._network is not None else 0.0))
 
     def close(self, outcome: SessionOutcome, error: RemoteError | None = None) -> SessionRecord:
-        """End the session at once and say what became of it. Turns under way end with it."""
+        """End the session at once and say what became of it. Turns under way end with it. One that is told as refused was never ready."""
         t_ns = now_ns()
+        if outcome is SessionOutcome.REFUSED:
+            self._setup.ready_ns = None
         if self._tracker is not None:
-            self.tracker.close(t_ns, Outcome.CONNECTION_LOST if outcome is SessionOutcome.LOST else Outcome.CUT_BY_RUN_END)
+            broken = outcome in (SessionOutcome.LOST, SessionOutcome.REFUSED)
+            self.tracker.close(t_ns, Outcome.CONNECTION_LOST if broken else Outcome.CUT_BY_RUN_END)
             if error is not None and error.kind is ErrorKind.CHAOS:
                 self.turns[:] = broken_by_chaos(self.turns, error)
         if self._link is not None:
@@ -194,8 +208,10 @@ class Session:
         except Exception as error:  # in the event loop's hands it would only be printed
             self._broken("decoded", error)
             return
+        if events and self._setup.first_event_ns is None:
+            self._setup.first_event_ns = arrived_ns
         for event in events:
-            self._told(begun_ns, arrived_ns, event, payload, opcode)
+            self._told(begun_ns, arrived_ns, hidden_in(event, self._secrets), payload, opcode)
 
     def _broken(self, what: str, error: Exception) -> None:
         self._run.faults.note(f"a message could not be {what}")
@@ -209,8 +225,6 @@ class Session:
     def _told(self, begun_ns: int, arrived_ns: int, event: Event, payload: bytes, opcode: Opcode) -> None:
         """The assistant told something, in this message, which began to be decoded at `begun_ns`."""
         tracker = self._tracker
-        if type(event) is AssistantError:
-            event = hidden_in(event, self._secrets)
         try:
             notice = tracker.event(arrived_ns, event) if tracker is not None else Notice.NOTHING
             if self._held is not None and self._tape is None:  # what is held is not on the tape
@@ -223,19 +237,28 @@ class Session:
             return
         self._wired.counted.event(event)
         if tracker is None:
-            self._error = self._setup.event(arrived_ns, event) or self._error
-            if self._setup.ready_ns is not None:
-                self._begin(self._setup.ready_ns)
-            self.wake.set()
+            self._set_up(arrived_ns, event)
             return
-        if notice:
-            if notice & _FIRST_AUDIO and self._link is not None:
-                round_trip_s = self._link.round_trip_s()
-                network_s = self._network.down_s() if self._network is not None else None
-                downlink_s = None if round_trip_s is None else round_trip_s / 2 + (network_s or 0.0)
-                tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
-            if notice & _WAKING:
-                self.wake.set()
+        if notice & _FIRST_AUDIO:
+            self._first_heard(tracker, begun_ns)
+        if notice & _WAKING:
+            self.wake.set()
+
+    def _set_up(self, arrived_ns: int, event: Event) -> None:
+        """It was told before the session was ready, which it may be by this."""
+        self._error = self._setup.event(arrived_ns, event) or self._error
+        if self._setup.ready_ns is not None:
+            self._begin(self._setup.ready_ns)
+        self.wake.set()
+
+    def _first_heard(self, tracker: Tracker, begun_ns: int) -> None:
+        """The first audio of an answer is tracked: what that took, and its way here."""
+        if self._link is None:
+            return
+        round_trip_s = self._link.round_trip_s()
+        network_s = self._network.down_s() if self._network is not None else None
+        downlink_s = None if round_trip_s is None else round_trip_s / 2 + (network_s or 0.0)
+        tracker.first_audio_cost((now_ns() - begun_ns) / 1e9, downlink_s, network_s)
 
     def _begin(self, ready_ns: int) -> None:
         """The assistant is ready: what it tells from now on is tracked."""

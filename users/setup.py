@@ -8,8 +8,8 @@ from users.errors import RemoteError
 
 
 class Setup:
-    """Of one session. Each is None until it was told: the session's `id`, when the first event came, when the session was `ready_ns`, and
-    the assistant's end-of-turn silence window `silence_ms`."""
+    """Of one session. Each is None until it was told: the session's `id`, when the first event came, when the session was `ready_ns` (on
+    a wire that has no word for it: as soon as it was configured), and the assistant's end-of-turn silence window `silence_ms`."""
 
     __slots__ = ("first_event_ns", "id", "ready_ns", "silence_ms")
 
@@ -20,9 +20,7 @@ class Setup:
         self.silence_ms: int | None = None
 
     def event(self, arrived_ns: int, event: Event) -> RemoteError | None:
-        """Take what came; returns why no session comes of it, None where one still may."""
-        if self.first_event_ns is None:
-            self.first_event_ns = arrived_ns
+        """Take what came before the session was ready; returns why no session comes of it, None where one still may."""
         if isinstance(event, SessionCreated):
             self.id = event.session_id
         elif isinstance(event, SessionUpdated):

@@ -29,7 +29,10 @@ _LASTED_S = 2.0
 """A session that lasted so long has held, though it brought no answer yet; one that an assistant accepts and drops has not."""
 
 _REFUSED = {ErrorKind.AUTH, ErrorKind.HANDSHAKE, ErrorKind.PROTOCOL, ErrorKind.REMOTE_CLOSE}
-"""Errors before a session is ready after which a token or URL is not used again: it may be the reason."""
+"""Errors of a session that did not hold after which a token or URL is not used again: it may be the reason."""
+_DENIED = {1008, 3000, 3003, 4401, 4403}
+"""Codes by which a server closes whom it does not let in, however late: policy violation (RFC 6455, section 7.4.1), unauthorized and
+forbidden (IANA's registry of close codes), and what servers say in place of HTTP's 401 and 403."""
 
 
 class Talker(User):
@@ -138,6 +141,7 @@ class Talker(User):
     def _use(self, session: Session, grant: Grant, turns: int) -> RemoteError | None:
         """Open the session, converse, and report it; returns what ended it early, None where the talker ended it."""
         self._held = False
+        lost_ns = self._lost_ns
         try:
             session.open(grant)
             self.run_.sessions[self.number] = session
@@ -145,12 +149,13 @@ class Talker(User):
             stayed = self._converse(session, turns)
             session.hang_up()
         except RemoteError as error:
-            over_ns = self._report(session, SessionOutcome.LOST if session.ready else SessionOutcome.REFUSED, error)
-            if not session.ready and error.kind in _REFUSED:
+            had = self._had(session, error)
+            over_ns = self._report(session, SessionOutcome.LOST if had else SessionOutcome.REFUSED, error)
+            if (not self._held and error.kind in _REFUSED) or error.close_code in _DENIED:
                 self._kept.drop()
-            if not (session.ready and self.stopping):  # it will not want another
+            if not (had and self.stopping):  # it will not want another
                 self._down_ns = over_ns
-                self._lost_ns = over_ns if session.ready else self._lost_ns
+                self._lost_ns = over_ns if had else lost_ns
             return error.with_traceback(None)  # whose frames hold the session, which holds the error
         except BaseException:  # the run's end kills the greenlet wherever it waits
             self._report(session, SessionOutcome.CUT_BY_RUN_END, None)
@@ -158,6 +163,13 @@ class Talker(User):
         ended = SessionOutcome.CUT_BY_RUN_END if self.stopping else SessionOutcome.HUNG_UP
         self._report(session, ended if stayed else SessionOutcome.ABANDONED, None)
         return None
+
+    def _had(self, session: Session, error: RemoteError) -> bool:
+        """Whether the talker had this session, which this error ended. On a wire without a word for ready, one that was accepted, and
+        closed before it had lasted or brought any audio, was none: so does a server that is full, or lets nobody in."""
+        if session.ready_shown or error.kind not in _REFUSED:
+            return session.ready
+        return session.ready_s(now_ns()) >= _LASTED_S
 
     def _converse(self, session: Session, turns: int) -> bool:
         """Take so many turns; False: the talker has lost its patience before. Raises RemoteError where the session ends."""

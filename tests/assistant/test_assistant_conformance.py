@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 import websockets.exceptions
 from assistant_harness import Running, profile, running
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from protocol import Fact, find, make
+from protocol import Event, Fact, find, make
 from protocol import rehearsal as kit
+from protocol.__main__ import main
 from protocol.conformance import Watch
+from protocol.dialects.raw_pcm import RawPcm
+from protocol.events import Unknown
 from protocol.rehearsal import rehearse
 from protocol.verdict import conforms, shown
 
@@ -167,3 +172,61 @@ def test_a_server_that_is_rude_to_twilio(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "a binary message, where the wire has text only" in text
     assert 'hold: {"event":"hold"}' in text
     assert "the server closed the session: code 1000" in text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_dialect_that_breaks_on_a_message_is_told_with_what_came_before() -> None:
+    class Ours(RawPcm):
+        name = "ours"
+
+        def decode(self, message: bytes) -> Event | list[Event]:
+            return Unknown({"talk": "talk"}[message.decode()])
+
+    def talks(connection: ServerConnection) -> None:
+        for word in ("talk", "pcm"):
+            connection.send(word)
+        _listens(connection)
+
+    with hostile(talks) as url:
+        watch = rehearse(Ours(), url.replace("http", "ws"), {}, [], 20.0)
+    assert watch.violations == {"the dialect raised KeyError: 'pcm'": 1}
+    assert (watch.messages, watch.unknown_messages) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_told_and_the_key_goes_nowhere_else(
+    status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUR_KEY", "sk-of-ours")
+    asked: list[str] = []
+
+    def elsewhere(connection: ServerConnection, request: Request) -> Response:
+        asked.append(request.headers.get("Authorization", ""))
+        return Response(status, "Moved", Headers({"Location": f"ws://127.0.0.1:{made.socket.getsockname()[1]}/b", "Content-Length": "0"}))
+
+    with serve(_listens, "127.0.0.1", 0, process_request=elsewhere) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{made.socket.getsockname()[1]}/a"
+        assert main(["check", "openai-realtime", f"http://{place}", "--api-key-env", "OUR_KEY"]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"doubletalk: ws://{place}")
+    assert line.endswith(" cannot be called: it redirects to another address: name that one\n")
+    assert asked == ["Bearer sk-of-ours"]
+
+
+def test_options_are_filled_from_the_environment_and_not_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_TOKEN", "sk of ours")
+    heard: list[str] = []
+
+    def echoes(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        heard.extend((connection.request.path, str(connection.recv())))
+        connection.close(1008, f"what is {heard[0]} or {heard[1]}?")
+
+    with hostile(echoes) as url:
+        assert main(["check", "raw-pcm", url, "--option", "hello=${OUR_TOKEN}", "--option", "path=/a/${OUR_TOKEN}"]) == 1
+    assert heard == ["/a/sk%20of%20ours", "sk of ours"]
+    told = capsys.readouterr().out
+    assert f"raw-pcm at {url.replace('http', 'ws')}/a/[secret]: a turn" in told
+    assert "code 1008, what is /a/[secret] or [secret]?" in told
+    assert "ours" not in told

@@ -63,6 +63,8 @@ def test_a_dialect_that_writes_audio_in_another_way_conforms(tmp_path: Path, cap
         (["raw-pcm", "--option", "input_rate=fast"], "--option input_rate=fast: it takes a whole number"),
         (["raw-pcm", "--option", "input_rate=7"], "input_rate 7: there are 8000, 16000, 24000, 48000"),
         (["raw-pcm", "--option", "colour=red"], "raw-pcm has no option 'colour'"),
+        (["raw-pcm", "http://h", "--option", "hello=${NO_SUCH}"], "hello needs ${NO_SUCH}: set the environment variable NO_SUCH"),
+        (["raw-pcm", "http://h", "--option", "hello=${BROKEN}"], "hello: BROKEN has characters that cannot be sent"),
         (["openai-realtime", "http://h", "--api-key-env", "NO_SUCH"], "--api-key-env: the environment variable NO_SUCH is not set"),
         (["openai-realtime", "http://h", "--api-key-env", "BROKEN"], "secret is empty or has characters"),
     ],

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from users_assistants import Heard, a_run, listening, locust_running
-from users_peers import served, until
+from users_peers import Peer, served, until
 from users_vendors import SECRET, Vendor, ok
+from websockets.frames import Opcode
 
 from metrics.records import ErrorKind, Outcome, SessionOutcome
 from scenarios import ScenarioError
@@ -89,6 +90,42 @@ def test_a_url_that_is_kept_though_it_may_be_used_once_is_asked_for_again(tmp_pa
     assert (first.outcome, refused.outcome, back.outcome) == (SessionOutcome.HUNG_UP, SessionOutcome.REFUSED, SessionOutcome.HUNG_UP)
     assert (refused.error_kind, refused.error) == (ErrorKind.AUTH, f"localhost:{server.port} refused the WebSocket with HTTP status 401")
     assert [path.partition("?")[0] for path, _ in vendor.sessions[:3]] == ["/join/0", "/join/0", "/join/1"]
+
+
+class Bouncer(Vendor):
+    """Accepts every session of a wire without a word for ready, and closes it at once, by this code."""
+
+    code = 1000
+
+    def _session(self, peer: Peer) -> None:
+        peer.accept()
+        with self.lock:
+            self.sessions.append((peer.read_request().path, {}))
+        peer.send(Opcode.CLOSE, self.code.to_bytes(2, "big"))
+        peer.drain()
+
+
+@pytest.mark.parametrize(
+    ("code", "lasting_s", "again"),
+    [
+        pytest.param(4401, 2.0, True, id="unauthorized"),
+        pytest.param(1013, 2.0, True, id="closed at once"),
+        pytest.param(1008, 0.0, True, id="it lasted, and was denied all the same"),
+        pytest.param(1013, 0.0, False, id="it lasted"),
+    ],
+)
+def test_a_kept_token_is_dropped_though_the_wire_was_ready_at_once(
+    code: int, lasting_s: float, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("users.talker._LASTED_S", lasting_s)
+    monkeypatch.setattr("users.talker._FIRST_BACKOFF_S", 0.02)
+    vendor = Bouncer([ok(access_token=SECRET)])
+    vendor.code = code
+    with served(vendor) as server:
+        run = a_run(server.host, tmp_path, {"access": GRANT, "conversation": AGAIN}, auth="", dialect="raw-pcm")
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: len(heard.sessions) >= 3)
+    assert len([record for record in heard.tokens if record.done_ns < heard.sessions[2].started_ns]) == (3 if again else 1)
 
 
 def test_a_refused_request_is_tried_again_after_its_wait(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,26 @@ def test_the_web_form_goes_before_the_command_line() -> None:
 def test_wrong_types_in_the_web_form(name: str, text: str) -> None:
     with pytest.raises(ScenarioError, match=name):
         options_from(parser().parse_args([]), "http://x", {name: text})
+
+
+def test_a_form_cannot_have_a_file_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dialect's file is Python, and would be run here and on every worker: only who started Locust names one."""
+    script, marker = tmp_path / "purge.py", tmp_path / "purged"
+    script.write_text(f"open({str(marker)!r}, 'w')\n")
+    for asked in (str(script), "no-such-wire", ""):
+        with pytest.raises(ScenarioError) as caught:
+            make_run(options_from(parser().parse_args([]), "http://x", {"dialect": asked}))
+        assert str(caught.value).startswith(f"dialect: {asked[:60]!r} is none of openai-realtime, ")
+        assert str(caught.value).endswith("; a file is named on the command line only: --dialect")
+        assert "\n" not in str(caught.value)
+    assert not marker.exists()
+
+    named = parser().parse_args(["--dialect", str(script)])
+    assert options_from(named, "http://x", {"dialect": str(script)}).dialect == str(script)
+    assert options_from(named, "http://x", {"dialect": "twilio"}).dialect == "twilio"
+    point = EntryPoint("ours", "our_package:Ours", "doubletalk.dialects")
+    monkeypatch.setattr("users.options.entry_points", lambda group: [point] if group == point.group else [])
+    assert options_from(parser().parse_args([]), "http://x", {"dialect": "ours"}).dialect == "ours"
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,61 @@ def test_what_the_assistant_says_of_a_secret_is_not_kept(why: str, tmp_path: Pat
         assert shown.startswith(str(error).removeprefix("the assistant refused the session's settings: "))
 
 
+@pytest.mark.parametrize(("grant", "said"), [("url", "ab12cd34"), ("token", "s3cret")])
+def test_secrets_in_why_a_response_failed_and_a_session_closed(grant: str, said: str, tmp_path: Path) -> None:
+    """A parameter that is called like a secret is one, however short."""
+
+    def script(peer: Peer) -> None:
+        assistant = Assistant(peer).ready()
+        assistant.utterance("u0")
+        assistant.begin("r0", 0.1)
+        assistant.done("r0", "failed", f"no credit: {said}")
+        peer.send(Opcode.CLOSE, (1008).to_bytes(2, "big") + f"token {said} expired".encode())
+        peer.drain()
+
+    with served(script) as server:
+        session = Session(a_run(server.host, tmp_path), 0, 0, None)
+        session.open(Grant("s3cret") if grant == "token" else Grant(url=f"ws://localhost:{server.port}/ws?token={said}&rate=8"))
+        session.speak(TurnKind.UTTERANCE, 0, session._run.prepared.clip(session._run.planner.turn(0, 0).utterance))
+        with pytest.raises(RemoteError) as caught:
+            until(lambda: session.check())
+        record = session.close(SessionOutcome.LOST, caught.value)
+    assert record.error == "closed by the assistant: code 1008, token *** expired"
+    (turn,) = session.turns
+    assert (turn.response_status, turn.response_reason, turn.error) == ("failed", "no credit: ***", "no credit: ***")
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_wire_that_is_ready_at_once_has_its_first_event_when_one_comes(says: bool, tmp_path: Path) -> None:
+    spoke_ns: list[int] = []
+
+    def script(peer: Peer) -> None:
+        peer.accept()
+        for _ in range(10):
+            peer.receive()
+        if says:
+            spoke_ns.append(now_ns())
+            peer.tell(type="status", mood="fine")
+        peer.drain()
+
+    with served(script) as server:
+        session = Session(a_run(server.host, tmp_path, dialect="raw-pcm"), 0, 0, None)
+        session.open(Grant())
+        assert session.ready
+        assert session._setup.ready_ns is not None
+        assert session._setup.first_event_ns is None
+        if says:
+            until(lambda: session._wired.counted.unknown_events == 1)
+            opened_ns = session.link.opening.opened_ns
+        record = session.close(SessionOutcome.HUNG_UP)
+    assert record.ready_ns is not None
+    if says:
+        assert record.first_event_s is not None
+        assert record.first_event_s >= (spoke_ns[0] - opened_ns) / 1e9 > 0.1
+    else:
+        assert record.first_event_s is None
+
+
 def test_refused_at_the_handshake(tmp_path: Path) -> None:
     def script(peer: Peer) -> None:
         assert peer.read_request().headers["Authorization"] == "Bearer s3cret"

@@ -25,4 +25,4 @@ def test_a_warning_does_not() -> None:
     setup = Setup()
     told = [SessionCreated("s1", {}), AssistantError("SLOW_THINK", "Slow.", benign=True), SessionUpdated({})]
     assert [setup.event(t_ns, event) for t_ns, event in enumerate(told)] == [None, None, None]
-    assert (setup.id, setup.first_event_ns, setup.ready_ns) == ("s1", 0, 2)
+    assert (setup.id, setup.ready_ns) == ("s1", 2)

@@ -148,6 +148,50 @@ def test_a_session_that_comes_back_in_a_later_call_has_recovered_since_the_loss(
     assert first.down_s + second.down_s + back.down_s == pytest.approx((back.ready_ns - lost.closed_ns) / 1e9)
 
 
+def test_a_session_that_is_accepted_and_dropped_is_none_where_the_wire_has_no_word_for_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is full: one session lasts and is lost, two are accepted and closed at the first word, the last one stays."""
+    monkeypatch.setattr("users.talker._LASTED_S", 1.0)
+    monkeypatch.setattr("users.talker._FIRST_BACKOFF_S", 0.02)
+
+    def drops(peer: Peer) -> None:
+        peer.accept()
+        frames, sounded = 0, False
+        while not sounded or frames < (70 if peer.number == 0 else 0):  # of 20 ms
+            got = peer.receive()
+            assert got is not None
+            frames, sounded = frames + 1, sounded or any(got.data)
+        peer.raw(b"\x88\x02\x03\xf5")
+        peer.drain()
+
+    def stays(peer: Peer) -> None:
+        peer.accept()
+        peer.drain()
+
+    with served(drops, drops, drops, stays) as server:
+        run = a_run(server.host, tmp_path, {"conversation": {"turns": 5}}, dialect="raw-pcm")
+        with locust_running(run, Talker) as (_, heard):
+            until(lambda: len(heard.sessions) == 3 and any(one.turns_begun for one in run.sessions.values()))
+    lost, first, second, back = heard.sessions
+    assert [s.outcome for s in heard.sessions] == [
+        SessionOutcome.LOST,
+        SessionOutcome.REFUSED,
+        SessionOutcome.REFUSED,
+        SessionOutcome.CUT_BY_RUN_END,
+    ]
+    assert [s.ready_ns is None for s in heard.sessions] == [False, True, True, False]
+    assert [s.lost_ns for s in heard.sessions] == [None, *[lost.closed_ns] * 3]
+    assert [METRICS["automatic_recovery_rate"].measure(s) for s in heard.sessions] == [None, None, None, (1.0, 1.0)]
+    assert sum(METRICS["reconnects_per_hour"].measure(s)[0] for s in heard.sessions) == 1.0
+    assert back.ready_ns is not None
+    assert METRICS["time_to_recover"].measure(back) == (back.ready_ns - lost.closed_ns) / 1e9
+    assert first.down_s + second.down_s + back.down_s == pytest.approx((back.ready_ns - lost.closed_ns) / 1e9)
+    assert [s.first_event_s for s in heard.sessions] == [None] * 4
+    assert [s.turns for s in heard.sessions] == [1] * 4
+    assert [turn.outcome for turn in heard.turns] == [*[Outcome.CONNECTION_LOST] * 3, Outcome.CUT_BY_RUN_END]
+
+
 def test_no_two_waits_of_a_talker_are_drawn_alike(tmp_path: Path) -> None:
     class Lonely:
         run_ = a_run("http://127.0.0.1:1", tmp_path)

@@ -45,9 +45,10 @@ class Peer:
         self._frames: list[Frame] = []
 
     def read_request(self) -> Request:
-        """The opening handshake's request."""
+        """The opening handshake's request. Raises ConnectionError where the talker leaves before."""
         while self.request is None:
-            assert self._feed(), "no handshake came"
+            if not self._feed():
+                raise ConnectionError("no handshake came")
         return self.request
 
     def accept(self, behind: bytes = b"", headers: dict[str, str] | None = None) -> None:

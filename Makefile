@@ -9,7 +9,7 @@ CANNOT := echo "cannot install: is the package index reachable? What pip said is
 DEMO_TALKERS ?= 20
 DEMO_SECONDS ?= 60
 
-.PHONY: wires interop afterwards statistics verdicts demo test check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
+.PHONY: wires interop afterwards statistics verdicts demo test test-again check bench format docs corpus calibrate clean install install-dev fuzz monitoring reference network
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +54,10 @@ demo: $(VENV)/.installed
 test: export PYTHONDONTWRITEBYTECODE =  # some machines have it set: hundreds of processes would compile the same files
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not alone and not interop" --numprocesses 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -m "alone and not interop" $$(grep -rl --include '*.py' 'mark\.alone' tests)
+
+test-again: $(VENV)/.installed-dev
+	$(BIN)/pytest --last-failed --last-failed-no-failures none -m "not interop"
 	$(BIN)/pytest -m "alone and not interop" $$(grep -rl --include '*.py' 'mark\.alone' tests)
 
 interop: $(VENV)/.installed-dev

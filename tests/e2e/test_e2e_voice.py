@@ -152,7 +152,8 @@ def table(page: Page, name: str) -> list[list[str]]:
 
 RUBBISH = [
     ({"scenario": "nonesuch"}, "no scenario 'nonesuch': there are baseline, "),
-    ({"dialect": "klingon"}, "--dialect: there is no dialect 'klingon': there are openai-realtime, "),
+    ({"dialect": "klingon"}, "dialect: 'klingon' is none of openai-realtime, "),
+    ({"dialect": "./klingon.py"}, "dialect: './klingon.py' is none of openai-realtime, "),
     ({"seed": "one"}, "seed: 'one' is not a number"),
     ({"frame_ms": "nan"}, "--frame-ms nan: a frame of nan ms is not possible: choose a multiple of 10 ms from 10 to 200"),
     ({"corpus": "/no/such"}, "--corpus: /no/such is not a folder"),

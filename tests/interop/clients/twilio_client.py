@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosed
 RATE = 16_000
 ANSWER_S = 3.0
 LOUD = 1500
-SILENCE_S, SPEECH_S = 0.4, 0.06
+SILENCE_S, SPEECH_S = 0.4, 0.12  # longer than the 100 ms in which the serializer sends: something of the answer comes behind a barge-in
 TONE = b"".join(struct.pack("<h", round(9000 * math.sin(k * 440 * math.tau / RATE))) for k in range(RATE // 50))
 
 
@@ -113,7 +113,7 @@ async def main(port: int, token: str) -> None:
         except ConnectionClosed:  # a call that the end of the run cut
             return
         told = {"kind": kind, "data": {key: value for key, value in dict(data).items() if value}, "genuine": genuine}
-        if bot.heard_s and not over.done():
+        if bot.told and not over.done():  # it has answered: a caller who only looked whether somebody is there said nothing
             over.set_result({**told, "events": texts.events, "heard_s": bot.heard_s, "sent": dict(bot.told)})
 
     async with serve(call, "127.0.0.1", port):

@@ -99,7 +99,7 @@ class SessionOutcome(StrEnum):
     ABANDONED = "abandoned"
     """By the talker, out of patience: it heard no answer in time."""
     REFUSED = "refused"
-    """It never became ready."""
+    """It never became ready, or, on a wire without a word for that, was closed before it had lasted or brought audio."""
     LOST = "connection_lost"
     """It was ready, and ended before the talker hung up."""
     CUT_BY_RUN_END = "cut_by_run_end"
